@@ -1,0 +1,1 @@
+//! Membership: registries of members and the views that follow from them.

@@ -1,0 +1,1 @@
+//! A gateway: takes client sockets, authenticates, and links them to their workers.

@@ -1,0 +1,1 @@
+//! The gRPC interface of ringway: generated code, conversions, and the one map from errors to statuses.

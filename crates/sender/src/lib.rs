@@ -1,0 +1,1 @@
+//! The back end's library: sends straight to the worker that holds the user.

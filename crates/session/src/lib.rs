@@ -1,0 +1,1 @@
+//! Pure state of sessions: tables of users and groups, outbound queues, interest.

@@ -1,0 +1,1 @@
+//! A worker: holds sessions, answers sends.

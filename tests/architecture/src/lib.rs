@@ -1,0 +1,1 @@
+//! Holds the rules of the house: which crate may use which.

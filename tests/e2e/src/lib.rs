@@ -1,0 +1,1 @@
+//! End-to-end tests: the real binary as separate processes, real clients.

@@ -1,0 +1,2 @@
+//! The project's chores: provisioning and running the tests.
+fn main() {}
