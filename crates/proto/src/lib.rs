@@ -1,1 +1,18 @@
-//! The gRPC interface of ringway: generated code, conversions, and the one map from errors to statuses.
+//! The gRPC interface of ringway: the code generated from `/proto`, conversions, and the one map from
+//! refusals to statuses.
+//!
+//! Nothing else in the workspace knows how a refusal looks on the wire: a node answers with
+//! [`Refusal`], a caller reads it back with [`Refusal::from_status`].
+
+mod refusal;
+
+pub use refusal::{Reason, Refusal};
+
+/// The messages and services of the package `ringway.v1`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, unreachable_pub)]
+pub mod v1 {
+    tonic::include_proto!("ringway.v1");
+}
+
+/// The encoded file descriptors of the package, for gRPC server reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ringway.v1.bin"));
