@@ -1,1 +1,26 @@
-//! Pure state of sessions: tables of users and groups, outbound queues, interest.
+//! Pure state of sessions: who is here, in which groups, and what waits for them.
+//!
+//! Nothing here knows a socket, a task or a clock. A [`SessionTable`] takes events in and gives work out as
+//! [`Directive`]s, which the worker carries to its links; [`HomeInterest`] and [`LocalInterest`] are the two halves of
+//! what workers tell each other about groups. So whole histories run in a test without a network.
+
+pub mod close;
+mod directive;
+mod id;
+mod interest;
+mod name;
+mod payload;
+mod policy;
+mod queue;
+mod session;
+mod table;
+
+pub use close::CloseCode;
+pub use directive::{Address, Channel, Directive, LinkId};
+pub use id::{SessionId, SessionIdError};
+pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
+pub use name::{GroupId, NameError, UserId};
+pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, NotText, Payload};
+pub use policy::{OnConflict, OnSlowConsumer, Policy};
+pub use session::{Opening, SessionView};
+pub use table::{Filter, OpenError, Reach, SessionTable, Target};

@@ -1,0 +1,79 @@
+//! Close codes: each tells the client what to do next. The same table is in `docs/close-codes.md`.
+//!
+//! Codes below 4000 are those of RFC 6455 section 7.4 and the IANA registry. Ours go by the hundred: 4300 to 4399
+//! refresh the token, 4400 to 4499 do not come back.
+
+use std::fmt;
+
+/// A WebSocket close code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// The session ended as intended.
+    pub const NORMAL: CloseCode = CloseCode(1000);
+    /// The gateway shuts down: reconnect.
+    pub const GOING_AWAY: CloseCode = CloseCode(1001);
+    /// The client broke the WebSocket protocol.
+    pub const PROTOCOL: CloseCode = CloseCode(1002);
+    /// The client's close frame had no code. Never sent (RFC 6455 section 7.4.1).
+    pub const NO_STATUS: CloseCode = CloseCode(1005);
+    /// The connection ended without a close frame. Never sent (RFC 6455 section 7.4.1).
+    pub const ABNORMAL: CloseCode = CloseCode(1006);
+    /// A text message was not UTF-8.
+    pub const INVALID_PAYLOAD: CloseCode = CloseCode(1007);
+    /// The client broke a rule of the cluster.
+    pub const POLICY: CloseCode = CloseCode(1008);
+    /// A message was larger than the cluster takes.
+    pub const TOO_BIG: CloseCode = CloseCode(1009);
+    /// A defect of the cluster: reconnect after a delay.
+    pub const INTERNAL: CloseCode = CloseCode(1011);
+    /// The session's worker is gone: reconnect now.
+    pub const RESTART: CloseCode = CloseCode(1012);
+    /// The client was too slow to take its messages: reconnect after a delay.
+    pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
+    /// The token has expired: get a new one, then reconnect.
+    pub const TOKEN_EXPIRED: CloseCode = CloseCode(4300);
+    /// A newer session of the same user took this one's place: do not reconnect.
+    pub const REPLACED: CloseCode = CloseCode(4400);
+    /// The back end closed the session: do not reconnect.
+    pub const CLOSED_BY_BACKEND: CloseCode = CloseCode(4401);
+
+    /// A code that a back end may choose (RFC 6455 section 7.4.2): 1000, 1001, 1008, 1011 to 1013, 3000 to 4999.
+    pub fn chosen(code: u32) -> Option<CloseCode> {
+        match code {
+            1000 | 1001 | 1008 | 1011..=1013 | 3000..=4999 => Some(CloseCode(code as u16)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    pub fn as_u16(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The longest close reason, in bytes (RFC 6455 section 5.5: a control frame has at most 125, two are the code).
+pub const REASON_BYTES_MAX: usize = 123;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_back_end_may_not_choose_reserved_codes() {
+        let check = |code: u32, allowed: bool| assert_eq!(CloseCode::chosen(code).is_some(), allowed, "{code}");
+        for code in [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4401, 4999] {
+            check(code, true);
+        }
+        for code in [0, 999, 1002, 1004, 1005, 1006, 1007, 1009, 1010, 1014, 1015, 2999, 5000, 70_536] {
+            check(code, false);
+        }
+    }
+}
