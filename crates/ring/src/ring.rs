@@ -141,7 +141,7 @@ impl Ring {
     /// How many slots a member owns: 0 if it is no member.
     pub fn slots_of(&self, id: &MemberId) -> usize {
         let owned = |index: u16| self.table().iter().filter(|owner| **owner == index).count();
-        self.roster.index_of(id.as_str()).map_or(0, owned)
+        self.roster.index_of(id).map_or(0, owned)
     }
 
     fn of(strategy: Strategy, roster: Roster) -> Self {

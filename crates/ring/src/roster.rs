@@ -1,7 +1,7 @@
 //! The checked, sorted member set of a ring, and the numbering that its table uses.
 
 use crate::error::RingError;
-use crate::member::RingMember;
+use crate::member::{MemberId, RingMember};
 use crate::weight::Weight;
 
 /// The most members of one ring: 16-bit indexes, the last of which means "nobody".
@@ -40,8 +40,49 @@ impl Roster {
     }
 
     /// The table index of an active member.
-    pub(crate) fn index_of(&self, id: &str) -> Option<u16> {
-        let position = self.active.binary_search_by(|member| member.id.as_str().cmp(id)).ok();
+    pub(crate) fn index_of(&self, id: &MemberId) -> Option<u16> {
+        let position = self.active.binary_search_by_key(&id, |member| &member.id).ok();
         position.map(|position| position as u16)
+    }
+
+    /// The weight of a member, 0 if it is none.
+    pub(crate) fn weight_of(&self, id: &MemberId) -> Weight {
+        self.index_of(id).map_or(Weight::ZERO, |index| self.active[usize::from(index)].weight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(ids: &[(&str, u32)]) -> Vec<RingMember> {
+        let member = |(id, weight): &(&str, u32)| RingMember {
+            id: MemberId::new(id).unwrap(),
+            weight: Weight::new(*weight).unwrap(),
+        };
+        ids.iter().map(member).collect()
+    }
+
+    #[test]
+    fn members_are_sorted_and_only_those_with_weight_have_an_index() {
+        let roster = Roster::new(members(&[("c", 2), ("b", 0), ("a", 1)])).unwrap();
+        assert_eq!(roster.members(), members(&[("a", 1), ("b", 0), ("c", 2)]));
+        let indexes = ["a", "b", "c", "d"].map(|id| roster.index_of(&MemberId::new(id).unwrap()));
+        assert_eq!(indexes, [Some(0), None, Some(1), None]);
+    }
+
+    #[test]
+    fn an_id_may_occur_once_whatever_its_weight() {
+        let twice = Roster::new(members(&[("b", 1), ("a", 1), ("b", 0)]));
+        assert_eq!(twice.unwrap_err(), RingError::DuplicateMember { id: MemberId::new("b").unwrap() });
+    }
+
+    #[test]
+    fn the_last_16_bit_index_stays_free() {
+        let many = |count: usize| {
+            Roster::new((0..count).map(|n| RingMember::new(MemberId::new(n.to_string()).unwrap())).collect())
+        };
+        assert_eq!(many(65_535).unwrap().active().len(), 65_535);
+        assert_eq!(many(65_536).unwrap_err(), RingError::TooManyMembers { members: 65_536 });
     }
 }

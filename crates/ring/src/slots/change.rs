@@ -23,19 +23,15 @@ pub(super) struct Change {
 impl Change {
     /// Compares two member sets by ids and weights.
     pub(super) fn between(old: &Roster, new: &Roster) -> Self {
-        let weight_in = |roster: &Roster, id: &str| -> u32 {
-            roster.index_of(id).map_or(0, |index| roster.active()[usize::from(index)].weight.into())
-        };
         let lost = (0..).zip(old.active()).map(|(index, member)| {
-            let kept = weight_in(new, member.id.as_str());
+            let kept = new.weight_of(&member.id).into();
             Token::of(member, index, kept..member.weight.into()).collect()
         });
         let gained = (0..).zip(new.active()).flat_map(|(index, member)| {
-            let kept = weight_in(old, member.id.as_str());
+            let kept = old.weight_of(&member.id).into();
             Token::of(member, index, kept..member.weight.into())
         });
-        let renumbered =
-            old.active().iter().map(|member| new.index_of(member.id.as_str()).unwrap_or(NO_OWNER));
+        let renumbered = old.active().iter().map(|member| new.index_of(&member.id).unwrap_or(NO_OWNER));
         Self { renumbered: renumbered.collect(), lost: lost.collect(), gained: gained.collect() }
     }
 
@@ -44,27 +40,46 @@ impl Change {
         self.gained.len() + self.lost.iter().map(Vec::len).sum::<usize>()
     }
 
-    /// The standings after the change, in which `tokens` are all that compete.
-    pub(super) fn apply(&self, mut standings: Standings, tokens: &[Token]) -> Standings {
-        let vacated: Vec<Slot> = Slot::all().filter(|slot| self.vacates(*slot, &standings)).collect();
+    /// Brings the old standings up to date; `tokens` are all that compete after the change.
+    pub(super) fn apply(&self, standings: &mut Standings, tokens: &[Token]) {
+        let vacated = self.vacated(standings);
         self.renumber(standings.table.entries_mut());
-        for slot in &vacated {
-            standings.vacate(*slot);
-        }
-        standings.compete_in(&vacated, tokens);
-        standings.compete_everywhere(&self.gained);
-        standings
+        standings.compete_anew(&vacated, tokens);
+        standings.compete(&self.gained);
     }
 
-    /// Whether the slot was won by a token that goes.
-    fn vacates(&self, slot: Slot, old: &Standings) -> bool {
-        let won = old.best[slot.index() as usize];
-        let owner = usize::from(old.table.owner(slot));
-        let lost = self.lost.get(owner).map_or(&[][..], Vec::as_slice);
-        lost.iter().any(|token| token.score(base(slot.index())) == won)
+    /// The slots that were won by a token that goes.
+    fn vacated(&self, old: &Standings) -> Vec<Slot> {
+        if self.lost.iter().all(Vec::is_empty) {
+            return Vec::new();
+        }
+        let mut slots = self.owned_by_losers(old.table.entries());
+        slots.retain(|slot| {
+            let won = old.best[slot.index() as usize];
+            let lost = &self.lost[usize::from(old.table.owner(*slot))];
+            lost.iter().any(|token| token.score(base(slot.index())) == won)
+        });
+        slots
+    }
+
+    /// The slots of all members that lose a token. Owners follow each other at random, so there is no branch here that
+    /// a processor could guess wrongly: every slot is written down, and the next one overwrites it if it was not meant.
+    fn owned_by_losers(&self, owners: &[u16]) -> Vec<Slot> {
+        let loses: Vec<bool> = self.lost.iter().map(|tokens| !tokens.is_empty()).collect();
+        let mut slots: Vec<Slot> = Slot::all().collect();
+        let mut found = 0;
+        for (slot, owner) in Slot::all().zip(owners) {
+            slots[found] = slot;
+            found += usize::from(loses[usize::from(*owner)]);
+        }
+        slots.truncate(found);
+        slots
     }
 
     fn renumber(&self, owners: &mut [u16]) {
+        if self.renumbered.iter().copied().eq(0..self.renumbered.len() as u16) {
+            return;
+        }
         for owner in owners {
             *owner = self.renumbered.get(usize::from(*owner)).copied().unwrap_or(NO_OWNER);
         }

@@ -31,7 +31,7 @@ impl Contest {
     pub(crate) fn build(roster: &Roster) -> (Self, Table) {
         let tokens = Token::of_all(roster.active());
         let mut standings = Standings::open();
-        standings.compete_everywhere(&tokens);
+        standings.compete(&tokens);
         Self::judged(tokens, standings)
     }
 
@@ -46,7 +46,8 @@ impl Contest {
         let change = Change::between(old, new);
         match &self.best {
             Some(best) if change.tokens() < tokens.len() => {
-                let standings = change.apply(Standings::of(table.clone(), best.clone()), &tokens);
+                let mut standings = Standings { table: table.clone(), best: best.clone() };
+                change.apply(&mut standings, &tokens);
                 Self::judged(tokens, standings)
             }
             _ => Self::build(new),
