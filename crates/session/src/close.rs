@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_back_end_may_not_choose_reserved_codes() {
-        let check = |code: u32, allowed: bool| assert_eq!(CloseCode::chosen(code).is_some(), allowed, "{code}");
+        let check =
+            |code: u32, allowed: bool| assert_eq!(CloseCode::chosen(code).is_some(), allowed, "{code}");
         for code in [1000, 1001, 1008, 1011, 1012, 1013, 3000, 4401, 4999] {
             check(code, true);
         }

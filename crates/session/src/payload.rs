@@ -23,7 +23,9 @@ pub struct Payload {
 
 /// A payload that is to travel as text is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a text payload must be valid UTF-8, and this one is not from byte {valid_up_to} on; send it as binary")]
+#[error(
+    "a text payload must be valid UTF-8, and this one is not from byte {valid_up_to} on; send it as binary"
+)]
 pub struct NotText {
     /// How many bytes are valid.
     pub valid_up_to: usize,

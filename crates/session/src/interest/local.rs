@@ -1,0 +1,168 @@
+//! A worker's half: its own groups, and what each home has yet to be told of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ringway_ring::{MemberId, Ring};
+
+use super::Report;
+use crate::name::GroupId;
+
+/// How many groups one report names at the most, so that no report is large.
+const GROUPS_PER_REPORT_MAX: usize = 1_000;
+
+/// This worker's groups and the state of its reports to each home.
+#[derive(Debug)]
+pub struct LocalInterest {
+    me: MemberId,
+    ring: Arc<Ring>,
+    groups: HashSet<GroupId>,
+    homes: HashMap<MemberId, Home>,
+}
+
+/// What one home has been told.
+#[derive(Debug, Default)]
+struct Home {
+    /// The last report's number. It never starts over, so that waiting for a number outlives a broken stream.
+    sequence: u64,
+    /// The last acknowledged report's number.
+    acknowledged: u64,
+    /// The next report begins a complete list.
+    restart: bool,
+    /// The list that the last restart began is not complete yet.
+    listing: bool,
+    pending: Pending,
+    /// For groups that were reported and not yet acknowledged: by which report.
+    unsettled: HashMap<GroupId, u64>,
+}
+
+/// Changes that are not reported yet, in no order: each group at most once.
+#[derive(Debug, Default)]
+struct Pending {
+    joined: HashSet<GroupId>,
+    left: HashSet<GroupId>,
+}
+
+impl LocalInterest {
+    /// No groups yet, under this ring.
+    pub fn new(me: MemberId, ring: Arc<Ring>) -> Self {
+        let mut interest =
+            LocalInterest { me, ring: ring.clone(), groups: HashSet::new(), homes: HashMap::new() };
+        interest.ring_changed(ring, []);
+        interest
+    }
+
+    /// A new ring: every home gets a complete list for it. `workers` are all to whom reports go.
+    pub fn ring_changed(&mut self, ring: Arc<Ring>, workers: impl IntoIterator<Item = MemberId>) {
+        self.ring = ring;
+        let mut old = std::mem::take(&mut self.homes);
+        for worker in workers.into_iter().filter(|worker| *worker != self.me) {
+            self.homes.insert(worker.clone(), old.remove(&worker).unwrap_or_default());
+        }
+        for home in self.homes.values_mut() {
+            home.begin_list();
+        }
+        for group in self.groups.clone() {
+            if let Some(home) = self.home_of(&group) {
+                home.pending.joined.insert(group);
+            }
+        }
+    }
+
+    /// A group has its first member here.
+    pub fn appeared(&mut self, group: &GroupId) {
+        self.groups.insert(group.clone());
+        if let Some(home) = self.home_of(group) {
+            home.pending.left.remove(group);
+            home.pending.joined.insert(group.clone());
+        }
+    }
+
+    /// A group has lost its last member here.
+    pub fn vanished(&mut self, group: &GroupId) {
+        self.groups.remove(group);
+        if let Some(home) = self.home_of(group) {
+            home.unsettled.remove(group);
+            home.pending.joined.remove(group);
+            if !home.restart {
+                home.pending.left.insert(group.clone());
+            }
+        }
+    }
+
+    /// The stream to a home has broken or begins: it must have a complete list.
+    pub fn restart(&mut self, home: &MemberId) {
+        let Some(state) = self.homes.get_mut(home) else { return };
+        state.begin_list();
+        let ring = &self.ring;
+        let theirs = self.groups.iter().filter(|group| ring.owner(group.as_str()) == Some(home));
+        state.pending.joined = theirs.cloned().collect();
+    }
+
+    /// The next report to a home, if there is something to say.
+    pub fn next_report(&mut self, home: &MemberId) -> Option<Report> {
+        let ring_version = self.ring.version();
+        let home = self.homes.get_mut(home)?;
+        if home.pending.is_empty() && !home.restart && !home.listing {
+            return None;
+        }
+        home.sequence += 1;
+        let restart = std::mem::take(&mut home.restart);
+        let joined = take(&mut home.pending.joined, GROUPS_PER_REPORT_MAX);
+        let left = take(&mut home.pending.left, GROUPS_PER_REPORT_MAX - joined.len());
+        home.unsettled.extend(joined.iter().map(|group| (group.clone(), home.sequence)));
+        home.listing = !home.pending.joined.is_empty() && (restart || home.listing);
+        Some(Report { sequence: home.sequence, ring_version, restart, complete: !home.listing, joined, left })
+    }
+
+    /// A home has taken note of a report and all before it.
+    pub fn acknowledged(&mut self, home: &MemberId, sequence: u64) {
+        let Some(home) = self.homes.get_mut(home) else { return };
+        home.acknowledged = home.acknowledged.max(sequence);
+        let acknowledged = home.acknowledged;
+        home.unsettled.retain(|_, sequence| *sequence > acknowledged);
+    }
+
+    /// Whether the home of this group knows that it has members here, so that a message to it surely comes by.
+    pub fn settled(&self, group: &GroupId) -> bool {
+        match self.ring.owner(group.as_str()).and_then(|owner| self.homes.get(owner)) {
+            Some(home) => !home.pending.joined.contains(group) && !home.unsettled.contains_key(group),
+            None => true,
+        }
+    }
+
+    /// To whom reports go.
+    pub fn homes(&self) -> impl Iterator<Item = &MemberId> {
+        self.homes.keys()
+    }
+
+    fn home_of(&mut self, group: &GroupId) -> Option<&mut Home> {
+        self.homes.get_mut(self.ring.owner(group.as_str())?)
+    }
+}
+
+impl Home {
+    fn begin_list(&mut self) {
+        self.restart = true;
+        self.listing = true;
+        self.pending = Pending::default();
+        self.unsettled.clear();
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.joined.is_empty() && self.left.is_empty()
+    }
+}
+
+fn take(groups: &mut HashSet<GroupId>, most: usize) -> Vec<GroupId> {
+    if groups.len() <= most {
+        return groups.drain().collect();
+    }
+    let taken: Vec<GroupId> = groups.iter().take(most).cloned().collect();
+    for group in &taken {
+        groups.remove(group);
+    }
+    taken
+}

@@ -1,0 +1,67 @@
+//! Who is a member of what.
+
+use super::{Key, OpenError, SessionTable, Target};
+use crate::directive::Directive;
+use crate::name::GroupId;
+
+impl SessionTable {
+    /// Makes sessions members of a group. Gives back how many of those named are members now.
+    ///
+    /// # Errors
+    /// [`OpenError::TooManyGroups`] if one of them is in as many groups as it may be; then nothing has changed.
+    pub fn join(
+        &mut self,
+        target: &Target,
+        group: &GroupId,
+        out: &mut Vec<Directive>,
+    ) -> Result<usize, OpenError> {
+        let keys = self.keys_of(target);
+        let max = self.policy.groups_per_session_max;
+        let full = |key: &Key| {
+            let groups = &self.sessions[*key].groups;
+            groups.len() >= max && groups.binary_search(group).is_err()
+        };
+        if keys.iter().any(full) {
+            return Err(OpenError::TooManyGroups { groups: max + 1, max });
+        }
+        for &key in &keys {
+            self.add_member(key, group, out);
+        }
+        Ok(keys.len())
+    }
+
+    /// Ends memberships. Gives back how many of the sessions named were members.
+    pub fn leave(&mut self, target: &Target, group: &GroupId, out: &mut Vec<Directive>) -> usize {
+        let mut left = 0;
+        for key in self.keys_of(target) {
+            let groups = &mut self.sessions[key].groups;
+            if let Ok(position) = groups.binary_search(group) {
+                groups.remove(position);
+                self.remove_member(key, group, out);
+                left += 1;
+            }
+        }
+        left
+    }
+
+    pub(super) fn add_member(&mut self, key: Key, group: &GroupId, out: &mut Vec<Directive>) {
+        let groups = &mut self.sessions[key].groups;
+        let Err(position) = groups.binary_search(group) else { return };
+        groups.insert(position, group.clone());
+        let members = self.by_group.entry(group.clone()).or_default();
+        if members.is_empty() {
+            out.push(Directive::GroupAppeared(group.clone()));
+        }
+        members.insert(key);
+    }
+
+    /// The group's half of an end of membership; the session's half is the caller's.
+    pub(super) fn remove_member(&mut self, key: Key, group: &GroupId, out: &mut Vec<Directive>) {
+        let Some(members) = self.by_group.get_mut(group) else { return };
+        members.remove(&key);
+        if members.is_empty() {
+            self.by_group.remove(group);
+            out.push(Directive::GroupVanished(group.clone()));
+        }
+    }
+}

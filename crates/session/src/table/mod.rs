@@ -1,0 +1,256 @@
+//! All sessions of one worker: found by id, by user, by group and by the link they hang on.
+//!
+//! A session is in every index or in none. What a change means for the outside is pushed onto the caller's list of
+//! [`Directive`]s; the caller carries them out before anyone else changes the table, so that what two callers send to
+//! one session arrives in the order in which the table saw it.
+
+mod groups;
+mod list;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use slab::Slab;
+
+pub use list::Filter;
+pub use send::Reach;
+
+use crate::close::CloseCode;
+use crate::directive::{Address, Channel, Directive, LinkId};
+use crate::id::SessionId;
+use crate::name::{GroupId, UserId};
+use crate::policy::{OnConflict, Policy};
+use crate::session::{Opening, Session, SessionView};
+
+/// The position of a session in the slab.
+type Key = usize;
+
+/// Why a session was not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The table is full.
+    #[error("this worker holds {max} sessions, as many as it may; try again later")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+    /// The user is at the bound and the policy is to refuse.
+    #[error("the user has {max} sessions, as many as one user may have; close one first")]
+    TooManySessions {
+        /// The bound.
+        max: usize,
+    },
+    /// The token names too many groups.
+    #[error("the token names {groups} groups; a session may be in {max}")]
+    TooManyGroups {
+        /// How many it names.
+        groups: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// The id or the channel is in use: a defect of the gateway.
+    #[error("the session id or channel is in use")]
+    InUse,
+}
+
+/// Which sessions an operation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One session.
+    Session(SessionId),
+    /// All sessions of a user.
+    User(UserId),
+}
+
+/// The sessions of one worker.
+#[derive(Debug)]
+pub struct SessionTable {
+    policy: Policy,
+    sessions: Slab<Session>,
+    by_id: FxHashMap<SessionId, Key>,
+    by_user: HashMap<UserId, Vec<Key>>,
+    by_group: HashMap<GroupId, FxHashSet<Key>>,
+    by_link: FxHashMap<LinkId, FxHashMap<Channel, Key>>,
+}
+
+impl SessionTable {
+    /// An empty table.
+    pub fn new(policy: Policy) -> Self {
+        SessionTable {
+            policy,
+            sessions: Slab::new(),
+            by_id: FxHashMap::default(),
+            by_user: HashMap::new(),
+            by_group: HashMap::new(),
+            by_link: FxHashMap::default(),
+        }
+    }
+
+    /// Adds a session, closing others of its user where the policy says so.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then nothing has changed.
+    pub fn open(&mut self, opening: Opening, out: &mut Vec<Directive>) -> Result<(), OpenError> {
+        self.check_opening(&opening)?;
+        self.make_room_for(&opening.user, out)?;
+        let groups = opening.groups.clone();
+        let key = self.insert(Session::new(opening));
+        for group in groups {
+            self.add_member(key, &group, out);
+        }
+        Ok(())
+    }
+
+    /// Forgets the session whose socket is gone, if it is still the one at that address.
+    pub fn gone(&mut self, address: Address, out: &mut Vec<Directive>) -> Option<SessionId> {
+        let key = self.at(address)?;
+        Some(self.remove(key, out).id)
+    }
+
+    /// Forgets all sessions of a link that has broken.
+    pub fn link_gone(&mut self, link: LinkId, out: &mut Vec<Directive>) -> usize {
+        let Some(channels) = self.by_link.get(&link) else { return 0 };
+        let keys: Vec<Key> = channels.values().copied().collect();
+        for &key in &keys {
+            self.remove(key, out);
+        }
+        keys.len()
+    }
+
+    /// Closes sessions and forgets them. Gives back how many.
+    pub fn close(
+        &mut self,
+        target: &Target,
+        code: CloseCode,
+        reason: &str,
+        out: &mut Vec<Directive>,
+    ) -> usize {
+        let keys = self.keys_of(target);
+        for &key in &keys {
+            self.close_key(key, code, reason, out);
+        }
+        keys.len()
+    }
+
+    /// Closes every session and forgets it. Gives back how many.
+    pub fn close_all(&mut self, code: CloseCode, reason: &str, out: &mut Vec<Directive>) -> usize {
+        let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
+        for &key in &keys {
+            self.close_key(key, code, reason, out);
+        }
+        keys.len()
+    }
+
+    /// One session as it is now.
+    pub fn session(&self, id: SessionId) -> Option<SessionView> {
+        self.by_id.get(&id).map(|&key| self.sessions[key].view())
+    }
+
+    /// The session at an address.
+    pub fn id_at(&self, address: Address) -> Option<SessionId> {
+        self.at(address).map(|key| self.sessions[key].id)
+    }
+
+    /// How many sessions there are.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// How many users have sessions here.
+    pub fn users(&self) -> usize {
+        self.by_user.len()
+    }
+
+    /// How many groups have members here.
+    pub fn groups(&self) -> usize {
+        self.by_group.len()
+    }
+
+    fn check_opening(&self, opening: &Opening) -> Result<(), OpenError> {
+        let max = self.policy.groups_per_session_max;
+        if opening.groups.len() > max {
+            return Err(OpenError::TooManyGroups { groups: opening.groups.len(), max });
+        }
+        if self.by_id.contains_key(&opening.id) || self.at(opening.address).is_some() {
+            return Err(OpenError::InUse);
+        }
+        Ok(())
+    }
+
+    /// Applies the bounds of the table and of the user, before a new session of this user.
+    fn make_room_for(&mut self, user: &UserId, out: &mut Vec<Directive>) -> Result<(), OpenError> {
+        let present = self.by_user.get(user).map_or(&[][..], Vec::as_slice);
+        let leaving: Vec<Key> = match self.policy.per_user {
+            Some((max, OnConflict::Refuse)) if present.len() >= max => {
+                return Err(OpenError::TooManySessions { max });
+            }
+            Some((max, OnConflict::ReplaceOldest)) => {
+                present[..(present.len() + 1).saturating_sub(max.max(1))].to_vec()
+            }
+            _ => Vec::new(),
+        };
+        let max = self.policy.sessions_max;
+        if self.sessions.len() - leaving.len() >= max {
+            return Err(OpenError::Full { max });
+        }
+        for key in leaving {
+            self.close_key(key, CloseCode::REPLACED, "a newer session of this user took its place", out);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, session: Session) -> Key {
+        let (id, user, address) = (session.id, session.user.clone(), session.address);
+        let key = self.sessions.insert(session);
+        self.by_id.insert(id, key);
+        self.by_user.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(key);
+        self.by_link.entry(address.link).or_default().insert(address.channel, key);
+        key
+    }
+
+    fn close_key(&mut self, key: Key, code: CloseCode, reason: &str, out: &mut Vec<Directive>) {
+        let address = self.remove(key, out).address;
+        out.push(Directive::Close { address, code, reason: reason.to_owned() });
+    }
+
+    /// Takes a session out of every index.
+    fn remove(&mut self, key: Key, out: &mut Vec<Directive>) -> Session {
+        let mut session = self.sessions.remove(key);
+        self.by_id.remove(&session.id);
+        if let Some(keys) = self.by_user.get_mut(&session.user) {
+            keys.retain(|&other| other != key);
+            if keys.is_empty() {
+                self.by_user.remove(&session.user);
+            }
+        }
+        for group in std::mem::take(&mut session.groups) {
+            self.remove_member(key, &group, out);
+        }
+        if let Some(channels) = self.by_link.get_mut(&session.address.link) {
+            channels.remove(&session.address.channel);
+            if channels.is_empty() {
+                self.by_link.remove(&session.address.link);
+            }
+        }
+        session
+    }
+
+    fn at(&self, address: Address) -> Option<Key> {
+        self.by_link.get(&address.link)?.get(&address.channel).copied()
+    }
+
+    fn keys_of(&self, target: &Target) -> Vec<Key> {
+        match target {
+            Target::Session(id) => self.by_id.get(id).copied().into_iter().collect(),
+            Target::User(user) => self.by_user.get(user).cloned().unwrap_or_default(),
+        }
+    }
+}
