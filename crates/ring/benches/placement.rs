@@ -26,7 +26,7 @@ fn look_up(c: &mut Criterion) {
         let ring = ring(Strategy::Slots, members(size));
         let mut next = keys.iter().cycle();
         group.bench_function(BenchmarkId::new("owner of a 16-byte key", size), |b| {
-            b.iter(|| ring.owner(black_box(next.next().expect("a cycle has no end"))));
+            b.iter(|| ring.owner(black_box(next.next().expect("a cycle has no end"))))
         });
     }
     let ring = ring(Strategy::Slots, members(128));

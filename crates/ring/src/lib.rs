@@ -34,6 +34,7 @@ mod slot;
 mod slots;
 mod strategy;
 mod table;
+pub mod vectors;
 mod version;
 mod weight;
 

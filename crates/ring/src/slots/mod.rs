@@ -69,3 +69,34 @@ impl Contest {
         (Self { tokens, best: Some(standings.best) }, standings.table)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{MemberId, RingMember};
+
+    /// Found by search: in slot 253,788 the only tokens of these two members score the same.
+    const TIED: ([&str; 2], u32) = (["worker-1", "worker-4664"], 253_788);
+
+    fn contest(ids: &[&str]) -> (Roster, Contest, Table) {
+        let members = ids.iter().map(|id| RingMember::new(MemberId::new(id).unwrap()));
+        let roster = Roster::new(members.collect()).unwrap();
+        let (contest, table) = Contest::build(&roster);
+        (roster, contest, table)
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_lesser_id_however_the_ring_came_about() {
+        let ([lesser, greater], index) = TIED;
+        let slot = Slot::new(index).unwrap();
+        let best = |contest: &Contest| contest.best.as_ref().map(|best| best[index as usize]);
+        let (both, tied, table) = contest(&[greater, lesser]);
+        for id in [lesser, greater] {
+            let (alone, earlier, earlier_table) = contest(&[id]);
+            assert_eq!(best(&earlier), best(&tied), "{id} scores what the winner scores");
+            let (_, joined) = earlier.update(&earlier_table, &alone, &both);
+            assert_eq!(joined.owner(slot), 0, "after the other one joined {id}");
+        }
+        assert_eq!((table.owner(slot), tied.rank(slot)), (0, vec![0, 1]));
+    }
+}
