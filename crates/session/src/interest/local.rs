@@ -31,9 +31,21 @@ struct Home {
     restart: bool,
     /// The list that the last restart began is not complete yet.
     listing: bool,
+    introduction: Introduction,
     pending: Pending,
     /// For groups that were reported and not yet acknowledged: by which report.
     unsettled: HashMap<GroupId, u64>,
+}
+
+/// Whether a home knows by which ring this worker reports now. Until it does, it may take an old list for complete,
+/// and itself for the home of groups that this worker reports elsewhere by now.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Introduction {
+    #[default]
+    Due,
+    /// By this report.
+    Sent(u64),
+    Done,
 }
 
 /// Changes that are not reported yet, in no order: each group at most once.
@@ -61,6 +73,7 @@ impl LocalInterest {
         }
         for home in self.homes.values_mut() {
             home.begin_list();
+            home.introduction = Introduction::Due;
         }
         for group in self.groups.clone() {
             if let Some(home) = self.home_of(&group) {
@@ -108,6 +121,9 @@ impl LocalInterest {
         }
         home.sequence += 1;
         let restart = std::mem::take(&mut home.restart);
+        if home.introduction == Introduction::Due {
+            home.introduction = Introduction::Sent(home.sequence);
+        }
         let joined = take(&mut home.pending.joined, GROUPS_PER_REPORT_MAX);
         let left = take(&mut home.pending.left, GROUPS_PER_REPORT_MAX - joined.len());
         home.unsettled.extend(joined.iter().map(|group| (group.clone(), home.sequence)));
@@ -120,11 +136,18 @@ impl LocalInterest {
         let Some(home) = self.homes.get_mut(home) else { return };
         home.acknowledged = home.acknowledged.max(sequence);
         let acknowledged = home.acknowledged;
+        if matches!(home.introduction, Introduction::Sent(sequence) if sequence <= acknowledged) {
+            home.introduction = Introduction::Done;
+        }
         home.unsettled.retain(|_, sequence| *sequence > acknowledged);
     }
 
-    /// Whether the home of this group knows that it has members here, so that a message to it surely comes by.
+    /// Whether the home of this group knows that it has members here, and nobody else takes itself for its home by an
+    /// older ring: so that a message to it surely comes by.
     pub fn settled(&self, group: &GroupId) -> bool {
+        if self.homes.values().any(|home| home.introduction != Introduction::Done) {
+            return false;
+        }
         match self.ring.owner(group.as_str()).and_then(|owner| self.homes.get(owner)) {
             Some(home) => !home.pending.joined.contains(group) && !home.unsettled.contains_key(group),
             None => true,
@@ -147,6 +170,9 @@ impl Home {
         self.listing = true;
         self.pending = Pending::default();
         self.unsettled.clear();
+        if let Introduction::Sent(_) = self.introduction {
+            self.introduction = Introduction::Due;
+        }
     }
 }
 

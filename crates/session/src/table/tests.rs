@@ -73,7 +73,9 @@ fn closed(out: &[Directive]) -> Vec<(Address, CloseCode)> {
 
 #[test]
 fn a_message_crosses_each_link_once() {
-    let send: [(&str, fn(&mut SessionTable, &mut Vec<Directive>) -> Reach, &[(u64, &[u64])]); 4] = [
+    type Send = fn(&mut SessionTable, &mut Vec<Directive>) -> Reach;
+    type Case = (&'static str, Send, &'static [(u64, &'static [u64])]);
+    let send: [Case; 4] = [
         ("user", |t, out| t.send_to_user(&user("alice"), &text("x"), &[], out), &[(1, &[1]), (2, &[1])]),
         ("group", |t, out| t.send_to_group(&group("room"), &text("x"), &[], out), &[(1, &[1, 2])]),
         ("all", |t, out| t.send_to_all(&text("x"), &[], out), &[(1, &[1, 2]), (2, &[1])]),
@@ -87,7 +89,7 @@ fn a_message_crosses_each_link_once() {
         assert_eq!(receivers(&out), expected, "{name}");
         assert_eq!(
             reach.sessions as usize,
-            expected.iter().map(|(_, channels)| channels.len()).sum(),
+            expected.iter().map(|(_, channels)| channels.len()).sum::<usize>(),
             "{name}"
         );
     }
