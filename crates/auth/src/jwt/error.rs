@@ -55,7 +55,7 @@ pub enum KeyError {
         /// What is wrong, and what was expected.
         problem: &'static str,
     },
-    /// More keys than [`super::key::KEYS_MAX`].
+    /// More keys than a set may hold, which bounds what verifying a token without a `kid` can cost.
     #[error("the key file {} holds {count} keys; at most {keys_max} are allowed", .path.display())]
     TooMany {
         /// The file.

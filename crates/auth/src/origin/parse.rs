@@ -57,8 +57,9 @@ impl Origin {
         else {
             return false;
         };
-        let subdomain = host.strip_suffix(parent_host.as_str()).and_then(|rest| rest.strip_suffix('.'));
-        scheme == parent_scheme && port == parent_port && subdomain.is_some_and(|labels| !labels.is_empty())
+        // What stands before the dot is not empty: `check_name` refuses empty labels.
+        let below = host.strip_suffix(parent_host.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        scheme == parent_scheme && port == parent_port && below
     }
 }
 

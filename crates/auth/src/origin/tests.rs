@@ -46,6 +46,7 @@ fn a_wildcard_covers_subdomains_at_any_depth_and_not_the_apex() {
     check(list, "https://evilexample.com", NOT_ALLOWED);
     check(list, "https://example.com.evil.org", NOT_ALLOWED);
     check(list, "http://a.example.com", NOT_ALLOWED);
+    check(list, "http://a.example.com:443", NOT_ALLOWED);
     check(list, "https://a.example.com:8443", NOT_ALLOWED);
     check(list, "https://.example.com", MALFORMED);
     check(&["https://*.example.com:8443"], "https://a.example.com:8443", Ok(()));
