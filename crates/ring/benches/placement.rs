@@ -26,12 +26,12 @@ fn look_up(c: &mut Criterion) {
         let ring = ring(Strategy::Slots, members(size));
         let mut next = keys.iter().cycle();
         group.bench_function(BenchmarkId::new("owner of a 16-byte key", size), |b| {
-            b.iter(|| ring.owner(black_box(next.next().expect("a cycle has no end"))))
+            b.iter(|| ring.owner(black_box(next.next().expect("a cycle has no end"))));
         });
     }
     let ring = ring(Strategy::Slots, members(128));
     group.bench_function("successors, 128 members", |b| {
-        b.iter(|| ring.successors(black_box(Slot::of(b"alice"))))
+        b.iter(|| ring.successors(black_box(Slot::of(b"alice"))));
     });
     group.finish();
 }
@@ -60,7 +60,9 @@ fn change(c: &mut Criterion) {
             });
         }
         let (from, to) = (ring(Strategy::Slots, most), ring(Strategy::Slots, all));
-        group.bench_function(BenchmarkId::new("diff", size), |b| b.iter(|| from.diff(black_box(&to))));
+        group.bench_function(BenchmarkId::new("diff", size), |b| {
+            b.iter(|| from.diff(black_box(&to)));
+        });
     }
     group.finish();
 }

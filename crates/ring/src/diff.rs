@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::member::MemberId;
 use crate::ring::Ring;
 use crate::slot::Slot;
-use crate::table::NO_OWNER;
 use crate::version::RingVersion;
 
 /// The slots that change their owner when one ring takes another's place.
@@ -71,8 +70,9 @@ pub struct DiffSummary {
 impl RingDiff {
     pub(crate) fn between(older: &Ring, newer: &Ring) -> Self {
         let (from, to) = (Side::of(older), Side::of(newer));
-        let kept: Vec<u16> = from.ids.iter().map(|id| to.index_of(id)).collect();
-        let stays = |from: u16, to: u16| kept.get(usize::from(from)).map_or(from == to, |kept| *kept == to);
+        let kept: Vec<Option<u16>> = from.ids.iter().map(|id| to.index_of(id)).collect();
+        let stays =
+            |from: u16, to: u16| kept.get(usize::from(from)).map_or(from == to, |kept| *kept == Some(to));
         let owners = older.table().iter().zip(newer.table());
         let moved = Slot::all()
             .zip(owners)
@@ -136,8 +136,8 @@ impl Side {
         self.ids.get(usize::from(index))
     }
 
-    /// The member's index, or one that owns nothing.
-    fn index_of(&self, id: &MemberId) -> u16 {
-        self.ids.binary_search(id).map_or(NO_OWNER, |index| index as u16)
+    /// The member's table index, if it has one.
+    fn index_of(&self, id: &MemberId) -> Option<u16> {
+        self.ids.binary_search(id).ok().map(|index| index as u16)
     }
 }

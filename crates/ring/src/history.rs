@@ -58,3 +58,51 @@ impl RingHistory {
         previous
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RingMember, Strategy, Weight};
+
+    fn ring(ids: &[&str]) -> Arc<Ring> {
+        let members = ids.iter().map(|id| RingMember::new(MemberId::new(id).unwrap()));
+        Arc::new(Ring::build(Strategy::Slots, members).unwrap())
+    }
+
+    /// The rings of lone members, pushed in this order: each owns every key while it is there.
+    fn history(rings_max: usize, owners: &[&[&str]]) -> RingHistory {
+        let mut history = RingHistory::new(ring(owners[0]), rings_max);
+        owners[1..].iter().for_each(|ids| history.push(ring(ids)));
+        history
+    }
+
+    #[test]
+    fn previous_owners_are_distinct_and_the_most_recent_comes_first() {
+        for (rings_max, owners, expected) in [
+            (4, vec![&["a"][..]], vec![]),
+            (4, vec![&["a"], &["b"]], vec!["a"]),
+            (4, vec![&["a"], &["b"], &["c"]], vec!["b", "a"]),
+            (4, vec![&["a"], &["b"], &["a"]], vec!["b"]),
+            (4, vec![&["a"], &["b"], &["a"], &["c"]], vec!["a", "b"]),
+            (4, vec![&["a"], &[], &["b"]], vec!["a"]),
+            (2, vec![&["a"], &["b"], &["c"]], vec!["b"]),
+            (0, vec![&["a"], &["b"]], vec![]),
+        ] {
+            let history = history(rings_max, &owners);
+            let previous: Vec<&str> =
+                history.previous_owners("alice").into_iter().map(MemberId::as_str).collect();
+            assert_eq!(previous, expected, "after {owners:?}, of which {rings_max} are kept");
+            assert!(history.rings().len() <= rings_max.max(1));
+        }
+    }
+
+    #[test]
+    fn a_ring_of_the_same_version_takes_the_place_of_the_current_one() {
+        let mut history = history(2, &[&["a"], &["b"]]);
+        let weightless = RingMember::new(MemberId::new("c").unwrap()).weighing(Weight::ZERO);
+        let same = history.current().members().iter().cloned().chain([weightless]).collect::<Vec<_>>();
+        history.push(Arc::new(history.current().with_members(same).unwrap()));
+        assert_eq!(history.current().members().len(), 2);
+        assert_eq!(history.previous_owners("alice"), [&MemberId::new("a").unwrap()]);
+    }
+}
