@@ -1,2 +1,33 @@
-//! The project's chores: provisioning and running the tests.
-fn main() {}
+//! The project's chores, run as `cargo xtask <chore>`.
+//!
+//! `test` is the README's test command: it installs what the tests need where that is missing, and runs all of them.
+//! Nothing is left out silently: what is missing and cannot be installed is a failure that says what to install.
+
+mod ci;
+mod options;
+mod provision;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use options::{Chore, USAGE};
+
+fn main() -> ExitCode {
+    let done = match Chore::parse(std::env::args().skip(1)) {
+        Ok(Chore::Help) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Chore::Test(options)) => test::run(&options),
+        Ok(Chore::Ci) => ci::run(),
+        Err(error) => Err(error.context(USAGE)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

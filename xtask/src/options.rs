@@ -1,0 +1,92 @@
+//! The command line.
+
+use anyhow::{Result, bail, ensure};
+
+use crate::provision::Tool;
+
+pub(crate) const USAGE: &str = "\
+cargo xtask test [--without browser,python] [-- <arguments of cargo test>]
+    Installs what the tests need where it is missing (Debian: apt-get as root or with sudo), builds the release
+    binary, and runs all tests. --without leaves out the tests that need a tool; never allowed when CI=true.
+cargo xtask ci
+    Checks formatting, lints and documentation, then does what `cargo xtask test` does.";
+
+/// What was asked for.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Chore {
+    Help,
+    Test(TestOptions),
+    Ci,
+}
+
+/// How the tests are run.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct TestOptions {
+    /// Tools whose tests are left out.
+    pub(crate) without: Vec<Tool>,
+    /// Further arguments of `cargo test`.
+    pub(crate) cargo_arguments: Vec<String>,
+}
+
+impl Chore {
+    pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        match arguments.next().as_deref() {
+            Some("test") => Ok(Self::Test(TestOptions::parse(arguments)?)),
+            Some("ci") => {
+                ensure!(arguments.next().is_none(), "`ci` takes no arguments");
+                Ok(Self::Ci)
+            }
+            None | Some("help" | "--help" | "-h") => Ok(Self::Help),
+            Some(other) => bail!("there is no chore `{other}`"),
+        }
+    }
+}
+
+impl TestOptions {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--without" => {
+                    let Some(tools) = arguments.next() else { bail!("--without needs the names of tools") };
+                    options.without = tools.split(',').map(str::parse).collect::<Result<_>>()?;
+                }
+                "--" => options.cargo_arguments = arguments.by_ref().collect(),
+                other => bail!("`test` does not know the argument `{other}`"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Chore> {
+        Chore::parse(line.split_whitespace().map(ToOwned::to_owned))
+    }
+
+    #[test]
+    fn command_lines_are_read() {
+        let test = |without: &[Tool], cargo: &[&str]| {
+            let cargo_arguments = cargo.iter().map(ToString::to_string).collect();
+            Chore::Test(TestOptions { without: without.to_vec(), cargo_arguments })
+        };
+        for (line, expected) in [
+            ("", Chore::Help),
+            ("ci", Chore::Ci),
+            ("test", test(&[], &[])),
+            ("test --without browser,python", test(&[Tool::Browser, Tool::Python], &[])),
+            (
+                "test --without python -- -p ringway-e2e -- --exact",
+                test(&[Tool::Python], &["-p", "ringway-e2e", "--", "--exact"]),
+            ),
+        ] {
+            assert_eq!(parse(line).expect(line), expected, "{line}");
+        }
+        for line in ["tset", "ci now", "test --without", "test --without cargo", "test --fast"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

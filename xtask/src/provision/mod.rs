@@ -1,0 +1,77 @@
+//! What the tests need beyond cargo: a Python with gRPC, and a browser.
+//!
+//! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
+//! sudo. Anywhere else the failure says what to install.
+
+mod apt;
+mod browser;
+mod python;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+/// A tool that some tests need.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Tool {
+    /// Chromium or a browser that is driven in the same way.
+    Browser,
+    /// Python with the packages of `tests/e2e/requirements.txt`.
+    Python,
+}
+
+impl Tool {
+    pub(crate) const ALL: [Self; 2] = [Self::Browser, Self::Python];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Python => "python",
+        }
+    }
+
+    /// The environment variable that tells the tests where the tool is.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::Browser => "RINGWAY_CHROMIUM",
+            Self::Python => "RINGWAY_PYTHON",
+        }
+    }
+
+    fn packages_missing(self) -> &'static [&'static str] {
+        match self {
+            Self::Browser if browser::find().is_none() => browser::PACKAGES,
+            Self::Python if !python::can_make_environments() => python::PACKAGES,
+            Self::Browser | Self::Python => &[],
+        }
+    }
+
+    fn provide(self) -> Result<PathBuf> {
+        match self {
+            Self::Browser => browser::find().ok_or_else(|| anyhow::anyhow!("{}", browser::MISSING)),
+            Self::Python => python::provide(),
+        }
+    }
+}
+
+impl FromStr for Tool {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match Self::ALL.into_iter().find(|tool| tool.name() == name) {
+            Some(tool) => Ok(tool),
+            None => bail!("there is no tool `{name}` to leave out; it is `browser` or `python`"),
+        }
+    }
+}
+
+/// Makes these tools available and says where they are.
+pub(crate) fn provide(tools: &[Tool]) -> Result<Vec<(Tool, PathBuf)>> {
+    let missing: Vec<_> = tools.iter().flat_map(|tool| tool.packages_missing()).copied().collect();
+    if !missing.is_empty() {
+        apt::install(&missing)?;
+    }
+    tools.iter().map(|tool| Ok((*tool, tool.provide()?))).collect()
+}
