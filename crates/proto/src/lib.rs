@@ -6,7 +6,7 @@
 
 mod refusal;
 
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Reason, Refusal, Retry};
 
 /// The messages and services of the package `ringway.v1`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::unwrap_used, unreachable_pub)]

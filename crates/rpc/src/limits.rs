@@ -1,0 +1,99 @@
+//! How large one gRPC message between nodes may be, for each service, on both of its sides.
+//!
+//! Everything follows from `message_bytes_max`, the largest payload of a client's or sender's message. Client and
+//! server must agree, so both take their numbers from here: [`NodeChannel`](crate::NodeChannel) for the clients,
+//! and the `*_server` methods for the servers.
+
+use ringway_proto::v1;
+
+/// What a request may have beside its payload: names, ids, lists of excluded sessions, the encoding.
+const ENVELOPE_BYTES: usize = 64 * 1024;
+/// The least limit of what is a list or a batch: ring snapshots with their table (512 KiB), lists of 10,000 sessions,
+/// and a link's batches of frames.
+const BATCH_BYTES_MIN: usize = 16 * 1024 * 1024;
+/// How many of the largest payloads fit into one batch of a link's frames.
+const BATCH_PAYLOADS: usize = 4;
+/// The default of `message_bytes_max`.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
+
+/// The limits that follow from `message_bytes_max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeLimits {
+    message_bytes_max: usize,
+}
+
+impl NodeLimits {
+    /// The limits for payloads of at most `message_bytes_max` bytes.
+    pub fn new(message_bytes_max: usize) -> Self {
+        NodeLimits { message_bytes_max }
+    }
+
+    /// The largest payload of one message.
+    pub fn message_bytes_max(self) -> usize {
+        self.message_bytes_max
+    }
+
+    /// The largest request that carries one message (Delivery, Peer): the payload and 64 KiB.
+    pub fn request_bytes_max(self) -> usize {
+        self.message_bytes_max.saturating_add(ENVELOPE_BYTES)
+    }
+
+    /// The largest batch (Link, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
+    /// a batch closes it before it grows beyond this.
+    pub fn batch_bytes_max(self) -> usize {
+        self.message_bytes_max.saturating_mul(BATCH_PAYLOADS).max(BATCH_BYTES_MIN)
+    }
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        NodeLimits::new(MESSAGE_BYTES_MAX_DEFAULT)
+    }
+}
+
+macro_rules! servers {
+    ($($(#[$doc:meta])* $name:ident: $module:ident::$trait:ident => $server:ident, $limit:ident;)*) => {
+        impl NodeLimits {
+            $(
+                $(#[$doc])*
+                pub fn $name<T: v1::$module::$trait>(self, service: T) -> v1::$module::$server<T> {
+                    v1::$module::$server::new(service)
+                        .max_decoding_message_size(self.$limit())
+                        .max_encoding_message_size(self.$limit())
+                }
+            )*
+        }
+    };
+}
+
+servers! {
+    /// The Delivery service with its limits, ready for [`NodeServices::with`](crate::NodeServices::with).
+    delivery_server: delivery_server::Delivery => DeliveryServer, request_bytes_max;
+    /// The Peer service with its limits.
+    peer_server: peer_server::Peer => PeerServer, request_bytes_max;
+    /// The Link service with its limits.
+    link_server: link_server::Link => LinkServer, batch_bytes_max;
+    /// The Ring service with its limits.
+    ring_server: ring_server::Ring => RingServer, batch_bytes_max;
+    /// The Sessions service with its limits.
+    sessions_server: sessions_server::Sessions => SessionsServer, batch_bytes_max;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_follow_from_the_largest_message() {
+        let cases = [
+            (1024, 1024 + 65_536, 16 << 20),
+            (1 << 20, (1 << 20) + 65_536, 16 << 20),
+            (8 << 20, (8 << 20) + 65_536, 32 << 20),
+            (usize::MAX, usize::MAX, usize::MAX),
+        ];
+        for (message, request, batch) in cases {
+            let limits = NodeLimits::new(message);
+            assert_eq!((limits.request_bytes_max(), limits.batch_bytes_max()), (request, batch));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a publisher has accepted: requests that wait for the stream, and requests that wait for their answer.
+//!
+//! One lock holds both, so that a request is always in exactly one of them, and the end of a stream resolves each of
+//! them once. The laws: a request moves to `sent` in the same step in which it is handed to the transport; and a stream
+//! whose end was seen takes nothing out any more, even if the transport still holds it ([`StreamId`]).
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use ringway_proto::v1::publish_request::Send;
+use ringway_proto::v1::{PublishReply, PublishRequest, Receipt, publish_reply};
+use ringway_proto::{Reason, Refusal};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::PublishTicket;
+
+type Answer = oneshot::Sender<Result<Receipt, Refusal>>;
+
+/// The room that a request takes until it is answered.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) _request: OwnedSemaphorePermit,
+    pub(super) _bytes: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    send: Send,
+    open: Open,
+}
+
+/// A request without its answer.
+#[derive(Debug)]
+struct Open {
+    answer: Answer,
+    room: Room,
+}
+
+impl Open {
+    /// The room is given back first, so that whoever sees the answer finds the room.
+    fn resolve(self, result: Result<Receipt, Refusal>) {
+        drop(self.room);
+        // A ticket that nobody waits for any more is no error.
+        let _ = self.answer.send(result);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    waiting: VecDeque<Waiting>,
+    sent: HashMap<u64, Open>,
+    sequence: u64,
+    stream: StreamId,
+    state: State,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Requests are accepted.
+    #[default]
+    Open,
+    /// The last handle was dropped: nothing is accepted any more, what was accepted is sent.
+    Closed,
+    /// The task has ended.
+    Dead,
+}
+
+/// Tells a stream from those before and after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct StreamId(u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pages: Mutex<Pages>,
+    closed: CancellationToken,
+}
+
+impl Book {
+    /// The stream that may take requests out now.
+    pub(super) fn stream(&self) -> StreamId {
+        self.pages.lock().stream
+    }
+
+    /// Waits until no handle is left.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Accepts a request.
+    pub(super) fn enter(&self, send: Send, room: Room) -> Result<PublishTicket, Refusal> {
+        let (answer, ticket) = oneshot::channel();
+        let mut pages = self.pages.lock();
+        if pages.state != State::Open {
+            return Err(gone());
+        }
+        pages.waiting.push_back(Waiting { send, open: Open { answer, room } });
+        let waker = pages.waker.take();
+        drop(pages);
+        wake(waker);
+        Ok(PublishTicket::new(ticket))
+    }
+
+    /// No handle is left.
+    pub(super) fn close(&self) {
+        let mut pages = self.pages.lock();
+        if pages.state == State::Open {
+            pages.state = State::Closed;
+        }
+        let waker = pages.waker.take();
+        drop(pages);
+        wake(waker);
+        self.closed.cancel();
+    }
+
+    /// The task ends: whatever is left is resolved.
+    pub(super) fn bury(&self) {
+        self.pages.lock().state = State::Dead;
+        self.fail(&gone());
+    }
+
+    /// Waits until a request waits (`true`), or until none will come any more (`false`).
+    pub(super) fn poll_waiting(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut pages = self.pages.lock();
+        if !pages.waiting.is_empty() {
+            return Poll::Ready(true);
+        }
+        if pages.state != State::Open {
+            return Poll::Ready(false);
+        }
+        pages.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The next request for the transport; from now on it counts as sent. `None` when none will come any more, or when
+    /// the end of this stream was seen.
+    pub(super) fn poll_send(&self, stream: StreamId, cx: &mut Context<'_>) -> Poll<Option<PublishRequest>> {
+        let mut pages = self.pages.lock();
+        if pages.stream != stream {
+            return Poll::Ready(None);
+        }
+        let Some(Waiting { send, open }) = pages.waiting.pop_front() else {
+            if pages.state != State::Open {
+                return Poll::Ready(None);
+            }
+            pages.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        pages.sequence += 1;
+        let sequence = pages.sequence;
+        pages.sent.insert(sequence, open);
+        Poll::Ready(Some(PublishRequest { sequence, send: Some(send) }))
+    }
+
+    /// Takes an answer. `false` when no such request is open.
+    pub(super) fn answer(&self, reply: PublishReply) -> bool {
+        let Some(open) = self.pages.lock().sent.remove(&reply.sequence) else { return false };
+        open.resolve(match reply.result {
+            Some(publish_reply::Result::Receipt(receipt)) => Ok(receipt),
+            Some(publish_reply::Result::Error(error)) => Err(Refusal::from_publish_error(error)),
+            None => Err(Refusal::new(
+                Reason::Internal,
+                "the node's answer is empty: a defect, or another version",
+            )),
+        });
+        true
+    }
+
+    /// The stream has ended for this cause: resolves every request, those that were not sent as such.
+    pub(super) fn fail(&self, cause: &Refusal) {
+        let (waiting, sent, waker) = {
+            let mut pages = self.pages.lock();
+            pages.stream.0 += 1;
+            (mem::take(&mut pages.waiting), mem::take(&mut pages.sent), pages.waker.take())
+        };
+        wake(waker);
+        let mut sent: Vec<_> = sent.into_iter().collect();
+        sent.sort_unstable_by_key(|(sequence, _)| *sequence);
+        for (_, open) in sent {
+            open.resolve(Err(cause.clone()));
+        }
+        let unsent = unsent(cause);
+        for waiting in waiting {
+            waiting.open.resolve(Err(unsent.clone()));
+        }
+    }
+}
+
+/// What those read whose requests never left. A refusal of the whole stream is theirs too; a lost connection is not.
+fn unsent(cause: &Refusal) -> Refusal {
+    match cause.reason {
+        Reason::ConnectionLost | Reason::DeadlineExceeded | Reason::Internal => Refusal {
+            reason: Reason::Unreachable,
+            message: format!("not sent: {}", cause.message),
+            ring_version: cause.ring_version,
+        },
+        _ => cause.clone(),
+    }
+}
+
+/// What callers read when the publisher's task has ended.
+pub(super) fn gone() -> Refusal {
+    Refusal::new(Reason::ConnectionLost, "the publisher has ended, since its process shuts down")
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
