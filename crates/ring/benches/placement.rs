@@ -1,6 +1,7 @@
 //! What placement costs: a look-up, a build, and a change of one member.
 //!
-//! Repeat with `cargo bench -p ringway-ring`. Figures belong into `docs/placement.md` only as this prints them.
+//! Repeat with `cargo bench -p ringway-ring`. Figures belong into `docs/placement.md` only as this prints
+//! them.
 
 use std::hint::black_box;
 

@@ -1,9 +1,9 @@
 //! Strategy `hashring`: the classic ring of virtual points, kept by the crate `hashring`.
 //!
-//! Positions are hashed by ourselves and only carried through the crate's hasher, because Rust's `Hash` encoding is
-//! no format that another language could follow. Points are added in one batch in id order, so that of points at one
-//! position the first in id order is found. `HashRing::get` is the only look-up used: `get_with_replicas` clones the
-//! whole ring at every call, and counts points, not members.
+//! Positions are hashed by ourselves and only carried through the crate's hasher, because Rust's `Hash`
+//! encoding is no format that another language could follow. Points are added in one batch in id order, so
+//! that of points at one position the first in id order is found. `HashRing::get` is the only look-up used:
+//! `get_with_replicas` clones the whole ring at every call, and counts points, not members.
 
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
@@ -56,9 +56,9 @@ impl Circle {
             let point = self.points.get(&middle);
             let owner = point.map_or(NO_OWNER, |point| point.member);
             owners.push(owner);
-            // Up to that point, or to the end of the circle if it lies beyond, the next slots have the same owner.
-            let shares =
-                |next: &Position| point.is_none_or(|it| *next <= it.position || it.position < middle);
+            // The slots up to that point have the same owner. Beyond the last point there is none to go up
+            // to.
+            let shares = |next: &Position| point.is_none_or(|point| *next <= point.position);
             while slots.next_if(shares).is_some() {
                 owners.push(owner);
             }
@@ -68,20 +68,16 @@ impl Circle {
 
     /// The table indexes of all active members in the order in which their points follow the slot clockwise.
     pub(crate) fn rank(&self, slot: Slot) -> Vec<u16> {
-        let mut ranked = Vec::with_capacity(self.active);
         let mut seen = vec![false; self.active];
-        let mut from = Position(slot.middle());
-        for _ in 0..self.points.len() {
-            let Some(point) = self.points.get(&from) else { break };
-            if !std::mem::replace(&mut seen[usize::from(point.member)], true) {
-                ranked.push(point.member);
-            }
-            if ranked.len() == self.active {
-                break;
-            }
-            from = Position(point.position.0.wrapping_add(1));
-        }
-        ranked
+        let mut first_seen = |member: &u16| !std::mem::replace(&mut seen[usize::from(*member)], true);
+        let members = self.clockwise(Position(slot.middle())).map(|point| point.member);
+        members.filter(|member| first_seen(member)).take(self.active).collect()
+    }
+
+    /// All points, once around the circle.
+    fn clockwise(&self, from: Position) -> impl Iterator<Item = &Point> {
+        let next = |point: &&Point| self.points.get(&Position(point.position.0.wrapping_add(1)));
+        std::iter::successors(self.points.get(&from), next).take(self.points.len())
     }
 }
 

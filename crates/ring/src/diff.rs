@@ -88,8 +88,8 @@ impl RingDiff {
     }
 
     /// How many slots change their owner.
-    pub fn slots_moved(&self) -> usize {
-        self.moved.len()
+    pub fn slots_moved(&self) -> u32 {
+        self.moved.len() as u32
     }
 
     /// Every slot that changes its owner, in slot order.
@@ -120,7 +120,7 @@ impl RingDiff {
         DiffSummary {
             from_version: self.from.version,
             to_version: self.to.version,
-            slots_moved: self.moved.len() as u32,
+            slots_moved: self.slots_moved(),
             flows: self.flows(),
         }
     }

@@ -81,9 +81,7 @@ pub enum RingError {
         active: usize,
     },
     /// A received table that was not made from these members by this specification.
-    #[error(
-        "the table gives slot {slot} to index {found}; by docs/placement.md these members give it to {expected}"
-    )]
+    #[error("the table gives slot {slot} to index {found}, but these members give it to index {expected}")]
     TableDisagrees {
         /// The first checked slot whose entry is wrong.
         slot: Slot,

@@ -10,7 +10,8 @@ pub(crate) fn xxh64_of(bytes: &[u8]) -> u64 {
 
 /// `H(id ++ "#" ++ decimal(number))`: the place in the hash space of a member's token or virtual point.
 ///
-/// The last `#` is always the separator because a decimal number has none, so no two members share a token's text.
+/// The last `#` is always the separator because a decimal number has none, so no two members share a token's
+/// text.
 pub(crate) fn numbered(id: &str, numbers: std::ops::Range<u32>) -> impl Iterator<Item = u64> + use<> {
     let prefix_bytes = id.len() + 1;
     let mut text = format!("{id}#");

@@ -1,12 +1,12 @@
 //! Placement: which worker owns a key. Pure, the same in every process and language.
 //!
-//! A [`Ring`] is an immutable value made from a set of members and nothing else: not from the order in which they
-//! joined, not from history, not from the machine. A key is hashed to one of [`SLOT_COUNT`] slots, and the ring
-//! carries a ready table with the owner of each slot, so a look-up is one hash and one load.
+//! A [`Ring`] is an immutable value made from a set of members and nothing else: not from the order in which
+//! they joined, not from history, not from the machine. A key is hashed to one of [`SLOT_COUNT`] slots, and
+//! the ring carries a ready table with the owner of each slot, so a look-up is one hash and one load.
 //!
-//! The arithmetic is a contract with other languages, written down byte by byte in `docs/placement.md` and held by
-//! the golden vectors of [`vectors`]. Whoever changes a number here changes the owner of every key in a running
-//! cluster: such a change is a new version of the specification, never an edit of this one.
+//! The arithmetic is a contract with other languages, written down byte by byte in `docs/placement.md` and
+//! held by the golden vectors of [`vectors`]. Whoever changes a number here changes the owner of every key in
+//! a running cluster: such a change is a new version of the specification, never an edit of this one.
 //!
 //! ```
 //! use ringway_ring::{MemberId, Ring, RingMember, Strategy};
@@ -28,10 +28,12 @@ mod error;
 mod hash;
 mod history;
 mod member;
+mod placement;
 mod ring;
 mod roster;
 mod slot;
 mod slots;
+mod snapshot;
 mod strategy;
 mod table;
 pub mod vectors;

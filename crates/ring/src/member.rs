@@ -15,7 +15,8 @@ const ID_BYTES_MAX: usize = 255;
 
 /// The stable name of a member: 1 to 255 bytes of UTF-8 without control characters.
 ///
-/// Ids are compared and ordered by their bytes; two texts that only look alike are two members. Cloning is cheap.
+/// Ids are compared and ordered by their bytes; two texts that only look alike are two members. Cloning is
+/// cheap.
 #[derive(Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MemberId(Arc<str>);

@@ -2,19 +2,16 @@
 
 use std::fmt;
 
-use crate::circle::Circle;
 use crate::diff::RingDiff;
 use crate::error::RingError;
 use crate::member::{MemberId, RingMember};
+use crate::placement::Placement;
 use crate::roster::Roster;
-use crate::slot::{SLOT_COUNT, Slot};
-use crate::slots::Contest;
+use crate::slot::Slot;
+use crate::snapshot;
 use crate::strategy::Strategy;
-use crate::table::{NO_OWNER, Table};
+use crate::table::Table;
 use crate::version::RingVersion;
-
-/// How many slots of a received table are checked against the specification.
-const SAMPLED_SLOTS: usize = 256;
 
 /// Placement for one member set: a table with the owner of each slot. Immutable; share it behind an `Arc`.
 ///
@@ -24,12 +21,6 @@ pub struct Ring {
     placement: Placement,
     table: Table,
     version: RingVersion,
-}
-
-/// What a strategy remembers besides its table.
-enum Placement {
-    Slots(Contest),
-    Hashring(Circle),
 }
 
 impl Ring {
@@ -42,34 +33,42 @@ impl Ring {
         members: impl IntoIterator<Item = RingMember>,
     ) -> Result<Self, RingError> {
         let roster = Roster::new(members.into_iter().collect())?;
-        Ok(Self::of(strategy, roster))
+        let (placement, table) = Placement::build(strategy, &roster);
+        Ok(Self::assemble(roster, placement, table))
     }
 
-    /// The ring of the same strategy with these members instead: exactly what [`Ring::build`] would give, sooner.
+    /// The ring of the same strategy with these members instead: exactly what [`Ring::build`] would give,
+    /// sooner.
     ///
-    /// With strategy `slots` the cost follows the change of weight; with `hashring` everything is built again.
+    /// With strategy `slots` the cost follows the change of weight; with `hashring` everything is built
+    /// again.
     ///
     /// # Errors
     /// As [`Ring::build`].
     pub fn with_members(&self, members: impl IntoIterator<Item = RingMember>) -> Result<Self, RingError> {
         let roster = Roster::new(members.into_iter().collect())?;
-        Ok(self.updated(roster))
+        let (placement, table) = self.placement.update(&self.table, &self.roster, &roster);
+        Ok(Self::assemble(roster, placement, table))
     }
 
     /// The ring that another process built, without building it again.
     ///
-    /// The table's form is checked throughout, and its content in 256 slots spread over the table, so that a table
-    /// of other members or of another specification is refused.
+    /// The table's form is checked throughout, and its content in 256 slots spread over the table, so that a
+    /// table of other members or of another specification is refused.
     ///
     /// # Errors
-    /// As [`Ring::build`]; [`RingError::TableLength`], [`RingError::TableIndex`], [`RingError::TableDisagrees`].
+    /// As [`Ring::build`]; [`RingError::TableLength`], [`RingError::TableIndex`],
+    /// [`RingError::TableDisagrees`].
     pub fn from_snapshot(
         strategy: Strategy,
         members: impl IntoIterator<Item = RingMember>,
         table: Vec<u16>,
     ) -> Result<Self, RingError> {
         let roster = Roster::new(members.into_iter().collect())?;
-        Self::received(strategy, roster, Table::try_from(table)?)
+        let placement = Placement::unjudged(strategy, &roster);
+        let table = Table::try_from(table)?;
+        snapshot::check(&table, &placement, &roster)?;
+        Ok(Self::assemble(roster, placement, table))
     }
 
     /// The member that owns a key, if anybody does.
@@ -84,9 +83,10 @@ impl Ring {
         self.member_at(self.table.owner(slot))
     }
 
-    /// The members that would own a slot after its owner, in order: the next one does as soon as the owner leaves.
+    /// The members that would own a slot after its owner, in order: the next one does as soon as the owner
+    /// leaves.
     pub fn successors(&self, slot: Slot) -> Vec<&MemberId> {
-        self.rank(slot).into_iter().skip(1).filter_map(|index| self.member_at(index)).collect()
+        self.placement.rank(slot).into_iter().skip(1).filter_map(|index| self.member_at(index)).collect()
     }
 
     /// Which slots move, from whom and to whom, when `newer` takes this ring's place.
@@ -101,10 +101,7 @@ impl Ring {
 
     /// How slots are given to members.
     pub fn strategy(&self) -> Strategy {
-        match self.placement {
-            Placement::Slots(_) => Strategy::Slots,
-            Placement::Hashring(_) => Strategy::Hashring,
-        }
+        self.placement.strategy()
     }
 
     /// All members in the order of their ids' bytes, those of weight 0 included.
@@ -112,113 +109,47 @@ impl Ring {
         self.roster.members()
     }
 
-    /// The members with a weight above 0 in the order of their ids' bytes: what the table's indexes point into.
+    /// The members with a weight above 0 in the order of their ids' bytes: what the table's indexes point
+    /// into.
     pub fn active_members(&self) -> &[RingMember] {
         self.roster.active()
     }
 
-    /// The compiled table: for each of the [`SLOT_COUNT`] slots an index into [`Ring::active_members`], or
-    /// [`NO_OWNER`] everywhere if there are none.
+    /// The compiled table: for each of the 262,144 slots an index into [`Ring::active_members`], or
+    /// [`NO_OWNER`](crate::NO_OWNER) everywhere if there are none.
     pub fn table(&self) -> &[u16] {
         self.table.entries()
     }
 
     /// XXH64 (seed 0) of the table as little-endian 16-bit numbers in slot order: 524,288 bytes.
     ///
-    /// It covers who owns which slot by index, and nothing else: neither the strategy's name nor ids nor weights.
+    /// It covers who owns which slot by index, and nothing else: neither the strategy's name nor ids nor
+    /// weights.
     pub fn table_digest(&self) -> u64 {
         self.table.digest()
     }
 
     /// Every member with the number of slots that it owns, in the order of [`Ring::members`].
     pub fn shares(&self) -> Vec<(&MemberId, u32)> {
-        let mut counts = self.table.counts(self.active_members().len()).into_iter();
-        let slots_of = |member: &RingMember| if u32::from(member.weight) > 0 { counts.next() } else { None };
-        let slots: Vec<_> = self.members().iter().map(slots_of).collect();
-        self.members().iter().zip(slots).map(|(member, slots)| (&member.id, slots.unwrap_or(0))).collect()
+        let slots = self.table.counts(self.active_members().len());
+        let share = |id| self.roster.index_of(id).map_or(0, |index| slots[usize::from(index)]);
+        self.members().iter().map(|member| (&member.id, share(&member.id))).collect()
     }
 
     /// How many slots a member owns: 0 if it is no member.
-    pub fn slots_of(&self, id: &MemberId) -> usize {
-        let owned = |index: u16| self.table().iter().filter(|owner| **owner == index).count();
+    pub fn slots_of(&self, id: &MemberId) -> u32 {
+        let owned = |index: u16| self.table().iter().filter(|owner| **owner == index).count() as u32;
         self.roster.index_of(id).map_or(0, owned)
     }
 
-    fn of(strategy: Strategy, roster: Roster) -> Self {
-        let (placement, table) = match strategy {
-            Strategy::Slots => {
-                let (contest, table) = Contest::build(&roster);
-                (Placement::Slots(contest), table)
-            }
-            Strategy::Hashring => {
-                let circle = Circle::new(&roster);
-                let table = circle.table();
-                (Placement::Hashring(circle), table)
-            }
-        };
-        Self::assemble(roster, placement, table)
-    }
-
-    fn updated(&self, roster: Roster) -> Self {
-        match &self.placement {
-            Placement::Slots(contest) => {
-                let (contest, table) = contest.update(&self.table, &self.roster, &roster);
-                Self::assemble(roster, Placement::Slots(contest), table)
-            }
-            Placement::Hashring(_) => Self::of(Strategy::Hashring, roster),
-        }
-    }
-
-    fn received(strategy: Strategy, roster: Roster, table: Table) -> Result<Self, RingError> {
-        let placement = match strategy {
-            Strategy::Slots => Placement::Slots(Contest::unjudged(&roster)),
-            Strategy::Hashring => Placement::Hashring(Circle::new(&roster)),
-        };
-        let ring = Self::assemble(roster, placement, table);
-        ring.check_indexes()?;
-        ring.check_sample()?;
-        Ok(ring)
-    }
-
     fn assemble(roster: Roster, placement: Placement, table: Table) -> Self {
-        let strategy = match placement {
-            Placement::Slots(_) => Strategy::Slots,
-            Placement::Hashring(_) => Strategy::Hashring,
-        };
-        let version = RingVersion::of(strategy, roster.active());
+        let version = RingVersion::of(placement.strategy(), roster.active());
         Self { roster, placement, table, version }
     }
 
     #[inline]
     fn member_at(&self, index: u16) -> Option<&MemberId> {
         self.roster.active().get(usize::from(index)).map(|member| &member.id)
-    }
-
-    fn rank(&self, slot: Slot) -> Vec<u16> {
-        match &self.placement {
-            Placement::Slots(contest) => contest.rank(slot),
-            Placement::Hashring(circle) => circle.rank(slot),
-        }
-    }
-
-    fn check_indexes(&self) -> Result<(), RingError> {
-        let active = self.active_members().len();
-        let fits = |index: u16| usize::from(index) < active || (active == 0 && index == NO_OWNER);
-        match Slot::all().zip(self.table()).find(|(_, index)| !fits(**index)) {
-            Some((slot, index)) => Err(RingError::TableIndex { slot, index: *index, active }),
-            None => Ok(()),
-        }
-    }
-
-    fn check_sample(&self) -> Result<(), RingError> {
-        for slot in Slot::all().step_by(SLOT_COUNT / SAMPLED_SLOTS) {
-            let expected = self.rank(slot).first().copied().unwrap_or(NO_OWNER);
-            let found = self.table.owner(slot);
-            if found != expected {
-                return Err(RingError::TableDisagrees { slot, found, expected });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -7,8 +7,8 @@ use crate::weight::Weight;
 /// The most members of one ring: 16-bit indexes, the last of which means "nobody".
 pub(crate) const MEMBERS_MAX: usize = u16::MAX as usize;
 
-/// Members in the order of their ids' bytes. `active` are those with a weight above 0: table indexes point into it,
-/// so that members which own nothing change neither a version nor a table.
+/// Members in the order of their ids' bytes. `active` are those with a weight above 0: table indexes point
+/// into it, so that members which own nothing change neither a version nor a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Roster {
     members: Box<[RingMember]>,

@@ -18,7 +18,8 @@ pub const SLOT_COUNT: usize = 1 << SLOT_BITS;
 pub struct Slot(u32);
 
 impl Slot {
-    /// The slot of a key: the 18 highest bits of its XXH64. The bytes are taken as they are; any length is a key.
+    /// The slot of a key: the 18 highest bits of its XXH64. The bytes are taken as they are; any length is a
+    /// key.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
         Self((xxh64_of(key) >> (u64::BITS - SLOT_BITS)) as u32)

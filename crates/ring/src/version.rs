@@ -12,8 +12,8 @@ use crate::strategy::Strategy;
 
 /// A 64-bit fingerprint of the strategy and of the ids and weights of the members that can own something.
 ///
-/// Equal versions mean equal tables. Versions have no order: a later ring may have a smaller one. Written as 16
-/// lower-case hexadecimal digits, also in JSON, where a 64-bit number would not survive.
+/// Equal versions mean equal tables. Versions have no order: a later ring may have a smaller one. Written as
+/// 16 lower-case hexadecimal digits, also in JSON, where a 64-bit number would not survive.
 #[derive(Clone, Copy, Eq, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RingVersion(u64);

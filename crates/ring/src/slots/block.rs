@@ -1,9 +1,10 @@
 //! The loop that everything waits for: a block of slots in which tokens compete.
 //!
-//! A block is small enough to stay in the first-level cache while many tokens pass over it, and its lanes are 32-bit
-//! numbers of one kind, so that the compiler turns the loop into vector instructions. `dispatch!` compiles it once
-//! for each instruction set (SSE2, AVX2, AVX-512, NEON, ...) and takes the best that the processor has. The law of
-//! this file: a lane's result depends neither on the instruction set nor on the order in which tokens compete.
+//! A block is small enough to stay in the first-level cache while many tokens pass over it, and its lanes are
+//! 32-bit numbers of one kind, so that the compiler turns the loop into vector instructions. `dispatch!`
+//! compiles it once for each instruction set (SSE2, AVX2, AVX-512, NEON, ...) and takes the best that the
+//! processor has. The law of this file: a lane's result depends neither on the instruction set nor on the
+//! order in which tokens compete.
 
 use fearless_simd::{Level, dispatch};
 

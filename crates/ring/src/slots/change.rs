@@ -1,7 +1,8 @@
 //! A change of members, as the tokens that come and go.
 //!
-//! The law: applying a change gives exactly what a contest from the beginning would give. A token that goes can only
-//! vacate slots in which it led; a token that comes can only take slots for itself; nobody else's slots move.
+//! The law: applying a change gives exactly what a contest from the beginning would give. A token that goes
+//! can only vacate slots in which it led; a token that comes can only take slots for itself; nobody else's
+//! slots move.
 
 use super::score::base;
 use super::standings::Standings;
@@ -62,8 +63,9 @@ impl Change {
         slots
     }
 
-    /// The slots of all members that lose a token. Owners follow each other at random, so there is no branch here that
-    /// a processor could guess wrongly: every slot is written down, and the next one overwrites it if it was not meant.
+    /// The slots of all members that lose a token. Owners follow each other at random, so there is no branch
+    /// here that a processor could guess wrongly: every slot is written down, and the next one overwrites it
+    /// if it was not meant.
     fn owned_by_losers(&self, owners: &[u16]) -> Vec<Slot> {
         let loses: Vec<bool> = self.lost.iter().map(|tokens| !tokens.is_empty()).collect();
         let mut slots: Vec<Slot> = Slot::all().collect();

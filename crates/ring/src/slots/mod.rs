@@ -1,8 +1,8 @@
 //! Strategy `slots`: weighted rendezvous hashing over a fixed number of slots.
 //!
-//! Every token scores in every slot, and the member of the highest score owns it. The best scores are kept, so that
-//! a change of members costs one pass for each token that came and a new contest only in the slots that lost theirs
-//! (see `change.rs`).
+//! Every token scores in every slot, and the member of the highest score owns it. The best scores are kept,
+//! so that a change of members costs one pass for each token that came and a new contest only in the slots
+//! that lost theirs (see `change.rs`).
 
 mod block;
 mod change;

@@ -1,7 +1,7 @@
 //! The score of a token in a slot: plain 32-bit arithmetic, exact in every language.
 //!
-//! Nothing here branches, so that the loops above it vectorise. The constants belong to the specification; the
-//! finaliser is that of MurmurHash3.
+//! Nothing here branches, so that the loops above it vectorise. The constants belong to the specification;
+//! the finaliser is that of MurmurHash3.
 
 /// What remains of a slot's number when it has been spread over 32 bits.
 #[inline(always)]

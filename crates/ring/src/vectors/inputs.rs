@@ -50,7 +50,8 @@ pub(super) fn edge_slots() -> impl Iterator<Item = Slot> {
     [0, 1, last / 2, last / 2 + 1, last].into_iter().map(|index| Slot::new(index).expect("below SLOT_COUNT"))
 }
 
-/// The two members whose only tokens score the same in [`TIED_KEY`]'s slot: the lesser id in byte order owns it.
+/// The two members whose only tokens score the same in [`TIED_KEY`]'s slot: the lesser id in byte order owns
+/// it.
 const TIED_MEMBERS: [(&str, u32); 2] = [("worker-4664", 1), ("worker-1", 1)];
 
 /// A key of slot 253,788.

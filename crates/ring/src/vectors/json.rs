@@ -1,4 +1,5 @@
-//! JSON that a person can read and that a difference tool can show: outer levels indented, inner ones on one line.
+//! JSON that a person can read and that a difference tool can show: outer levels indented, inner ones on one
+//! line.
 
 use std::io::{self, Write};
 

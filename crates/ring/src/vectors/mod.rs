@@ -1,7 +1,7 @@
 //! Golden vectors: what every implementation of the specification must agree on, in any language.
 //!
-//! `tests/vectors/placement.json` is what [`to_json`] gives. A change of that file is a change of who owns which key
-//! in every running cluster, so it happens only with a new version of the specification.
+//! `tests/vectors/placement.json` is what [`to_json`] gives. A change of that file is a change of who owns
+//! which key in every running cluster, so it happens only with a new version of the specification.
 
 mod inputs;
 mod json;

@@ -1,4 +1,5 @@
-//! The table is what the specification's text says, computed here a second time and as plainly as it is written.
+//! The table is what the specification's text says, computed here a second time and as plainly as it is
+//! written.
 
 use proptest::prelude::*;
 use ringway_ring::{MemberId, Ring, RingMember, Slot, Strategy as Placement};

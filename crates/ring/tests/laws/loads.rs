@@ -48,6 +48,6 @@ fn every_slot_is_counted_once() {
         let ring = build(placement, workers(16));
         let shares = ring.shares();
         assert_eq!(shares.iter().map(|(_, slots)| slots).sum::<u32>(), SLOTS);
-        assert!(shares.iter().all(|(id, slots)| ring.slots_of(id) == *slots as usize));
+        assert!(shares.iter().all(|(id, slots)| ring.slots_of(id) == *slots));
     }
 }

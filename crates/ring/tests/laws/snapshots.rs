@@ -3,13 +3,15 @@
 use proptest::prelude::*;
 use ringway_ring::{NO_OWNER, Ring, RingError, Slot, Strategy as Placement};
 
-use crate::sets::{any_placement, any_weights, build, config, members, same, workers};
+use crate::sets::{SLOTS, any_placement, any_weights, build, config, members, same, workers};
 
 proptest! {
     #![proptest_config(config(16))]
 
     #[test]
-    fn a_received_ring_is_the_sent_one(old in any_weights(), new in any_weights(), placement in any_placement()) {
+    fn a_received_ring_is_the_sent_one(
+        old in any_weights(), new in any_weights(), placement in any_placement(),
+    ) {
         let sent = build(placement, members(&old));
         let received = Ring::from_snapshot(placement, members(&old), sent.table().to_vec()).unwrap();
         prop_assert!(same(&sent, &received));
@@ -20,13 +22,15 @@ proptest! {
     }
 
     #[test]
-    fn a_table_of_other_members_is_refused(old in any_weights(), new in any_weights(), placement in any_placement()) {
+    fn a_table_of_other_members_is_refused(
+        old in any_weights(), new in any_weights(), placement in any_placement(),
+    ) {
         let (sent, other) = (build(placement, members(&old)), build(placement, members(&new)));
         prop_assume!(sent.active_members().len() > 1 && other.active_members() != sent.active_members());
         let moved = sent.diff(&other).slots_moved();
-        prop_assume!(moved > ringway_ring::SLOT_COUNT / 10);
+        prop_assume!(moved > SLOTS / 10);
         let indexes_differ = sent.table().iter().zip(other.table()).filter(|(a, b)| a != b).count();
-        prop_assume!(indexes_differ > ringway_ring::SLOT_COUNT / 10);
+        prop_assume!(indexes_differ > SLOTS as usize / 10);
         prop_assert!(Ring::from_snapshot(placement, members(&old), other.table().to_vec()).is_err());
     }
 }
