@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error:?}");
+            eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }
