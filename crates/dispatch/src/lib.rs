@@ -1,1 +1,22 @@
 //! Placing a call: choose the owner by the present view, make one RPC.
+//!
+//! A [`Dispatcher`] is what senders, gateways and forwarding workers have in common. It never decides by anything but
+//! the view of the moment, and it never calls twice: retries are the caller's. Whether the view was right is for the
+//! worker that is called to say (the fence).
+//!
+//! [`RequestRules`] is the one place where requests are checked; every node that takes requests from outside uses it.
+
+mod call;
+mod dispatcher;
+mod hops;
+mod rules;
+mod sessions;
+mod split;
+
+pub use dispatcher::Dispatcher;
+pub use hops::Hops;
+pub use rules::{
+    CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
+    MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, new_message_id,
+};
+pub use split::{SplitConfig, SplitPublisher};

@@ -1,0 +1,145 @@
+//! The rules for a message: size, text, id, excluded sessions.
+
+use ringway_proto::v1::{Message, PayloadKind};
+use ringway_proto::{Reason, Refusal};
+use ringway_session::{Kind, Payload, SessionId};
+
+use super::{CheckedSend, RequestRules, invalid, session_id};
+
+/// The longest message id, in bytes.
+pub const MESSAGE_ID_BYTES_MAX: usize = 128;
+/// How many sessions one message may exclude.
+pub const EXCLUDE_SESSIONS_MAX: usize = 1024;
+
+/// A fresh message id: 16 random bytes as 32 hexadecimal digits.
+pub fn new_message_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Gives the message an id if it has none, and shows it.
+pub(crate) fn name_message(message: &mut Option<Message>) -> &str {
+    let id = &mut message.get_or_insert_default().message_id;
+    if id.is_empty() {
+        *id = new_message_id();
+    }
+    id
+}
+
+impl RequestRules {
+    /// Checks a message and gives it an id if it has none.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `MessageTooLarge`.
+    pub fn message(&self, message: &mut Option<Message>) -> Result<CheckedSend, Refusal> {
+        let checked = message.as_ref().ok_or_else(|| invalid("the field \"message\" is missing"))?;
+        let payload = self.payload(checked)?;
+        let exclude = exclude(&checked.exclude_sessions)?;
+        check_message_id(&checked.message_id)?;
+        let message_id = name_message(message).to_owned();
+        Ok(CheckedSend { payload, message_id, exclude })
+    }
+
+    fn payload(&self, message: &Message) -> Result<Payload, Refusal> {
+        let (bytes, bytes_max) = (message.payload.len(), self.message_bytes_max);
+        if bytes > bytes_max {
+            let message = format!("the payload has {bytes} bytes; this cluster takes at most {bytes_max}");
+            return Err(Refusal::new(Reason::MessageTooLarge, message));
+        }
+        let kind = match PayloadKind::try_from(message.kind) {
+            Ok(PayloadKind::Text) => Kind::Text,
+            Ok(PayloadKind::Binary) => Kind::Binary,
+            Err(_) => {
+                let number = message.kind;
+                return Err(invalid(format!(
+                    "the payload's kind is {number}; it must be 0 (text) or 1 (binary)"
+                )));
+            }
+        };
+        Payload::new(message.payload.clone(), kind).map_err(|error| invalid(error.to_string()))
+    }
+}
+
+fn check_message_id(id: &str) -> Result<(), Refusal> {
+    match id.len() {
+        0..=MESSAGE_ID_BYTES_MAX => Ok(()),
+        bytes => Err(invalid(format!(
+            "the message id has {bytes} bytes; at most {MESSAGE_ID_BYTES_MAX} are allowed"
+        ))),
+    }
+}
+
+fn exclude(sessions: &[String]) -> Result<Vec<SessionId>, Refusal> {
+    let count = sessions.len();
+    if count > EXCLUDE_SESSIONS_MAX {
+        return Err(invalid(format!(
+            "{count} sessions are excluded; at most {EXCLUDE_SESSIONS_MAX} are allowed in one message"
+        )));
+    }
+    sessions.iter().map(|id| session_id(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    const RULES: RequestRules = RequestRules { message_bytes_max: 8 };
+
+    fn message() -> Message {
+        Message { payload: Bytes::from_static(b"hello"), message_id: "m1".into(), ..Message::default() }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_message_is_said() {
+        let session = "0".repeat(32);
+        let with = |change: &dyn Fn(&mut Message)| {
+            let mut message = message();
+            change(&mut message);
+            message
+        };
+        let cases: [(Message, Result<(), (Reason, &str)>); 12] = [
+            (message(), Ok(())),
+            (with(&|m| m.payload = Bytes::new()), Ok(())),
+            (with(&|m| m.payload = Bytes::from_static(b"12345678")), Ok(())),
+            (
+                with(&|m| m.payload = Bytes::from_static(b"123456789")),
+                Err((Reason::MessageTooLarge, "has 9 bytes; this cluster takes at most 8")),
+            ),
+            (with(&|m| m.payload = Bytes::from_static(b"\xff")), Err((Reason::InvalidArgument, "UTF-8"))),
+            (with(&|m| (m.payload, m.kind) = (Bytes::from_static(b"\xff"), 1)), Ok(())),
+            (with(&|m| m.kind = 2), Err((Reason::InvalidArgument, "kind is 2"))),
+            (with(&|m| m.message_id = "x".repeat(128)), Ok(())),
+            (with(&|m| m.message_id = "x".repeat(129)), Err((Reason::InvalidArgument, "has 129 bytes"))),
+            (with(&|m| m.exclude_sessions = vec![session.clone(); 1024]), Ok(())),
+            (
+                with(&|m| m.exclude_sessions = vec![session.clone(); 1025]),
+                Err((Reason::InvalidArgument, "1025 sessions are excluded")),
+            ),
+            (
+                with(&|m| m.exclude_sessions = vec!["x".into()]),
+                Err((Reason::InvalidArgument, "32 hexadecimal digits")),
+            ),
+        ];
+        for (message, expected) in cases {
+            match (RULES.message(&mut Some(message.clone())), expected) {
+                (Ok(checked), Ok(())) => assert_eq!(*checked.payload.bytes(), message.payload),
+                (Err(refusal), Err((reason, words))) => {
+                    assert_eq!(refusal.reason, reason, "{refusal}");
+                    assert!(refusal.message.contains(words), "{refusal}");
+                }
+                (got, _) => panic!("{message:?}: {got:?}"),
+            }
+        }
+        assert!(RULES.message(&mut None).is_err());
+    }
+
+    #[test]
+    fn a_message_without_an_id_gets_one_in_the_request_too() {
+        let mut request = Some(Message { message_id: String::new(), ..message() });
+        let checked = RULES.message(&mut request).unwrap();
+        assert_eq!(checked.message_id.len(), 32);
+        assert_eq!(request.unwrap().message_id, checked.message_id);
+        assert_ne!(new_message_id(), new_message_id());
+    }
+}

@@ -1,0 +1,82 @@
+//! The rules for requests from outside, and what a request is once it has passed them.
+//!
+//! Every node that takes a request checks it here before it acts or forwards; what comes out is typed, so nothing
+//! behind it has to check again. A refusal says what was wrong and what would be right.
+
+mod message;
+mod session;
+
+use ringway_proto::v1::{SendToAllRequest, SendToGroupRequest, SendToUserRequest};
+use ringway_proto::{Reason, Refusal};
+use ringway_session::{GroupId, Payload, SessionId, UserId};
+
+pub(crate) use message::name_message;
+pub use message::{EXCLUDE_SESSIONS_MAX, MESSAGE_ID_BYTES_MAX, new_message_id};
+pub use session::{CheckedClose, CheckedGroupChange, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, SessionTarget};
+pub(crate) use session::{check_filter, list_limit, session_id, target};
+
+/// The rules of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestRules {
+    message_bytes_max: usize,
+}
+
+/// A message that has passed the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedSend {
+    /// What the clients receive.
+    pub payload: Payload,
+    /// The message's id, never empty.
+    pub message_id: String,
+    /// The sessions that shall not receive it.
+    pub exclude: Vec<SessionId>,
+}
+
+impl RequestRules {
+    /// The rules of a cluster whose messages have at most `message_bytes_max` bytes.
+    pub fn new(message_bytes_max: usize) -> Self {
+        RequestRules { message_bytes_max }
+    }
+
+    /// The largest payload of one message.
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
+    }
+
+    /// Checks a send to a user. A message without an id gets one, in the request too, so that the request can be
+    /// forwarded as it is.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `MessageTooLarge`.
+    pub fn user_send(&self, request: &mut SendToUserRequest) -> Result<(UserId, CheckedSend), Refusal> {
+        Ok((user(&request.user)?, self.message(&mut request.message)?))
+    }
+
+    /// Checks a send to a group, as [`user_send`](RequestRules::user_send) does.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `MessageTooLarge`.
+    pub fn group_send(&self, request: &mut SendToGroupRequest) -> Result<(GroupId, CheckedSend), Refusal> {
+        Ok((group(&request.group)?, self.message(&mut request.message)?))
+    }
+
+    /// Checks a send to all, as [`user_send`](RequestRules::user_send) does.
+    ///
+    /// # Errors
+    /// `InvalidArgument` or `MessageTooLarge`.
+    pub fn all_send(&self, request: &mut SendToAllRequest) -> Result<CheckedSend, Refusal> {
+        self.message(&mut request.message)
+    }
+}
+
+pub(crate) fn user(name: &str) -> Result<UserId, Refusal> {
+    UserId::new(name).map_err(|error| invalid(error.to_string()))
+}
+
+pub(crate) fn group(name: &str) -> Result<GroupId, Refusal> {
+    GroupId::new(name).map_err(|error| invalid(error.to_string()))
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(Reason::InvalidArgument, message)
+}
