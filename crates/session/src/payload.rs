@@ -48,6 +48,11 @@ impl Payload {
         &self.bytes
     }
 
+    /// The bytes, taken out.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -67,6 +67,17 @@ impl SessionTable {
         self.close_slow(done, out)
     }
 
+    /// Sends to the session at an address, if there is one.
+    pub fn send_to_address(&mut self, address: Address, payload: &Payload, out: &mut Vec<Directive>) -> Reach {
+        let mut fanout = Fanout::new(&self.policy, payload, &[]);
+        let key = self.by_link.get(&address.link).and_then(|channels| channels.get(&address.channel));
+        if let Some(&key) = key {
+            fanout.add(key, &mut self.sessions[key]);
+        }
+        let done = fanout.finish(out);
+        self.close_slow(done, out)
+    }
+
     /// Takes note of bytes that have left the gateway for a session's client, and sends what waited for them.
     pub fn written(&mut self, address: Address, bytes: u64, out: &mut Vec<Directive>) {
         let Some(key) = self.at(address) else { return };

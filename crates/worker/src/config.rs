@@ -1,0 +1,63 @@
+//! What a worker is told: checked, typed, with units.
+
+use std::time::Duration;
+
+use ringway_ring::MemberId;
+use ringway_rpc::NodeLimits;
+use ringway_session::Policy;
+
+/// What happens to a client's message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnClientMessage {
+    /// It is counted and dropped.
+    #[default]
+    Discard,
+    /// It is sent back to its sender as it came: for conformance suites and latency checks.
+    Echo,
+}
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// The worker's stable name, the one on the ring.
+    pub id: MemberId,
+    /// The bounds of its sessions.
+    pub policy: Policy,
+    /// The bounds of messages.
+    pub limits: NodeLimits,
+    /// The subprotocols it agrees to, whatever they mean to client and back end: payloads go as they are.
+    pub subprotocols: Vec<String>,
+    /// What happens to clients' messages.
+    pub on_client_message: OnClientMessage,
+    /// How many bytes may wait for one link; beyond it the gateway is taken for stuck and the link is broken.
+    pub link_queue_bytes_max: usize,
+    /// How many bytes may wait for one link before those who send are slowed down.
+    pub link_queue_bytes_high: usize,
+    /// How long a sender is slowed down at the most for one message.
+    pub crowded_wait_max: Duration,
+    /// How long a handshake or a join waits until its groups are known to their homes; beyond it, it goes on without.
+    pub settle_timeout: Duration,
+    /// How long another worker may take to deliver its part of a group's message, or to answer a forwarded call.
+    pub peer_timeout: Duration,
+    /// How long sessions' last frames may take to leave at shutdown.
+    pub flush_timeout: Duration,
+}
+
+impl WorkerConfig {
+    /// The defaults for a worker of this name.
+    pub fn new(id: MemberId) -> Self {
+        WorkerConfig {
+            id,
+            policy: Policy::default(),
+            limits: NodeLimits::default(),
+            subprotocols: vec!["ringway.raw".to_owned()],
+            on_client_message: OnClientMessage::default(),
+            link_queue_bytes_max: 64 << 20,
+            link_queue_bytes_high: 4 << 20,
+            crowded_wait_max: Duration::from_secs(1),
+            settle_timeout: Duration::from_secs(1),
+            peer_timeout: Duration::from_secs(5),
+            flush_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The fence: whether a call is carried out here, forwarded once, or refused.
+
+use ringway_cluster::{Member, View};
+use ringway_proto::v1::Routing;
+use ringway_proto::{Reason, Refusal};
+use ringway_ring::Slot;
+
+use crate::worker::Shared;
+
+/// Where a call is to be carried out.
+pub(crate) enum Place {
+    /// By this worker.
+    Here,
+    /// By another one, which has not been asked yet.
+    Elsewhere,
+}
+
+impl Shared {
+    /// Where a call for this key is to be carried out, by this view.
+    ///
+    /// # Errors
+    /// `NOT_OWNER` if it was forwarded to this worker, which does not own the key; `NO_WORKERS` if nobody does.
+    pub(crate) fn place(&self, view: &View, key: &str, routing: Option<&Routing>) -> Result<Place, Refusal> {
+        self.place_owner(view, view.owner(key), routing)
+    }
+
+    /// The same for a slot.
+    ///
+    /// # Errors
+    /// As [`place`](Shared::place).
+    pub(crate) fn place_slot(
+        &self,
+        view: &View,
+        slot: Slot,
+        routing: Option<&Routing>,
+    ) -> Result<Place, Refusal> {
+        self.place_owner(view, view.owner_of_slot(slot), routing)
+    }
+
+    fn place_owner(
+        &self,
+        view: &View,
+        owner: Option<&Member>,
+        routing: Option<&Routing>,
+    ) -> Result<Place, Refusal> {
+        let hops = routing.map_or(0, |routing| routing.hops);
+        match owner {
+            Some(owner) if self.is_me(&owner.id) => Ok(Place::Here),
+            Some(_) if hops == 0 => {
+                self.metrics.forwards.increment(1);
+                Ok(Place::Elsewhere)
+            }
+            Some(owner) => {
+                self.metrics.not_owner.increment(1);
+                let message = format!(
+                    "the call was forwarded to worker {}, which takes {} for the owner; refresh the ring",
+                    self.config.id, owner.id
+                );
+                Err(Refusal::new(Reason::NotOwner, message).with_ring(view.version()))
+            }
+            None => {
+                let message = "there is no active worker; try again when one has joined";
+                Err(Refusal::new(Reason::NoWorkers, message).with_ring(view.version()))
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! This worker's share in knowing who is interested in which group: what it reports, and what it was told as a home.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ringway_cluster::View;
+use ringway_ring::{MemberId, Ring};
+use ringway_session::{GroupId, HomeInterest, LocalInterest, Report, StreamId};
+use tokio::sync::watch;
+
+pub(crate) struct Interest {
+    local: Mutex<LocalInterest>,
+    home: Mutex<HomeInterest>,
+    /// There may be something to report.
+    to_report: watch::Sender<()>,
+    /// Something may be settled that was not. Kept apart, for many may wait for it.
+    to_settle: watch::Sender<()>,
+    next_stream: AtomicU64,
+}
+
+impl Interest {
+    pub(crate) fn new(me: MemberId, view: &View) -> Self {
+        let mut local = LocalInterest::new(me, Arc::clone(view.ring()));
+        local.ring_changed(Arc::clone(view.ring()), worker_ids(view));
+        Interest {
+            local: Mutex::new(local),
+            home: Mutex::default(),
+            to_report: watch::Sender::new(()),
+            to_settle: watch::Sender::new(()),
+            next_stream: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn appeared(&self, group: &GroupId) {
+        self.local.lock().appeared(group);
+        self.to_report.send_replace(());
+    }
+
+    pub(crate) fn vanished(&self, group: &GroupId) {
+        self.local.lock().vanished(group);
+        self.to_report.send_replace(());
+    }
+
+    pub(crate) fn view_changed(&self, view: &View) {
+        let ring: Arc<Ring> = Arc::clone(view.ring());
+        self.local.lock().ring_changed(ring, worker_ids(view));
+        self.to_report.send_replace(());
+        self.to_settle.send_replace(());
+    }
+
+    pub(crate) fn restart(&self, home: &MemberId) {
+        self.local.lock().restart(home);
+    }
+
+    pub(crate) fn next_report(&self, home: &MemberId) -> Option<Report> {
+        self.local.lock().next_report(home)
+    }
+
+    pub(crate) fn acknowledged(&self, home: &MemberId, sequence: u64) {
+        self.local.lock().acknowledged(home, sequence);
+        self.to_settle.send_replace(());
+    }
+
+    /// Fires when there may be something to report.
+    pub(crate) fn to_report(&self) -> watch::Receiver<()> {
+        self.to_report.subscribe()
+    }
+
+    /// Whether the homes of these groups know of this worker's members.
+    pub(crate) fn settled(&self, groups: &[GroupId]) -> bool {
+        let local = self.local.lock();
+        groups.iter().all(|group| local.settled(group))
+    }
+
+    /// Waits until the homes of these groups know of this worker's members, at most `timeout`. Gives back whether they do.
+    pub(crate) async fn settle(&self, groups: &[GroupId], timeout: Duration) -> bool {
+        let mut changes = self.to_settle.subscribe();
+        let settled = async {
+            while !self.settled(groups) {
+                // The sender lives as long as `self`.
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(timeout, settled).await.is_ok()
+    }
+
+    /// A worker begins to report to this home.
+    pub(crate) fn begin(self: &Arc<Self>, worker: MemberId) -> ReportStream {
+        let id = StreamId(self.next_stream.fetch_add(1, Ordering::Relaxed));
+        self.home.lock().begin(worker.clone(), id);
+        ReportStream { interest: Arc::clone(self), worker, id }
+    }
+
+    /// The other workers that a group's message must be sent to, by this view.
+    pub(crate) fn audience(&self, group: &GroupId, view: &View, me: &MemberId) -> Vec<MemberId> {
+        let others = view.workers().iter().map(|member| &member.id).filter(|id| *id != me);
+        self.home.lock().audience(group, view.version(), others).into_iter().cloned().collect()
+    }
+}
+
+/// A report stream at its home. Dropping it voids what it reported.
+pub(crate) struct ReportStream {
+    interest: Arc<Interest>,
+    pub(crate) worker: MemberId,
+    id: StreamId,
+}
+
+impl ReportStream {
+    /// Takes a report. Gives back whether the stream still counts.
+    pub(crate) fn take(&self, report: &Report) -> bool {
+        self.interest.home.lock().report(&self.worker, self.id, report)
+    }
+}
+
+impl Drop for ReportStream {
+    fn drop(&mut self) {
+        self.interest.home.lock().end(&self.worker, self.id);
+    }
+}
+
+fn worker_ids(view: &View) -> impl Iterator<Item = MemberId> {
+    view.workers().iter().map(|member| member.id.clone())
+}

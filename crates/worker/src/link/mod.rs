@@ -1,0 +1,163 @@
+//! Links: a gateway's frames in, this worker's frames out.
+//!
+//! A link is the same over gRPC and within a process: a stream of [`GatewayFrames`] goes in, a stream of
+//! [`WorkerFrames`] comes out. When either end is dropped, the link is gone, and its sessions with it.
+
+pub(crate) mod opening;
+pub(crate) mod outbox;
+mod service;
+
+use std::sync::Arc;
+
+use ringway_proto::v1::gateway_frame::Frame;
+use ringway_proto::v1::worker_frame::Frame as WorkerFrame;
+use ringway_proto::v1::{ClientMessage, GatewayFrames, Gone, Hello, Welcome, WorkerFrames, Written};
+use ringway_proto::{Reason, Refusal};
+use ringway_session::{Address, Channel, LinkId, Payload};
+use tokio_stream::{Stream, StreamExt as _};
+use tracing::{debug, info};
+
+use crate::config::OnClientMessage;
+use crate::convert::kind_from_proto;
+use crate::hub::Receivers;
+use crate::link::outbox::Outbox;
+use crate::worker::Shared;
+
+pub(crate) use service::LinkService;
+
+/// The version of the link protocol that this worker speaks.
+const LINK_PROTOCOL: u32 = 1;
+
+/// Takes a link's first frame and serves the rest of it in a task. Gives back the worker's half.
+///
+/// # Errors
+/// When the stream does not begin with a `Hello` of our protocol, or the worker is about to leave.
+pub(crate) async fn attach<S>(
+    shared: Arc<Shared>,
+    mut frames: S,
+) -> Result<impl Stream<Item = WorkerFrames> + Send + 'static, Refusal>
+where
+    S: Stream<Item = GatewayFrames> + Send + Unpin + 'static,
+{
+    let batch = frames.next().await.unwrap_or_default();
+    let mut rest = batch.frames.into_iter().filter_map(|frame| frame.frame);
+    let hello = check_hello(rest.next())?;
+    let (id, outbox) = shared.hub.attach(&hello.gateway_id);
+    outbox.push(WorkerFrame::Welcome(Welcome {
+        worker_id: shared.config.id.to_string(),
+        incarnation: shared.incarnation,
+        ring_version: shared.views.current().version().as_u64(),
+    }));
+    info!(gateway = hello.gateway_id, link = id.0, "a gateway has attached");
+    let link = AttachedLink { shared, id, gateway: hello.gateway_id };
+    let first = rest.collect();
+    let end = Arc::clone(&outbox);
+    tokio::spawn(link.run(first, frames, end));
+    Ok(outbound(Detaching(outbox)))
+}
+
+fn check_hello(frame: Option<Frame>) -> Result<Hello, Refusal> {
+    let Some(Frame::Hello(hello)) = frame else {
+        return Err(Refusal::new(Reason::InvalidArgument, "a link begins with a Hello frame"));
+    };
+    if hello.protocol != LINK_PROTOCOL {
+        let message =
+            format!("the gateway speaks link protocol {}, this worker {LINK_PROTOCOL}", hello.protocol);
+        return Err(Refusal::new(Reason::InvalidArgument, message));
+    }
+    if hello.gateway_id.is_empty() {
+        return Err(Refusal::new(
+            Reason::InvalidArgument,
+            "Hello.gateway_id is empty; give the gateway a name",
+        ));
+    }
+    Ok(hello)
+}
+
+/// The worker's half as a stream.
+fn outbound(outbox: Detaching) -> impl Stream<Item = WorkerFrames> + Send + 'static {
+    futures_util::stream::unfold(outbox, |outbox| async move { Some((outbox.0.next().await?, outbox)) })
+}
+
+/// Ends the link when the gateway does not take the worker's half any more.
+struct Detaching(Arc<Outbox>);
+
+impl Drop for Detaching {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// One gateway's link, from its Hello to its end. Dropping it detaches the link.
+struct AttachedLink {
+    shared: Arc<Shared>,
+    id: LinkId,
+    gateway: String,
+}
+
+impl AttachedLink {
+    async fn run<S>(self, first: Vec<Frame>, mut frames: S, outbox: Arc<Outbox>)
+    where
+        S: Stream<Item = GatewayFrames> + Unpin,
+    {
+        for frame in first {
+            self.take(frame).await;
+        }
+        loop {
+            let batch = tokio::select! {
+                biased;
+                // Cancel-safe: it only looks.
+                () = outbox.closed() => break,
+                // Cancel-safe: a stream's next item stays in the stream until it is taken.
+                batch = frames.next() => batch,
+            };
+            let Some(batch) = batch else { break };
+            for frame in batch.frames.into_iter().filter_map(|frame| frame.frame) {
+                self.take(frame).await;
+            }
+        }
+    }
+
+    async fn take(&self, frame: Frame) {
+        match frame {
+            Frame::Open(open) => opening::open(&self.shared, self.id, open),
+            Frame::Message(message) => self.take_message(message).await,
+            Frame::Written(Written { channel, bytes }) => {
+                self.shared.hub.written(self.address(channel), bytes)
+            }
+            Frame::Gone(Gone { channel, code }) => {
+                if let Some(session) = self.shared.hub.gone(self.address(channel)) {
+                    debug!(%session, code, "a client has gone");
+                }
+            }
+            Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
+        }
+    }
+
+    async fn take_message(&self, message: ClientMessage) {
+        let metrics = &self.shared.metrics;
+        metrics.client_messages.increment(1);
+        metrics.client_bytes.increment(message.payload.len() as u64);
+        if self.shared.config.on_client_message == OnClientMessage::Discard {
+            return;
+        }
+        let kind = kind_from_proto(message.kind());
+        let Ok(payload) = Payload::new(message.payload, kind) else {
+            debug!(gateway = self.gateway, "a text message that is not UTF-8 was passed over");
+            return;
+        };
+        let sent = self.shared.hub.send(&Receivers::One(self.address(message.channel)), &payload, &[]);
+        self.shared.wait_for_room(&sent.crowded).await;
+    }
+
+    fn address(&self, channel: u64) -> Address {
+        Address { link: self.id, channel: Channel(channel) }
+    }
+}
+
+impl Drop for AttachedLink {
+    fn drop(&mut self) {
+        let sessions = self.shared.hub.detach(self.id);
+        info!(gateway = self.gateway, link = self.id.0, sessions, "a gateway's link is gone");
+    }
+}

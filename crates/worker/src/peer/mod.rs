@@ -1,0 +1,7 @@
+//! What workers say to each other.
+
+mod reporter;
+mod service;
+
+pub(crate) use reporter::Reporters;
+pub(crate) use service::PeerService;
