@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt as _};
-use ringway_proto::v1::ring_server::{Ring, RingServer};
+use ringway_proto::v1::ring_server::Ring;
 use ringway_proto::{Reason, Refusal, v1};
 use ringway_ring::Slot;
 use tokio_stream::wrappers::WatchStream;
@@ -15,7 +15,7 @@ use crate::views::Views;
 /// The longest key that can be located, in bytes: that of a user's or a group's name.
 const KEY_BYTES_MAX: usize = 255;
 
-/// Answers from a node's views.
+/// Answers from a node's views. `ringway_rpc::NodeLimits::ring_server` makes a part of a server of it.
 #[derive(Clone)]
 pub struct RingService {
     views: Views,
@@ -26,11 +26,6 @@ impl RingService {
     /// The service. Its watch streams end at `shutdown`, so that their readers turn to another node.
     pub fn new(views: Views, shutdown: CancellationToken) -> Self {
         Self { views, shutdown }
-    }
-
-    /// The service as a part of a gRPC server.
-    pub fn into_server(self) -> RingServer<Self> {
-        RingServer::new(self)
     }
 }
 
