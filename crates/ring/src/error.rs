@@ -32,6 +32,12 @@ pub enum RingError {
         /// The refused weight.
         weight: u32,
     },
+    /// A text that is no weight at all.
+    #[error("{text:?} is not a weight; it must be a whole number from 0 (owns nothing) to 100")]
+    MalformedWeight {
+        /// The refused text.
+        text: String,
+    },
     /// A strategy's name that is not known.
     #[error("placement strategy {name:?} is not known; it must be \"slots\" or \"hashring\"")]
     UnknownStrategy {

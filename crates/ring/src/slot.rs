@@ -18,6 +18,9 @@ pub const SLOT_COUNT: usize = 1 << SLOT_BITS;
 pub struct Slot(u32);
 
 impl Slot {
+    /// Slot 0.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The slot of a key: the 18 highest bits of its XXH64. The bytes are taken as they are; any length is a
     /// key.
     #[inline]

@@ -50,9 +50,9 @@ impl fmt::Display for Weight {
 impl FromStr for Weight {
     type Err = RingError;
 
-    /// Reads a decimal number. What is no `u32` at all is reported as the largest one.
     fn from_str(text: &str) -> Result<Self, RingError> {
-        Self::new(text.parse().unwrap_or(u32::MAX))
+        let number: Result<u32, _> = text.parse();
+        Self::new(number.map_err(|_| RingError::MalformedWeight { text: text.to_owned() })?)
     }
 }
 
@@ -81,6 +81,15 @@ mod tests {
         assert_eq!(Weight::new(100), Ok(Weight::MAX));
         for weight in [101, 256, 257, u32::MAX] {
             assert_eq!(Weight::new(weight), Err(RingError::LargeWeight { weight }));
+        }
+    }
+
+    #[test]
+    fn weights_are_read_from_decimal_text() {
+        assert_eq!("100".parse(), Ok(Weight::MAX));
+        assert_eq!("101".parse::<Weight>(), Err(RingError::LargeWeight { weight: 101 }));
+        for text in ["", "-1", "1.5", "heavy", "99999999999"] {
+            assert_eq!(text.parse::<Weight>(), Err(RingError::MalformedWeight { text: text.to_owned() }));
         }
     }
 }

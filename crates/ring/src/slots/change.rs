@@ -4,6 +4,7 @@
 //! can only vacate slots in which it led; a token that comes can only take slots for itself; nobody else's
 //! slots move.
 
+use super::block::LANES;
 use super::score::base;
 use super::standings::Standings;
 use super::token::Token;
@@ -68,14 +69,17 @@ impl Change {
     /// if it was not meant.
     fn owned_by_losers(&self, owners: &[u16]) -> Vec<Slot> {
         let loses: Vec<bool> = self.lost.iter().map(|tokens| !tokens.is_empty()).collect();
-        let mut slots: Vec<Slot> = Slot::all().collect();
-        let mut found = 0;
-        for (slot, owner) in Slot::all().zip(owners) {
-            slots[found] = slot;
-            found += usize::from(loses[usize::from(*owner)]);
+        let mut owned = Vec::new();
+        let mut slots = Slot::all();
+        for owners in owners.chunks(LANES) {
+            let (mut batch, mut found) = ([Slot::FIRST; LANES], 0);
+            for (owner, slot) in owners.iter().zip(slots.by_ref()) {
+                batch[found] = slot;
+                found += usize::from(loses[usize::from(*owner)]);
+            }
+            owned.extend_from_slice(&batch[..found]);
         }
-        slots.truncate(found);
-        slots
+        owned
     }
 
     fn renumber(&self, owners: &mut [u16]) {

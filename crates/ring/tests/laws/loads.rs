@@ -20,6 +20,18 @@ fn equal_members_have_nearly_equal_shares() {
 }
 
 #[test]
+fn other_names_do_not_change_that() {
+    for (count, mean_bound, bound) in [(16, 1.02, 1.03), (128, 1.07, 1.09)] {
+        let set = |name| (0..count).map(|number| member(&format!("{name}.{number}"), 1)).collect();
+        let found = ["node", "zone-a", "10.0.0", "węzeł", "x", "y", "z"]
+            .map(|name| max_by_mean(&build(Placement::Slots, set(name))));
+        let mean = found.iter().sum::<f64>() / found.len() as f64;
+        assert!(mean <= mean_bound, "{count} members: max/mean {mean:.4} in the mean of {found:.4?}");
+        assert!(found.iter().all(|found| *found <= bound), "{count} members: max/mean {found:.4?}");
+    }
+}
+
+#[test]
 fn shares_follow_weights() {
     for weights in [vec![1, 2, 3, 4], vec![1, 100], vec![100, 100, 50], vec![5; 7], vec![1, 0, 10]] {
         let total: u32 = weights.iter().sum();
