@@ -2,7 +2,8 @@
 
 use ringway_proto::v1;
 use ringway_proto::v1::PayloadKind;
-use ringway_session::Kind;
+use ringway_proto::{Reason, Refusal};
+use ringway_session::{Kind, NameError};
 
 use crate::hub::Shown;
 
@@ -33,4 +34,8 @@ pub(crate) fn session_to_proto(shown: Shown, worker: &str) -> v1::Session {
         opened_at_ms: session.opened_at_ms,
         queue_bytes: session.queue_bytes,
     }
+}
+
+pub(crate) fn invalid_name(error: &NameError) -> Refusal {
+    Refusal::new(Reason::InvalidArgument, error.to_string())
 }

@@ -11,10 +11,10 @@ use ringway_proto::v1::{
     LeaveGroupRequest, LeaveGroupResponse, ListSessionsRequest, ListSessionsResponse, Routing, Session,
 };
 use ringway_proto::{Reason, Refusal};
-use ringway_session::{Filter, GroupId, NameError, SessionId, Target, UserId};
+use ringway_session::{Filter, GroupId, SessionId, Target, UserId};
 use tonic::{Request, Response, Status};
 
-use crate::convert::session_to_proto;
+use crate::convert::{invalid_name, session_to_proto};
 use crate::fence::Place;
 use crate::worker::Shared;
 
@@ -28,7 +28,7 @@ impl Sessions for SessionsService {
     ) -> Result<Response<ListSessionsResponse>, Status> {
         let request = request.into_inner();
         Ok(Response::new(match self.place_list(&request)? {
-            Place::Here => self.list_here(request)?,
+            Place::Here => self.list_here(&request)?,
             Place::Elsewhere => {
                 self.0.dispatcher.list_sessions(request, Hops::Forwarded, self.0.peer_deadline()).await?
             }
@@ -121,11 +121,15 @@ impl SessionsService {
         }
     }
 
-    fn list_here(&self, request: ListSessionsRequest) -> Result<ListSessionsResponse, Refusal> {
+    fn list_here(&self, request: &ListSessionsRequest) -> Result<ListSessionsResponse, Refusal> {
         let filter = match &request.filter {
             None => Filter::All,
-            Some(ProtoFilter::User(user)) => Filter::User(UserId::new(user).map_err(invalid)?),
-            Some(ProtoFilter::Group(group)) => Filter::Group(GroupId::new(group).map_err(invalid)?),
+            Some(ProtoFilter::User(user)) => {
+                Filter::User(UserId::new(user).map_err(|error| invalid_name(&error))?)
+            }
+            Some(ProtoFilter::Group(group)) => {
+                Filter::Group(GroupId::new(group).map_err(|error| invalid_name(&error))?)
+            }
         };
         let limit = self.0.rules().list_limit(request.limit)?;
         let (sessions, total) = self.0.hub.list(&filter, limit as usize);
@@ -156,8 +160,4 @@ fn found(target: &Target, sessions: usize) -> Result<u32, Refusal> {
 
 fn not_found(id: SessionId) -> Refusal {
     Refusal::new(Reason::SessionNotFound, format!("no worker holds the session {id}; it may have ended"))
-}
-
-fn invalid(error: NameError) -> Refusal {
-    Refusal::new(Reason::InvalidArgument, error.to_string())
 }

@@ -123,7 +123,7 @@ impl AttachedLink {
             Frame::Open(open) => opening::open(&self.shared, self.id, open),
             Frame::Message(message) => self.take_message(message).await,
             Frame::Written(Written { channel, bytes }) => {
-                self.shared.hub.written(self.address(channel), bytes)
+                self.shared.hub.written(self.address(channel), bytes);
             }
             Frame::Gone(Gone { channel, code }) => {
                 if let Some(session) = self.shared.hub.gone(self.address(channel)) {

@@ -12,6 +12,7 @@ use ringway_session::{GroupId, NameError, Report};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::convert::invalid_name;
 use crate::hub::Receivers;
 use crate::interest::{Interest, ReportStream};
 use crate::worker::Shared;
@@ -40,7 +41,9 @@ impl Peer for PeerService {
     ) -> Result<Response<DeliverLocalResponse>, Status> {
         let mut request = request.into_inner();
         let receivers = match &request.target {
-            Some(Target::Group(group)) => Receivers::Group(GroupId::new(group).map_err(invalid)?),
+            Some(Target::Group(group)) => {
+                Receivers::Group(GroupId::new(group).map_err(|error| invalid_name(&error))?)
+            }
             None => Receivers::All,
         };
         let message = self.0.rules().message(&mut request.message)?;
@@ -68,7 +71,7 @@ impl Reporting {
             .map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
         let stream = self.stream.get_or_insert_with(|| self.interest.begin(worker));
         let sequence = report.sequence;
-        let counts = stream.take(&from_proto(report).map_err(invalid)?);
+        let counts = stream.take(&from_proto(report).map_err(|error| invalid_name(&error))?);
         Ok(counts.then_some(InterestAck { sequence }))
     }
 }
@@ -83,8 +86,4 @@ fn from_proto(report: InterestReport) -> Result<Report, NameError> {
         joined: groups(report.joined)?,
         left: groups(report.left)?,
     })
-}
-
-fn invalid(error: NameError) -> Refusal {
-    Refusal::new(Reason::InvalidArgument, error.to_string())
 }
