@@ -125,7 +125,7 @@ impl Dispatcher {
         let view = self.views().current();
         // The rest of the time is for the answer's own way.
         let deadline = deadline - deadline.saturating_duration_since(Instant::now()) / 10;
-        let mut answers = stream::iter(view.workers())
+        let mut answers = stream::iter(view.workers().to_vec())
             .map(|worker| self.list_at(&view, worker, request.clone(), deadline))
             .buffer_unordered(WORKERS_ASKED_MAX);
         let mut merged = ListSessionsResponse::default();
@@ -147,13 +147,13 @@ impl Dispatcher {
     async fn list_at(
         &self,
         view: &std::sync::Arc<View>,
-        worker: &Member,
+        worker: Member,
         mut request: ListSessionsRequest,
         deadline: Instant,
     ) -> (String, Result<ListSessionsResponse, Refusal>) {
         let name = worker.id.as_str().to_owned();
         request.routing = Hops::Forwarded.routing(view.version());
-        let answer = match self.place_at(view, Some(worker)) {
+        let answer = match self.place_at(view, Some(&worker)) {
             Ok(place) => {
                 let mut sessions = place.node.sessions();
                 place.answer(deadline, sessions.list(call::request(request, deadline))).await

@@ -1,1 +1,66 @@
-//! The back end's library: sends straight to the worker that holds the user.
+//! The back end's library: sends messages straight to the worker that holds the user, in one call, and tells what
+//! became of them.
+//!
+//! ```no_run
+//! use ringway_sender::{ClusterSecret, Outcome, Sender, SenderConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = ClusterSecret::new(&std::env::var("RINGWAY_SECRET")?)?;
+//! let sender = Sender::connect(SenderConfig::new(["http://10.0.0.1:7070".parse()?], secret)).await?;
+//!
+//! // One RPC to the one worker that holds all of alice's sessions: its answer is authoritative.
+//! let receipt = sender.send_to_user("alice", r#"{"topic":"chat","data":"hello"}"#).await?;
+//! match receipt.outcome {
+//!     Outcome::Delivered => println!("on its way to {} sessions", receipt.sessions),
+//!     Outcome::NoSession => println!("alice is not connected"),
+//!     Outcome::Overflowed => println!("alice is connected, but too slow to take it"),
+//! }
+//!
+//! // Many messages: publish does not wait for each answer.
+//! let mut tickets = Vec::new();
+//! for n in 0..1000 {
+//!     tickets.push(sender.send_to_group("room7", format!("line {n}")).publish().await?);
+//! }
+//! for ticket in tickets {
+//!     ticket.await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is promised
+//! - A message is sent again only if it surely was not delivered, with the same message id, inside its deadline. What may
+//!   have been delivered is sent again only if the caller asks for it ([`SendCall::retry_ambiguous`]).
+//! - [`SendError::maybe_delivered`] tells whether a failed message may have arrived after all.
+//! - Order: a message whose send was awaited is taken before one that is sent afterwards. For messages that are under
+//!   way together, see [`SendCall::publish`].
+//!
+//! # Metrics
+//! `ringway_sender_sends_total{target,outcome}`, `ringway_sender_send_seconds{target}` (a histogram over all attempts of
+//! a message), `ringway_sender_retries_total{reason}`.
+
+mod config;
+mod error;
+mod measure;
+mod message;
+mod publish;
+mod receipt;
+mod retry;
+mod send;
+mod sender;
+mod sessions;
+
+pub use config::{RetryConfig, SenderConfig};
+pub use error::{ConnectError, SendError};
+pub use message::Payload;
+pub use publish::{PublishConfig, Ticket};
+pub use receipt::{Outcome, Receipt};
+pub use ringway_dispatch::{SessionTarget, SplitConfig};
+pub use ringway_proto::v1::Session;
+pub use ringway_proto::{Reason, Refusal};
+pub use ringway_ring::RingVersion;
+pub use ringway_rpc::{ClusterSecret, NodeUrl, NodeUrlError, PoolConfig, PublisherConfig, SecretError};
+pub use ringway_session::{CloseCode, GroupId, NameError, SessionId, UserId};
+pub use send::SendCall;
+pub use sender::Sender;
+pub use sessions::{SessionFilter, SessionList};

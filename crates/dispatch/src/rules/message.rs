@@ -98,7 +98,8 @@ mod tests {
             change(&mut message);
             message
         };
-        let cases: [(Message, Result<(), (Reason, &str)>); 12] = [
+        type Expected = Result<(), (Reason, &'static str)>;
+        let cases: [(Message, Expected); 12] = [
             (message(), Ok(())),
             (with(&|m| m.payload = Bytes::new()), Ok(())),
             (with(&|m| m.payload = Bytes::from_static(b"12345678")), Ok(())),

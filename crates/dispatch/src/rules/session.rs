@@ -4,8 +4,9 @@ use ringway_proto::Refusal;
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::{self, CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest};
+pub use ringway_session::Target as SessionTarget;
 use ringway_session::close::REASON_BYTES_MAX;
-use ringway_session::{CloseCode, GroupId, SessionId, UserId};
+use ringway_session::{CloseCode, GroupId, SessionId};
 
 use super::{RequestRules, group, invalid, user};
 
@@ -13,15 +14,6 @@ use super::{RequestRules, group, invalid, user};
 pub const LIST_LIMIT_DEFAULT: u32 = 1_000;
 /// How many sessions a list shows at most.
 pub const LIST_LIMIT_MAX: u32 = 10_000;
-
-/// Which sessions a call is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionTarget {
-    /// One session.
-    Session(SessionId),
-    /// All sessions of one user.
-    User(UserId),
-}
 
 /// A request to close that has passed the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +132,8 @@ pub(crate) fn check_filter(filter: Option<&Filter>) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use ringway_session::UserId;
+
     use super::*;
 
     const RULES: RequestRules = RequestRules { message_bytes_max: 8 };

@@ -1,0 +1,202 @@
+//! Carries messages from the callers through the lanes onto the streams, and their answers back.
+//!
+//! One message enters the streams at a time: that is what keeps the order of the calls. While it waits for room there,
+//! answers are still taken.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use ringway_dispatch::SplitPublisher;
+use ringway_proto::{Reason, Refusal, v1};
+use ringway_rpc::PublishTicket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::Room;
+use super::lanes::{Lanes, Order};
+use crate::config::RetryConfig;
+use crate::error::SendError;
+use crate::measure;
+use crate::message::Target;
+use crate::receipt::Receipt;
+use crate::retry::Attempts;
+use crate::send::Prepared;
+
+/// One message in the pipeline.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) prepared: Prepared,
+    pub(super) answer: oneshot::Sender<Result<Receipt, SendError>>,
+    pub(super) room: Room,
+    pub(super) attempts: Attempts,
+    /// Why the last attempt failed.
+    pub(super) last: Option<Refusal>,
+}
+
+type Entering = Pin<Box<dyn Future<Output = (Order, Item, Entered)> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = (Order, Item, Result<v1::Receipt, Refusal>)> + Send>>;
+
+/// How an attempt to enter a stream went.
+enum Entered {
+    Sent(PublishTicket),
+    NotSent(Refusal),
+}
+
+pub(super) struct PublishTask {
+    received: mpsc::Receiver<Item>,
+    publisher: SplitPublisher,
+    retry: RetryConfig,
+    lanes: Lanes<Arc<Target>, Item>,
+    /// Messages that may go, in their order.
+    ready: VecDeque<(Order, Item)>,
+    entering: Option<Entering>,
+    answering: FuturesUnordered<Answering>,
+    closed: bool,
+}
+
+impl PublishTask {
+    pub(super) fn new(received: mpsc::Receiver<Item>, publisher: SplitPublisher, retry: RetryConfig) -> Self {
+        PublishTask {
+            received,
+            publisher,
+            retry,
+            lanes: Lanes::new(),
+            ready: VecDeque::new(),
+            entering: None,
+            answering: FuturesUnordered::new(),
+            closed: false,
+        }
+    }
+
+    /// Ends when no caller is left and every message has come to its end, which its deadline bounds.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.begin_to_enter();
+            let due = self.lanes.next_due();
+            tokio::select! {
+                biased;
+                Some((order, item, answer)) = self.answering.next() => self.answered(order, item, answer),
+                (order, item, entered) = poll_some(&mut self.entering), if self.entering.is_some() => {
+                    self.entering = None;
+                    self.entered(order, item, entered);
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.release(),
+                received = self.received.recv(), if !self.closed && self.entering.is_none() => match received {
+                    Some(item) => self.arrived(item),
+                    None => self.closed = true,
+                },
+                else => return,
+            }
+        }
+    }
+
+    fn arrived(&mut self, item: Item) {
+        let target = Arc::clone(&item.prepared.target);
+        self.ready.extend(self.lanes.arrive(&target, item));
+    }
+
+    /// Lanes whose pause is over.
+    fn release(&mut self) {
+        while let Some(messages) = self.lanes.take_due(Instant::now()) {
+            self.ready.extend(messages);
+        }
+    }
+
+    fn begin_to_enter(&mut self) {
+        while self.entering.is_none() {
+            let Some((order, item)) = self.ready.pop_front() else { return };
+            let target = Arc::clone(&item.prepared.target);
+            let Some((order, item)) = self.lanes.recheck(&target, order, item) else { continue };
+            if item.prepared.allowance.deadline > Instant::now() {
+                self.entering = Some(Box::pin(enter(self.publisher.clone(), order, item)));
+                return;
+            }
+            let refusal = item
+                .last
+                .clone()
+                .unwrap_or_else(|| too_late("behind an earlier message that was sent again"));
+            self.conclude(item, Err(refusal));
+        }
+    }
+
+    fn entered(&mut self, order: Order, mut item: Item, entered: Entered) {
+        match entered {
+            Entered::Sent(ticket) => self.answering.push(Box::pin(answer(order, item, ticket))),
+            Entered::NotSent(refusal) => {
+                item.attempts.count += 1;
+                self.failed(order, item, refusal);
+            }
+        }
+    }
+
+    fn answered(&mut self, order: Order, mut item: Item, answer: Result<v1::Receipt, Refusal>) {
+        match answer.and_then(Receipt::try_from) {
+            Ok(receipt) => self.conclude(item, Ok(receipt)),
+            Err(refusal) => {
+                item.attempts.failed(refusal.reason);
+                self.failed(order, item, refusal);
+            }
+        }
+    }
+
+    /// Under way -> waiting for its retry | at its end.
+    fn failed(&mut self, order: Order, mut item: Item, refusal: Refusal) {
+        let allowance = item.prepared.allowance;
+        let not_before = Instant::now() + self.retry.pause(item.attempts.count);
+        if !allowance.permits(refusal.reason) || not_before >= allowance.deadline {
+            return self.conclude(item, Err(refusal));
+        }
+        measure::retried(refusal.reason);
+        item.last = Some(refusal);
+        let target = Arc::clone(&item.prepared.target);
+        self.lanes.retry(&target, order, item, not_before);
+    }
+
+    fn conclude(&mut self, item: Item, result: Result<Receipt, Refusal>) {
+        let Item { prepared, answer, room, attempts, .. } = item;
+        self.lanes.finish(&prepared.target);
+        let result = result.map_err(|refusal| attempts.error(refusal, &prepared.message_id));
+        measure::sent(&prepared.target, &result, prepared.started.elapsed());
+        drop(room);
+        // A ticket that nobody waits for any more is no error.
+        let _ = answer.send(result);
+    }
+}
+
+/// Waits for room on the owner's stream, at most until the deadline.
+async fn enter(publisher: SplitPublisher, order: Order, item: Item) -> (Order, Item, Entered) {
+    let request = item.prepared.request.clone();
+    let entered = match timeout_at(item.prepared.allowance.deadline, publisher.publish(request)).await {
+        Ok(Ok(ticket)) => Entered::Sent(ticket),
+        Ok(Err(refusal)) => Entered::NotSent(refusal),
+        Err(_) => Entered::NotSent(too_late("for room on its worker's stream")),
+    };
+    (order, item, entered)
+}
+
+/// Waits for the answer, at most until the deadline.
+async fn answer(
+    order: Order,
+    item: Item,
+    ticket: PublishTicket,
+) -> (Order, Item, Result<v1::Receipt, Refusal>) {
+    let late = |_| Refusal::new(Reason::DeadlineExceeded, "the worker did not answer before the deadline");
+    let answer = timeout_at(item.prepared.allowance.deadline, ticket).await.map_err(late).flatten();
+    (order, item, answer)
+}
+
+fn too_late(what: &str) -> Refusal {
+    Refusal::new(Reason::DeadlineExceeded, format!("not sent: it waited until its deadline {what}"))
+}
+
+/// Polls what is there; its place is kept when this future is dropped.
+async fn poll_some<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,158 @@
+//! One message with its options: awaited it is sent, and published it is sent without waiting.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_dispatch::{Hops, new_message_id};
+use ringway_proto::v1::publish_request::Send as Request;
+use ringway_proto::{Refusal, v1};
+use ringway_session::SessionId;
+use tokio::time::Instant;
+
+use crate::error::SendError;
+use crate::measure;
+use crate::message::{Payload, Target, message};
+use crate::publish::Ticket;
+use crate::receipt::Receipt;
+use crate::retry::{Allowance, Attempts, retrying};
+use crate::sender::Sender;
+
+/// A message that is about to be sent: `.await` it for its receipt, or [`publish`](SendCall::publish) it.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent before it is awaited or published"]
+pub struct SendCall {
+    sender: Sender,
+    target: Target,
+    payload: Payload,
+    message_id: Option<String>,
+    exclude_sessions: Vec<String>,
+    deadline: Duration,
+    retry_ambiguous: bool,
+}
+
+/// A message that has passed the rules, with its time running.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) target: Arc<Target>,
+    pub(crate) request: Request,
+    pub(crate) message_id: String,
+    pub(crate) started: Instant,
+    pub(crate) allowance: Allowance,
+}
+
+impl SendCall {
+    pub(crate) fn new(sender: Sender, target: Target, payload: Payload) -> Self {
+        let deadline = sender.shared.config.deadline;
+        SendCall {
+            sender,
+            target,
+            payload,
+            message_id: None,
+            exclude_sessions: Vec::new(),
+            deadline,
+            retry_ambiguous: false,
+        }
+    }
+
+    /// The message's id, at most 128 bytes; without it, one is made. It comes back in the receipt and in errors.
+    pub fn message_id(mut self, id: impl Into<String>) -> Self {
+        self.message_id = Some(id.into());
+        self
+    }
+
+    /// Sessions that shall not receive it, such as the one whose action caused it; at most 1,024.
+    pub fn exclude_sessions(mut self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
+        self.exclude_sessions.extend(sessions.into_iter().map(|session| session.to_string()));
+        self
+    }
+
+    /// How long it may take, retries included. Default: 5 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Sends it again also if it may have been delivered: the clients may then receive it twice.
+    pub fn retry_ambiguous(mut self) -> Self {
+        self.retry_ambiguous = true;
+        self
+    }
+
+    /// Sends it and waits for the receipt. `.await` on the call itself does the same.
+    ///
+    /// # Errors
+    /// The last attempt's refusal, with what is known of all attempts.
+    pub async fn send(self) -> Result<Receipt, SendError> {
+        let sender = self.sender.clone();
+        let prepared = self.prepare()?;
+        let result = sender.send(&prepared).await;
+        measure::sent(&prepared.target, &result, prepared.started.elapsed());
+        result
+    }
+
+    /// Puts it into the pipeline, after waiting for room there, and gives a ticket for its receipt. It is sent, and
+    /// sent again, whether the ticket is awaited or not. Dropping the future before it is done sends nothing.
+    ///
+    /// Order: messages of one sender for one target (a user, a group, or all) enter the cluster in the order of the
+    /// `publish` calls (one is before another if it returned before the other was called), and arrive in that order as
+    /// long as none of them has to be sent again. When one is refused and will be sent again, it goes before all
+    /// messages for the same target that had not been sent when its refusal arrived; those that were under way with it
+    /// may arrive before it. Of several that were refused together, each goes in its turn. A ring change keeps the order
+    /// as [`SplitConfig::order_wait`](crate::SplitConfig) says.
+    ///
+    /// # Errors
+    /// When the message breaks a rule. Everything else is told by the ticket.
+    pub async fn publish(self) -> Result<Ticket, SendError> {
+        let sender = self.sender.clone();
+        sender.shared.publish.enter(self.prepare()?).await
+    }
+
+    fn prepare(self) -> Result<Prepared, SendError> {
+        let started = Instant::now();
+        let message_id = self.message_id.filter(|id| !id.is_empty()).unwrap_or_else(new_message_id);
+        let message = message(self.payload, message_id.clone(), self.exclude_sessions);
+        let mut request = self.target.request(message);
+        let rules = &self.sender.shared.rules;
+        let checked = match &mut request {
+            Request::ToUser(request) => rules.user_send(request).map(drop),
+            Request::ToGroup(request) => rules.group_send(request).map(drop),
+            Request::ToAll(request) => rules.all_send(request).map(drop),
+        };
+        checked.map_err(|refusal| Attempts::default().error(refusal, &message_id))?;
+        let allowance =
+            Allowance { deadline: started + self.deadline, retry_ambiguous: self.retry_ambiguous };
+        Ok(Prepared { target: Arc::new(self.target), request, message_id, started, allowance })
+    }
+}
+
+impl IntoFuture for SendCall {
+    type Output = Result<Receipt, SendError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl Sender {
+    async fn send(&self, prepared: &Prepared) -> Result<Receipt, SendError> {
+        let attempt = || async {
+            let receipt = self.send_once(prepared.request.clone(), prepared.allowance.deadline).await?;
+            Receipt::try_from(receipt)
+        };
+        retrying(self.views(), &self.shared.config.retry, prepared.allowance, attempt)
+            .await
+            .map_err(|(refusal, attempts)| attempts.error(refusal, &prepared.message_id))
+    }
+
+    async fn send_once(&self, request: Request, deadline: Instant) -> Result<v1::Receipt, Refusal> {
+        let dispatcher = &self.shared.dispatcher;
+        match request {
+            Request::ToUser(request) => dispatcher.send_to_user(request, Hops::FromClient, deadline).await,
+            Request::ToGroup(request) => dispatcher.send_to_group(request, Hops::FromClient, deadline).await,
+            Request::ToAll(request) => dispatcher.send_to_all(request, Hops::FromClient, deadline).await,
+        }
+    }
+}
