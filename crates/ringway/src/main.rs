@@ -1,2 +1,51 @@
-//! Spreads users' WebSockets over a cluster of workers and delivers messages to them.
-fn main() {}
+//! Spreads users' WebSockets over a cluster of workers and delivers messages to them: the binary.
+//!
+//! It reads the command line and the configuration, wires the parts together, and ends with an exit code. Nothing about
+//! placing, delivering or sockets is decided here.
+
+mod cli;
+mod command;
+mod config;
+mod exit;
+mod output;
+mod secret_file;
+mod telemetry;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+use exit::Ending;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(ending) => ending.into(),
+        Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where stderr is gone too there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "ringway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Ending> {
+    match command {
+        Command::Token(args) => command::token(args),
+        Command::CheckConfig(args) => command::check_config(args),
+        Command::Completions(args) => command::completions(&args),
+        Command::Ring(args) => shortly(command::ring(args)),
+        Command::Sessions(args) => shortly(command::sessions(args)),
+        Command::Close(args) => shortly(command::close(args)),
+        Command::Group(args) => shortly(command::group(args)),
+        _ => anyhow::bail!("not yet"),
+    }
+}
+
+/// Runs a command that is over soon: one thread, quiet logs.
+fn shortly(command: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+    telemetry::start_quiet_logs()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}

@@ -1,0 +1,65 @@
+//! The command line: what can be asked of the binary, and nothing of how it is done.
+
+mod inspect;
+mod serve;
+mod talk;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use inspect::{
+    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembershipArgs, NodeArgs, RingArgs, RingCommand, RingSource,
+    SessionsArgs,
+};
+pub(crate) use serve::{ConfigArgs, GatewayArgs, UpArgs, WorkerArgs};
+pub(crate) use talk::{ConnectArgs, Content, SendArgs, SendTarget};
+pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
+
+const AFTER_HELP: &str = "\
+Start here:
+  ringway up                             # a whole cluster on this machine
+  ringway connect --token alice-room7    # in another terminal: a client
+  ringway send user alice-room7 'hello'  # in a third: a message for it
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nobody there, 4 too slow to take it,
+5 handshake refused, 6 socket closed by the server.";
+
+/// Keeps users' WebSockets on a cluster of workers, and takes a message to a user in one call to one machine.
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version, about, after_help = AFTER_HELP, max_term_width = 110, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole cluster on this machine, in one process
+    Up(Box<UpArgs>),
+    /// Run a gateway: takes clients' sockets and leads each to its worker
+    Gateway(Box<GatewayArgs>),
+    /// Run a worker: holds sessions and delivers messages to them
+    Worker(Box<WorkerArgs>),
+    /// Connect as a client: print what arrives, send what is typed
+    Connect(ConnectArgs),
+    /// Send a message to a user, a group or everybody, and print the receipt
+    Send(SendArgs),
+    /// List sessions
+    Sessions(SessionsArgs),
+    /// Close one session, or all sessions of a user
+    Close(CloseArgs),
+    /// Make sessions members of a group, or end their membership
+    Group(GroupArgs),
+    /// Show who owns what, and what a change of members would move
+    Ring(RingArgs),
+    /// Make a JWT for trying
+    Token(TokenArgs),
+    /// Check a configuration file and report every mistake
+    CheckConfig(CheckConfigArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The arguments of what talks: `connect` and `send`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::NodeArgs;
+
+const CONNECT_EXAMPLES: &str = "\
+Examples:
+  ringway connect --token alice-room7
+  ringway connect --token \"$JWT\" --url wss://chat.example.com/ws --header 'Origin: https://app.example.com'
+  ringway connect --token alice-room7 --json --messages 1     # wait for one message, print it, leave
+
+Each line that is typed is sent as a text message. Ctrl-D or Ctrl-C ends the connection; when stdin is no terminal, its
+end does not.
+Exit codes: 0 ended by you or closed normally, 1 failed, 5 handshake refused, 6 closed by the server or lost.";
+
+const SEND_EXAMPLES: &str = "\
+Examples:
+  ringway send user alice-room7 'hello'
+  ringway send group room7 '{\"topic\":\"news\",\"data\":1}' --json
+  date | ringway send all -
+  ringway send user alice-room7 --binary-file photo.jpg
+
+Exit codes: 0 delivered, 1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target was
+too slow to take it.";
+
+/// `ringway connect`
+#[derive(Debug, Args)]
+#[command(after_help = CONNECT_EXAMPLES)]
+pub(crate) struct ConnectArgs {
+    /// Who to be: in mode plain the user's name, in mode jwt a JWT
+    #[arg(long, short, value_name = "TOKEN", env = "RINGWAY_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Where to connect
+    #[arg(long, short, value_name = "URL", env = "RINGWAY_URL", default_value = "ws://127.0.0.1:8080/ws")]
+    pub(crate) url: String,
+    /// A header for the handshake, as 'Name: value'; may be repeated
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) header: Vec<(String, String)>,
+    /// A subprotocol to offer; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+    /// Trust the certificates in this PEM file (for wss), instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Leave after this many messages have arrived
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: Option<u64>,
+    /// Print one JSON object for each event, on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ringway send`
+#[derive(Debug, Args)]
+#[command(after_help = SEND_EXAMPLES)]
+pub(crate) struct SendArgs {
+    /// To whom
+    #[command(subcommand)]
+    pub(crate) target: SendTarget,
+}
+
+/// To whom.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SendTarget {
+    /// To all sessions of one user
+    User {
+        /// The user
+        name: String,
+        #[command(flatten)]
+        content: Content,
+    },
+    /// To all sessions in one group
+    Group {
+        /// The group
+        name: String,
+        #[command(flatten)]
+        content: Content,
+    },
+    /// To every session of the cluster
+    All {
+        #[command(flatten)]
+        content: Content,
+    },
+}
+
+/// What to send, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Content {
+    /// The text; - or nothing reads it from stdin
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) text: Option<String>,
+    /// Send this file's bytes as a binary message
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(crate) binary_file: Option<PathBuf>,
+    /// The message's id, instead of one made up; it comes back in the receipt
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
+    /// A session that shall not receive it; may be repeated
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) exclude: Vec<String>,
+    /// How long it may take
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Print the receipt as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}

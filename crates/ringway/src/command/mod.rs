@@ -1,0 +1,14 @@
+//! What each subcommand does.
+
+mod check_config;
+mod completions;
+mod node;
+mod ring;
+mod sessions;
+mod token;
+
+pub(crate) use check_config::check_config;
+pub(crate) use completions::completions;
+pub(crate) use ring::ring;
+pub(crate) use sessions::{close, group, sessions};
+pub(crate) use token::token;

@@ -1,0 +1,63 @@
+//! The way to a cluster for commands that are over soon: which node, and with which secret.
+
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+use ringway_proto::Refusal;
+use ringway_rpc::{ClusterSecret, NodeChannel, NodePool, NodeUrl, PoolConfig};
+
+use crate::cli::NodeArgs;
+use crate::secret_file;
+
+/// The secret for a node: from `--secret-file`, else from the environment, else, if the node is on this machine, from
+/// the file that `ringway up` left.
+pub(crate) fn secret(args: &NodeArgs) -> anyhow::Result<ClusterSecret> {
+    if let Some(path) = &args.secret_file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("--secret-file {}", path.display()))?;
+        return ClusterSecret::new(text.trim()).with_context(|| format!("--secret-file {}", path.display()));
+    }
+    if let Ok(text) = std::env::var("RINGWAY_CLUSTER_SECRET") {
+        return ClusterSecret::new(text.trim()).context("RINGWAY_CLUSTER_SECRET");
+    }
+    if let Some(address) = loopback(&args.node)
+        && let Some(secret) = secret_file::find(address)
+    {
+        return Ok(secret);
+    }
+    let node = &args.node;
+    anyhow::bail!(
+        "no cluster secret for {node}: set RINGWAY_CLUSTER_SECRET or give --secret-file FILE (no `ringway up` at that \
+         address left one on this machine)"
+    )
+}
+
+/// A channel to the node that the arguments name.
+pub(crate) fn channel(args: &NodeArgs) -> anyhow::Result<NodeChannel> {
+    let pool = NodePool::new(secret(args)?, PoolConfig::default());
+    Ok(pool.node(&args.node))
+}
+
+/// What a node's refusal means to somebody at a terminal.
+pub(crate) fn told(status: &tonic::Status, node: &NodeUrl) -> anyhow::Error {
+    refused(&Refusal::from_status(status), node)
+}
+
+/// The same for a refusal that was read already.
+pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
+    use ringway_proto::Reason;
+    let hint = match refusal.reason {
+        Reason::Unreachable => format!("\n  is a node running at {node}? `ringway up` starts one on this machine"),
+        Reason::Unauthenticated => {
+            "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it".to_owned()
+        }
+        _ => String::new(),
+    };
+    anyhow::anyhow!("{}{hint}", refusal.message)
+}
+
+fn loopback(node: &NodeUrl) -> Option<std::net::SocketAddr> {
+    let (host, port) = node.authority().rsplit_once(':')?;
+    let host = if host == "localhost" { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
+    let ip: IpAddr = host.parse().ok()?;
+    Some((ip, port.parse().ok()?).into()).filter(|_| ip.is_loopback())
+}

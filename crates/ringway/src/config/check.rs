@@ -1,0 +1,197 @@
+//! What single settings cannot know: whether they go together, and whether the files that they name can be used.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
+use ringway_rpc::ClusterSecret;
+
+use super::Settings;
+use super::reader::Reader;
+use super::tokens::{self, Verifier};
+use super::words::OnConflict;
+
+/// What the process is going to be, and so what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Role {
+    /// A cluster in one process.
+    Up,
+    /// Takes clients.
+    Gateway,
+    /// Holds sessions.
+    Worker,
+    /// Not known: only what holds for all is checked.
+    #[value(skip)]
+    Any,
+}
+
+/// What was made of the settings that need more than reading.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// The cluster secret; a gateway and a worker have one.
+    pub(crate) secret: Option<ClusterSecret>,
+    /// Where tokens are found.
+    pub(crate) extractor: TokenExtractor,
+    /// Which pages may connect.
+    pub(crate) origins: OriginPolicy,
+    /// Who tokens stand for.
+    pub(crate) verifier: Verifier,
+}
+
+/// Checks everything and reports to the reader. What cannot be made is replaced by its default, for the reader's
+/// mistakes keep it from being used.
+pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Checked {
+    members(settings, reader);
+    role_needs(settings, role, reader);
+    sockets(settings, reader);
+    sessions(settings, reader);
+    Checked {
+        secret: secret(settings, role, reader),
+        extractor: extractor(settings, reader),
+        origins: origins(settings, reader),
+        verifier: tokens::verifier(settings, reader),
+    }
+}
+
+fn members(settings: &Settings, reader: &mut Reader) {
+    let (mut ids, mut urls) = (BTreeSet::new(), BTreeSet::new());
+    for member in &settings.cluster.members.0 {
+        if !ids.insert(&member.id) {
+            reader.object("cluster.members", format!("two workers have the id {:?}", member.id.as_str()));
+        }
+        if !urls.insert(&member.rpc_url) {
+            reader.object("cluster.members", format!("two workers have the rpc_url \"{}\"", member.rpc_url));
+        }
+    }
+    if !settings.cluster.members.0.is_empty() && !settings.cluster.nodes.is_empty() {
+        reader.object("cluster.nodes", "with a member list the ring is not learned from nodes: leave one of them out");
+    }
+}
+
+fn role_needs(settings: &Settings, role: Role, reader: &mut Reader) {
+    let cluster = &settings.cluster;
+    let has_members = reader.is_set("cluster.members");
+    match role {
+        Role::Any => {}
+        Role::Up if has_members => reader.object("cluster.members", "`ringway up` makes its own workers: leave it out"),
+        Role::Up => {}
+        Role::Gateway if has_members || reader.is_set("cluster.nodes") => {}
+        Role::Gateway => reader.demand(
+            "cluster.members is missing: a gateway needs the workers (--member ID=URL) or a node that knows them \
+             (cluster.nodes, --node-url URL)",
+        ),
+        Role::Worker => match &settings.node.id {
+            None => reader.demand("node.id is missing: a worker needs its stable name (--id NAME)"),
+            Some(_) if !has_members => reader.demand(
+                "cluster.members is missing: a worker needs the list of all workers, itself included \
+                 (--member ID=URL)",
+            ),
+            Some(id) if cluster.members.0.iter().any(|member| member.id == *id) => {}
+            Some(_) if cluster.members.0.is_empty() => {}
+            Some(_) => {
+                let known: Vec<_> = cluster.members.0.iter().map(|member| member.id.as_str()).collect();
+                let known = known.join(", ");
+                reader.object("node.id", format!("expected one of the workers in cluster.members: {known}"));
+            }
+        },
+    }
+}
+
+fn sockets(settings: &Settings, reader: &mut Reader) {
+    let (ping, idle) = (settings.gateway.ping_interval, settings.gateway.idle_timeout);
+    if ping >= idle {
+        let idle = humantime::format_duration(idle);
+        let problem = format!("expected less than gateway.idle_timeout, which is {idle}");
+        reader.object("gateway.ping_interval", problem);
+    }
+    let (cert, key) = (&settings.tls.cert_file, &settings.tls.key_file);
+    match (cert, key) {
+        (Some(_), None) => reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither"),
+        (None, Some(_)) => reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither"),
+        _ => {}
+    }
+    readable("gateway.tls.cert_file", cert.as_deref(), reader);
+    readable("gateway.tls.key_file", key.as_deref(), reader);
+    if settings.gateway.paths.is_empty() {
+        reader.object("gateway.paths", "expected at least one path, such as \"*/ws\"");
+    }
+}
+
+fn readable(key: &'static str, path: Option<&Path>, reader: &mut Reader) {
+    if let Some(path) = path {
+        // Only whether it can be read matters here; the gateway looks at what it says.
+        let _text = reader.file_text(key, path);
+    }
+}
+
+fn sessions(settings: &Settings, reader: &mut Reader) {
+    let (sessions, largest) = (&settings.sessions, settings.limits.message_bytes_max.0 + 64);
+    match (sessions.per_user_max, sessions.on_conflict) {
+        (Some(max), OnConflict::Allow) => {
+            let problem = format!(
+                "it contradicts sessions.per_user_max = {max}: expected \"replace_oldest\" or \"refuse\", or no \
+                 per_user_max"
+            );
+            reader.object("sessions.on_conflict", problem);
+        }
+        (None, OnConflict::ReplaceOldest | OnConflict::Refuse) => {
+            reader.object("sessions.on_conflict", "without sessions.per_user_max there is never a conflict: set it too");
+        }
+        (Some(_), _) | (None, OnConflict::Allow) => {}
+    }
+    if sessions.queue_bytes_max.0 < largest {
+        let problem = format!("expected at least limits.message_bytes_max and 64 bytes, which is {largest}");
+        reader.object("sessions.queue_bytes_max", problem);
+    }
+    if sessions.window_bytes > sessions.queue_bytes_max {
+        let queue = sessions.queue_bytes_max.0;
+        reader.object("sessions.window_bytes", format!("expected at most sessions.queue_bytes_max, which is {queue}"));
+    }
+}
+
+fn secret(settings: &Settings, role: Role, reader: &mut Reader) -> Option<ClusterSecret> {
+    let (text, key) = match (&settings.cluster.secret, &settings.cluster.secret_file) {
+        (Some(_), Some(_)) => {
+            reader.object("cluster.secret_file", "cluster.secret is set too: leave one of them out");
+            return None;
+        }
+        (Some(secret), None) => (secret.expose().to_owned(), "cluster.secret"),
+        (None, Some(path)) => (reader.file_text("cluster.secret_file", path)?, "cluster.secret_file"),
+        (None, None) => {
+            if matches!(role, Role::Gateway | Role::Worker) && !reader.is_set("cluster.secret") {
+                reader.demand(
+                    "cluster.secret is missing: set it (RINGWAY_CLUSTER_SECRET) or cluster.secret_file \
+                     (--secret-file FILE) to the same on all nodes; `openssl rand -hex 32` makes one",
+                );
+            }
+            return None;
+        }
+    };
+    ClusterSecret::new(&text).map_err(|error| reader.object(key, error)).ok()
+}
+
+fn extractor(settings: &Settings, reader: &mut Reader) -> TokenExtractor {
+    let (auth, any_page) = (&settings.auth, is_any(&settings.auth.origins));
+    let cookie = auth.sources.iter().any(|source| matches!(source, TokenSource::Cookie { .. }));
+    if cookie && any_page {
+        let problem = "with a cookie, every page could open a socket in its visitor's name: expected auth.origins to \
+                       list the pages that may";
+        reader.object("auth.sources", problem);
+    }
+    let extractor = TokenExtractor::new(auth.sources.clone(), auth.token_bytes_max.0);
+    extractor.map_err(|error| reader.object("auth.sources", error)).unwrap_or_default()
+}
+
+fn origins(settings: &Settings, reader: &mut Reader) -> OriginPolicy {
+    let listed = &settings.auth.origins;
+    let allowed = if is_any(listed) { AllowedOrigins::Any } else { AllowedOrigins::List(listed.clone()) };
+    let config = OriginConfig { allowed, allow_missing: settings.auth.allow_missing_origin };
+    OriginPolicy::new(&config).unwrap_or_else(|error| {
+        reader.object("auth.origins", error);
+        OriginPolicy::new(&OriginConfig::default()).expect("the default has no list that could be wrong")
+    })
+}
+
+fn is_any(origins: &[String]) -> bool {
+    matches!(origins, [only] if only == "*")
+}

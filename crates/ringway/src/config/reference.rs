@@ -1,0 +1,71 @@
+//! The configuration as text for people: what is in force, and the page that explains every setting.
+
+use std::fmt::Write as _;
+
+use super::SECTIONS;
+use super::reader::Effective;
+use super::section::Key;
+use super::value::Origin;
+
+/// The settings in force, as a TOML file: what is not the default says where it was made, what is not set stands in a
+/// comment. Secrets are hidden.
+pub(crate) fn show(effective: &[Effective]) -> String {
+    let mut text = String::new();
+    for (section, _, keys) in SECTIONS {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        write_line(&mut text, format_args!("{gap}[{section}]"));
+        for key in keys.iter() {
+            let Some(setting) = effective.iter().find(|setting| setting.key.name == key.name) else { continue };
+            let origin = match &setting.origin {
+                Origin::Default => String::new(),
+                origin => format!("  # {origin}"),
+            };
+            match &setting.value {
+                Some(value) => write_line(&mut text, format_args!("{} = {value}{origin}", key.leaf())),
+                None => write_line(&mut text, format_args!("# {} is not set", key.leaf())),
+            }
+        }
+    }
+    text
+}
+
+/// The tables of `docs/configuration.md`: every section, every key.
+#[cfg(test)]
+pub(super) fn reference() -> String {
+    let mut text = String::new();
+    for (section, about, keys) in SECTIONS {
+        write_line(&mut text, format_args!("## `[{section}]`\n\n{}\n", prose(about)));
+        write_line(&mut text, format_args!("| key | default | what it is |\n| --- | --- | --- |"));
+        for key in keys.iter() {
+            let default = if key.default.is_empty() { "not set".to_owned() } else { format!("`{}`", key.default) };
+            let about = prose(key.about);
+            write_line(
+                &mut text,
+                format_args!("| `{}` | {default} | {about} *({})* |", key.leaf(), key.type_text()),
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+fn prose(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+impl Key {
+    /// Its type and bounds in words.
+    #[cfg(test)]
+    fn type_text(&self) -> String {
+        match self.bounds {
+            Some((min, max)) => format!("{} from {min} to {max}", self.expected),
+            None => self.expected.to_owned(),
+        }
+    }
+}
+
+fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{line}");
+}

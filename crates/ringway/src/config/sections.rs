@@ -1,0 +1,241 @@
+//! Every setting that there is, with its type, its default, its bounds and its meaning.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ringway_auth::TokenSource;
+use ringway_auth::jwt::Algorithm;
+use ringway_ring::{MemberId, Strategy};
+use ringway_rpc::NodeUrl;
+
+use super::member::Members;
+use super::section::section;
+use super::setting::{Bytes, Hidden};
+use super::words::{AuthMode, ClientPath, LogFormat, OnConflict, OnSlowConsumer};
+
+section! {
+    /// This process: its name, and where other nodes and operators reach it.
+    NodeSection("node") {
+        /// The node's stable name. A worker needs one, and it must be in the member list; a gateway takes
+        /// `gateway-` and its host's name when it has none.
+        id: Option<MemberId> = "";
+        /// Where the gRPC server listens, for nodes and back ends. Not set: a gateway takes `127.0.0.1:7070`, a worker
+        /// the address and port of its own `rpc_url` (every address, if that is a host's name).
+        rpc_listen: Option<SocketAddr> = "";
+        /// Where `/healthz`, `/readyz` and `/metrics` are served over plain HTTP. Not set: nowhere.
+        status_listen: Option<SocketAddr> = "";
+        /// How long the last phase of a shutdown may take: calls under way end, sessions are told, links close.
+        shutdown_timeout: Duration = "10s", "0s" to "1h";
+    }
+}
+
+section! {
+    /// Who is in the cluster, and the secret that they share.
+    ClusterSection("cluster") {
+        /// The secret of all nodes and back ends: 16 to 1024 visible ASCII characters. Whoever holds it may do
+        /// everything on a node's gRPC port.
+        secret: Option<Hidden> = "";
+        /// A file that holds the secret, instead of `secret`. White space around it does not count.
+        secret_file: Option<PathBuf> = "";
+        /// How keys are placed on workers: `slots` or `hashring`. All nodes of a cluster must agree.
+        strategy: Strategy = "slots";
+        /// The workers. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
+        /// `client_url` (where clients reach it without a gateway), a `zone` and a table of `labels`.
+        /// In the environment and in flags: `ID=URL[,weight=N][,client=URL][,zone=Z]`, separated by spaces.
+        members: Members = "";
+        /// Nodes from which a gateway learns the ring when it has no member list. Any one of them is enough.
+        nodes: Vec<NodeUrl> = "";
+    }
+}
+
+section! {
+    /// Connections between nodes.
+    RpcSection("rpc") {
+        /// How long a connection to a node may take to come about.
+        connect_timeout: Duration = "2s", "10ms" to "1m";
+        /// How often a connection is probed.
+        keepalive_interval: Duration = "10s", "1s" to "1h";
+        /// How long the answer to a probe may take before the connection counts as broken.
+        keepalive_timeout: Duration = "5s", "100ms" to "1m";
+        /// How many connections the gRPC server holds open. Further ones wait.
+        connections_max: usize = "4096", "1" to "1000000";
+    }
+}
+
+section! {
+    /// Clients' sockets: on a gateway, and on a worker that takes clients itself.
+    GatewaySection("gateway") {
+        /// Where clients connect.
+        listen: SocketAddr = "127.0.0.1:8080";
+        /// The paths at which a WebSocket may be opened: `/ws` is exactly this path, `*/ws` every path that ends so.
+        paths: Vec<ClientPath> = "*/webSocket, */ws";
+        /// How many clients may be connected at once. Further ones get 503.
+        connections_max: usize = "1000000", "1" to "10000000";
+        /// How many handshakes may be answered at once. Further ones get 429.
+        handshakes_max: usize = "16384", "1" to "1000000";
+        /// How many connections that are no client sockets (yet) may be open at once. Further ones are closed unread.
+        pending_max: usize = "32768", "1" to "1000000";
+        /// How large the head of a request may be. Larger ones get 431.
+        head_bytes_max: Bytes = "16KiB", "8KiB" to "1MiB";
+        /// How long a client may take for its TLS handshake, and again for the head of its request.
+        handshake_timeout: Duration = "10s", "100ms" to "5m";
+        /// How long it may take to open the session on its worker, retries included. Then the client gets 503.
+        open_deadline: Duration = "5s", "100ms" to "5m";
+        /// How often a silent client is pinged.
+        ping_interval: Duration = "25s", "10ms" to "1h";
+        /// How long a client may stay silent, its pongs included, before it is closed. More than `ping_interval`.
+        idle_timeout: Duration = "60s", "20ms" to "1d";
+        /// How long a client may take no byte while some wait for it, before the connection is dropped.
+        write_timeout: Duration = "30s", "100ms" to "1h";
+        /// How long the end of a connection may take: the messages still queued, the close frame, and the client's.
+        close_timeout: Duration = "5s", "0s" to "1m";
+        /// How many links a gateway keeps to each worker.
+        links_per_worker: usize = "2", "1" to "64";
+        /// How much may wait for one link before the clients on it are no longer read.
+        link_queue_bytes_max: Bytes = "16MiB", "64KiB" to "1GiB";
+        /// At shutdown: how long `/readyz` says no before the listener closes, so that a load balancer notices.
+        unready_for: Duration = "0s", "0s" to "10m";
+        /// At shutdown: over how much time the clients are told to go, so that they do not all return at once.
+        drain_window: Duration = "5s", "0s" to "1h";
+        /// Whether the client listener serves `/metrics` too. Then whoever can connect can read them.
+        metrics_on_client_listener: bool = "false";
+    }
+}
+
+section! {
+    /// TLS for clients (`wss`). Both files or neither; they are read again when they change.
+    TlsSection("gateway.tls") {
+        /// The certificate chain in PEM, the server's own certificate first.
+        cert_file: Option<PathBuf> = "";
+        /// The private key in PEM.
+        key_file: Option<PathBuf> = "";
+    }
+}
+
+section! {
+    /// Who may open a socket, and as whom.
+    AuthSection("auth") {
+        /// How a token is understood. `plain`: the token is the user, and nothing is verified. `jwt`: the token is a
+        /// signed JWT, and a claim names the user.
+        mode: AuthMode = "plain";
+        /// Where a handshake may carry its token; the first place that is present decides. `query:NAME` (a parameter of
+        /// the URL), `bearer` (`Authorization: Bearer …`), `subprotocol:PREFIX` (an entry of `Sec-WebSocket-Protocol`
+        /// that begins so), `cookie:NAME` (only together with a list of `origins`).
+        sources: Vec<TokenSource> = "query:token, bearer, subprotocol:token.";
+        /// The longest token, after decoding.
+        token_bytes_max: Bytes = "8192", "1" to "64KiB";
+        /// The web pages that may open a socket: origins such as `https://app.example.com`, subdomains as
+        /// `https://*.example.com`, or `*` for every page.
+        origins: Vec<String> = "*";
+        /// Whether a handshake without an `Origin` header is let in. No browser sends such a one; programs do.
+        allow_missing_origin: bool = "true";
+        /// Whether a socket is closed when its token expires.
+        close_on_expiry: bool = "true";
+    }
+}
+
+section! {
+    /// Mode `plain`.
+    PlainSection("auth.plain") {
+        /// Whether the text after the last `-` of a token names a group: `alice-room7` is in `room7`.
+        group_suffix: bool = "true";
+    }
+}
+
+section! {
+    /// Mode `jwt`. Exactly one of `secret`, `secret_file`, `public_key_file` and `jwks_file` says whom to trust.
+    JwtSection("auth.jwt") {
+        /// The shared secret of HS256, at least 32 bytes.
+        secret: Option<Hidden> = "";
+        /// A file that holds the shared secret. White space around it does not count.
+        secret_file: Option<PathBuf> = "";
+        /// A file with a public key in PEM: RSA for RS256, P-256 for ES256, Ed25519 for EdDSA. Read again when it
+        /// changes.
+        public_key_file: Option<PathBuf> = "";
+        /// A file with a JWK set. Read again when it changes.
+        jwks_file: Option<PathBuf> = "";
+        /// The algorithms allowed. Empty: those that the keys are for.
+        algorithms: Vec<Algorithm> = "";
+        /// The issuers (`iss`) trusted. Empty: `iss` is not looked at.
+        issuers: Vec<String> = "";
+        /// The audiences (`aud`) answered to. Empty: only tokens without `aud` are accepted.
+        audiences: Vec<String> = "";
+        /// How far the issuer's clock may be off.
+        leeway: Duration = "30s", "0s" to "1h";
+        /// Whether a token must expire (`exp`).
+        require_exp: bool = "true";
+        /// The claim that names the user; dots lead into objects.
+        user_claim: String = "sub";
+        /// The claim that lists the groups; dots lead into objects.
+        groups_claim: String = "groups";
+        /// How many groups one token may name.
+        groups_max: usize = "64", "0" to "10000";
+    }
+}
+
+section! {
+    /// Sessions on a worker.
+    SessionsSection("sessions") {
+        /// How many sessions one worker holds at most. Further ones are refused.
+        max: usize = "1000000", "1" to "10000000";
+        /// How many sessions one user may have at once. Not set: any number.
+        per_user_max: Option<usize> = "", "1" to "100000";
+        /// What happens to one more: the oldest makes room (`replace_oldest`), or it is refused (`refuse`). `allow`
+        /// stands for no limit.
+        on_conflict: OnConflict = "allow";
+        /// How much may wait for one client that reads too slowly, each message counted with 64 bytes more.
+        queue_bytes_max: Bytes = "4MiB", "1KiB" to "1GiB";
+        /// How much of it may be on the way between worker and socket.
+        window_bytes: Bytes = "256KiB", "1KiB" to "64MiB";
+        /// What happens to a client whose queue is full: it is closed with a code that says reconnect later (`close`),
+        /// or it loses its oldest waiting messages (`drop_oldest`).
+        on_slow_consumer: OnSlowConsumer = "close";
+        /// How many groups one session may be a member of.
+        groups_per_session_max: usize = "64", "1" to "10000";
+    }
+}
+
+section! {
+    /// Limits of the whole cluster: all nodes must agree.
+    LimitsSection("limits") {
+        /// The largest payload of a message, to clients and from them.
+        message_bytes_max: Bytes = "1MiB", "1" to "64MiB";
+    }
+}
+
+section! {
+    /// What only workers do.
+    WorkerSection("worker") {
+        /// Where the worker takes clients itself, without a gateway. Not set: nowhere.
+        listen: Option<SocketAddr> = "";
+        /// Whether each message of a client is sent back to it as it came, for conformance suites and latency checks.
+        echo: bool = "false";
+        /// The WebSocket subprotocols that are agreed to, whatever they mean to clients and back end: payloads go as
+        /// they are.
+        subprotocols: Vec<String> = "ringway.raw";
+        /// How much may wait for one link before its gateway is taken for stuck and the link is broken.
+        link_queue_bytes_max: Bytes = "64MiB", "1MiB" to "4GiB";
+        /// How much may wait for one link before those who send are slowed down.
+        link_queue_bytes_high: Bytes = "4MiB", "64KiB" to "4GiB";
+        /// How long a sender is slowed down at the most for one message.
+        crowded_wait_max: Duration = "1s", "0s" to "1m";
+        /// How long a handshake or a join waits until other workers know of its groups.
+        settle_timeout: Duration = "1s", "0s" to "1m";
+        /// How long another worker may take to answer a forwarded call or to deliver its part of a group's message.
+        peer_timeout: Duration = "5s", "10ms" to "1m";
+        /// At shutdown: how long the sessions' last frames may take to leave.
+        flush_timeout: Duration = "5s", "0s" to "10m";
+    }
+}
+
+section! {
+    /// Log lines, which go to stderr.
+    LogSection("log") {
+        /// `pretty` for people, `json` for programs, `auto` for pretty on a terminal and JSON elsewhere.
+        format: LogFormat = "auto";
+        /// What is logged: `info`, or levels for single parts such as `info,ringway_gateway=debug`. The variable
+        /// `RINGWAY_LOG` sets it too.
+        filter: String = "info";
+    }
+}
