@@ -1,5 +1,5 @@
 //! A cluster of workers in this process, on real sockets, and a gateway without clients that speaks the link protocol.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test file takes what it needs
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file takes what it needs
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub struct Tenant {
     pub stop: CancellationToken,
     pub lease: Box<dyn Lease>,
     server_stop: CancellationToken,
+    server: tokio::task::JoinHandle<()>,
 }
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -84,13 +85,13 @@ impl House {
         let (stop, server_stop) = (self.shutdown.child_token(), self.shutdown.child_token());
         let config = ServerConfig { shutdown_timeout: Duration::from_millis(100), ..ServerConfig::default() };
         let serving = serve_node(listener, services, self.secret.clone(), config, server_stop.clone());
-        self.tasks.spawn(async move { serving.await.unwrap() });
+        let server = self.tasks.spawn(async move { serving.await.unwrap() });
         let (running, until) = (worker.clone(), stop.clone());
         self.tasks.spawn(async move { running.run(until).await });
         let lease = self.registry.join(Member::new(id(name), url.clone())).await.unwrap();
         let mut views = self.views.subscribe();
         within(views.wait_for(|view| view.member(&id(name)).is_some())).await.unwrap();
-        self.workers.push(Tenant { worker, node: self.pool.node(&url), stop, lease, server_stop });
+        self.workers.push(Tenant { worker, node: self.pool.node(&url), stop, lease, server_stop, server });
     }
 
     pub fn tenant(&self, name: &str) -> &Tenant {
@@ -127,8 +128,10 @@ impl House {
     }
 
     /// Ends the gRPC server of a worker, as if its machine were gone.
-    pub fn cut(&self, worker: &str) {
-        self.tenant(worker).server_stop.cancel();
+    pub async fn cut(&mut self, worker: &str) {
+        let tenant = self.workers.iter_mut().find(|tenant| tenant.worker.id().as_str() == worker).unwrap();
+        tenant.server_stop.cancel();
+        within(&mut tenant.server).await.unwrap();
     }
 }
 
