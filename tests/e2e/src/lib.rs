@@ -1,1 +1,35 @@
-//! End-to-end tests: the real binary as separate processes, real clients.
+//! What end-to-end tests need: the real binary as processes of its own, real clients, and eyes on both.
+//!
+//! `cargo xtask test` builds the binary and says where everything is. Nothing in here knows how ringway works inside: it
+//! starts processes, speaks WebSocket, HTTP and gRPC with them, and reads their metrics and `/proc`.
+//!
+//! Waiting is always for an event and has a deadline; what failed is shown with what the processes said.
+
+pub mod address;
+pub mod browser;
+pub mod client;
+pub mod cluster;
+pub mod http;
+pub mod metrics;
+pub mod page;
+pub mod process;
+pub mod procfs;
+pub mod python;
+pub mod required;
+
+use std::time::Duration;
+
+pub use client::{Client, Refused};
+pub use cluster::{Cluster, Node};
+pub use process::Process;
+
+/// How long anything may take that is not measured: far more than it needs on a slow machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lets this process, and those that it starts, open as many files as the system allows: clients are many.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).expect("a limit can be raised to its maximum");
+}

@@ -1,0 +1,249 @@
+//! Clusters of real processes: workers and gateways with a static member list, on addresses of their own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use ringway_rpc::{ClusterSecret, NodePool, NodeUrl, PoolConfig};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::client::Client;
+use crate::metrics::Metrics;
+use crate::process::Process;
+use crate::{address, raise_file_limit, required};
+
+/// How a cluster shall be.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    workers: usize,
+    gateways: usize,
+    config: String,
+    worker_arguments: Vec<String>,
+    gateway_arguments: Vec<String>,
+}
+
+/// A running cluster. Dropped, its processes are killed.
+pub struct Cluster {
+    /// w1, w2, ...
+    pub workers: Vec<Node>,
+    /// g1, g2, ...
+    pub gateways: Vec<Node>,
+    site: Arc<Site>,
+}
+
+/// What the nodes of a cluster share.
+struct Site {
+    directory: TempDir,
+    secret: ClusterSecret,
+}
+
+/// A node, and where it is.
+pub struct Node {
+    /// Its process.
+    pub process: Process,
+    /// What its ready line told.
+    pub ready: Value,
+    name: String,
+    arguments: Vec<String>,
+    site: Arc<Site>,
+}
+
+impl Cluster {
+    /// A cluster of one gateway and one worker, to be changed.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder {
+            workers: 1,
+            gateways: 1,
+            config: String::new(),
+            worker_arguments: Vec::new(),
+            gateway_arguments: Vec::new(),
+        }
+    }
+
+    /// A cluster of this many workers and one gateway, as it is by default.
+    pub async fn start(workers: usize) -> Self {
+        Self::builder().workers(workers).start().await
+    }
+
+    /// Where clients connect: at the first gateway.
+    pub fn clients(&self) -> SocketAddr {
+        self.gateways[0].clients()
+    }
+
+    /// Connects a client to the first gateway.
+    pub async fn client(&self, token: &str) -> Client {
+        Client::connect(self.clients(), token).await
+    }
+
+    /// The secret of the cluster.
+    pub fn secret(&self) -> &ClusterSecret {
+        &self.site.secret
+    }
+
+    /// A file with the secret, and the only one in its directory besides the configuration.
+    pub fn secret_file(&self) -> std::path::PathBuf {
+        self.site.directory.path().join("secret")
+    }
+
+    /// Channels to the nodes of the cluster, with its secret.
+    pub fn pool(&self) -> NodePool {
+        NodePool::new(self.site.secret.clone(), PoolConfig::default())
+    }
+
+    /// All nodes, workers first.
+    pub fn nodes(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.workers.iter_mut().chain(&mut self.gateways)
+    }
+
+    /// The sum of a metric's series over all workers.
+    pub async fn over_workers(&self, name: &str, labels: &[&str]) -> f64 {
+        let mut sum = 0.0;
+        for worker in &self.workers {
+            sum += worker.metrics().await.sum(name, labels);
+        }
+        sum
+    }
+
+    /// Holds that every process runs and that none has panicked.
+    pub fn assert_sound(&mut self) {
+        self.nodes().for_each(|node| node.process.assert_sound());
+    }
+}
+
+impl ClusterBuilder {
+    /// With this many workers.
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// With this many gateways.
+    pub fn gateways(self, gateways: usize) -> Self {
+        Self { gateways, ..self }
+    }
+
+    /// With these sections of the configuration file (TOML), except `cluster`.
+    pub fn config(self, sections: &str) -> Self {
+        Self { config: sections.to_owned(), ..self }
+    }
+
+    /// With these arguments of `ringway worker` too.
+    pub fn worker_arguments(self, arguments: &[&str]) -> Self {
+        Self { worker_arguments: owned(arguments), ..self }
+    }
+
+    /// With these arguments of `ringway gateway` too.
+    pub fn gateway_arguments(self, arguments: &[&str]) -> Self {
+        Self { gateway_arguments: owned(arguments), ..self }
+    }
+
+    /// Starts all processes and waits until each is ready.
+    pub async fn start(self) -> Cluster {
+        raise_file_limit();
+        let site = Arc::new(self.site());
+        let mut starting = Vec::new();
+        for number in 1..=self.workers {
+            starting.push(Node::start(&site, "worker", &format!("w{number}"), &self.worker_arguments));
+        }
+        for number in 1..=self.gateways {
+            let own = ["--listen", "IP:0", "--rpc-listen", "IP:0"]
+                .map(|text| text.replace("IP", &address::own_ip().to_string()));
+            let arguments = [&own[..], &self.gateway_arguments].concat();
+            starting.push(Node::start(&site, "gateway", &format!("g{number}"), &arguments));
+        }
+        for node in &mut starting {
+            node.ready = node.process.ready().await;
+        }
+        let gateways = starting.split_off(self.workers);
+        Cluster { workers: starting, gateways, site }
+    }
+
+    fn site(&self) -> Site {
+        let secret = ClusterSecret::generate();
+        let members: String = (1..=self.workers)
+            .map(|number| format!("{{ id = \"w{number}\", rpc_url = \"http://{}\" }},\n", address::reserve()))
+            .collect();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let secret_file = directory.path().join("secret");
+        let named = secret_file.display().to_string();
+        let config =
+            format!("[cluster]\nsecret_file = {named:?}\nmembers = [\n{members}]\n\n{}\n", self.config);
+        std::fs::write(directory.path().join("ringway.toml"), config).expect("a temporary file");
+        std::fs::write(&secret_file, secret.expose()).expect("a temporary file");
+        Site { directory, secret }
+    }
+}
+
+impl Node {
+    fn start(site: &Arc<Site>, role: &str, name: &str, further: &[String]) -> Self {
+        let config = site.directory.path().join("ringway.toml").display().to_string();
+        let status = format!("{}:0", address::own_ip());
+        let mut arguments = owned(&[role, "--id", name, "--config", &config, "--status-listen", &status]);
+        arguments.extend_from_slice(further);
+        let process = Process::spawn(name, ringway(&arguments, site.directory.path()));
+        Self { process, ready: Value::Null, name: name.to_owned(), arguments, site: Arc::clone(site) }
+    }
+
+    /// Kills the process (SIGKILL) and starts another one in its place.
+    pub async fn restart(&mut self) {
+        let command = ringway(&self.arguments, self.site.directory.path());
+        self.process.kill().await;
+        self.process = Process::spawn(&self.name, command);
+        self.ready = self.process.ready().await;
+    }
+
+    /// Where clients connect.
+    pub fn clients(&self) -> SocketAddr {
+        self.told("client")
+    }
+
+    /// Where nodes and back ends connect.
+    pub fn rpc(&self) -> SocketAddr {
+        self.told("rpc")
+    }
+
+    /// The same as a URL.
+    pub fn url(&self) -> NodeUrl {
+        self.rpc().into()
+    }
+
+    /// Where metrics are.
+    pub fn status(&self) -> SocketAddr {
+        self.told("status")
+    }
+
+    /// Its metrics now.
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::of(self.status()).await
+    }
+
+    /// An address in the ready line, which tells URLs.
+    fn told(&self, key: &str) -> SocketAddr {
+        address_in(&self.ready, key)
+            .unwrap_or_else(|| panic!("{} told no {key} address: {}", self.name, self.ready))
+    }
+}
+
+/// The socket address of a URL that a ready line tells.
+pub fn address_in(ready: &Value, key: &str) -> Option<SocketAddr> {
+    let url = ready.get(key)?.as_str()?;
+    let (_, rest) = url.split_once("://")?;
+    rest.split('/').next()?.parse().ok()
+}
+
+/// A command line of the binary, with nothing of ours in its environment and a home of its own.
+pub fn ringway(arguments: &[String], home: &Path) -> Command {
+    let mut command = Command::new(required::binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("RINGWAY_") {
+            command.env_remove(&name);
+        }
+    }
+    command.args(arguments).env("XDG_STATE_HOME", home).env("HOME", home);
+    command
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
