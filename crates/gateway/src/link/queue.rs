@@ -1,0 +1,209 @@
+//! What a gateway has to say on one link: frames in order, taken whole by the link's writer.
+//!
+//! Nothing is ever dropped here. Above the bound the clients of the link are not read any more ([`SendQueue::poll_room`])
+//! until the writer has made room; frames that cannot wait (opens, reports, ends) go in all the same, one for each client
+//! at most.
+//!
+//! Reports of written bytes are not urgent: they gather for [`REPORT_INTERVAL`], so that a quiet client's messages do not
+//! cost a frame each in the other direction.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ringway_proto::v1::gateway_frame::Frame;
+use ringway_proto::v1::{GatewayFrame, Written};
+use tokio::sync::Notify;
+
+use super::outbound::Outbound;
+use crate::metrics::Meters;
+
+/// How long reports of written bytes gather.
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// From how many written bytes on a client's report does not wait: an eighth of the smallest usual window.
+const REPORT_NOW_BYTES: u64 = 16 * 1024;
+/// What each frame counts beside its payload.
+const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// The queue towards one worker.
+pub(crate) struct SendQueue {
+    state: Mutex<State>,
+    writer: Notify,
+    bytes_max: usize,
+    meters: Arc<Meters>,
+}
+
+#[derive(Default)]
+struct State {
+    frames: Vec<GatewayFrame>,
+    /// Cost of the frames here and of those that the writer has taken and not sent.
+    bytes: usize,
+    /// Channels with written bytes to report.
+    reports: Vec<(u64, Arc<Outbound>)>,
+    /// Readers that wait for room, each once in a round.
+    waiting: Vec<Waker>,
+    round: u32,
+    closed: bool,
+}
+
+/// In which round of waiting a reader has left its waker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WaitingSince(Option<u32>);
+
+impl SendQueue {
+    pub(crate) fn new(bytes_max: usize, meters: Arc<Meters>) -> Self {
+        Self { state: Mutex::default(), writer: Notify::new(), bytes_max, meters }
+    }
+
+    /// Puts a frame in. On a broken link it is forgotten: what it spoke of is gone.
+    pub(crate) fn push(&self, frame: Frame) {
+        let mut state = self.state.lock();
+        let was_empty = state.frames.is_empty();
+        self.add(&mut state, frame);
+        drop(state);
+        if was_empty {
+            self.writer.notify_one();
+        }
+    }
+
+    /// Notes that messages of this cost have left for the client of a channel, to be reported soon.
+    pub(crate) fn written(&self, channel: u64, outbound: &Arc<Outbound>, cost_bytes: u64) {
+        let untold = outbound.written(cost_bytes);
+        if untold >= REPORT_NOW_BYTES {
+            self.push(Frame::Written(Written { channel, bytes: outbound.tell() }));
+        } else if untold == cost_bytes {
+            let mut state = self.state.lock();
+            let was_empty = state.reports.is_empty();
+            if !state.closed {
+                state.reports.push((channel, Arc::clone(outbound)));
+            }
+            drop(state);
+            if was_empty {
+                self.writer.notify_one();
+            }
+        }
+    }
+
+    /// Whether there is room for another message of a client. If not, the task is woken when there is.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, since: &mut WaitingSince) -> Poll<()> {
+        let mut state = self.state.lock();
+        if state.bytes <= self.bytes_max || state.closed {
+            return Poll::Ready(());
+        }
+        if since.0 != Some(state.round) {
+            since.0 = Some(state.round);
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits until there are frames or reports. Cancel-safe.
+    pub(crate) async fn filled(&self) -> Filled {
+        loop {
+            match self.look() {
+                Some(filled) => return filled,
+                None => self.writer.notified().await,
+            }
+        }
+    }
+
+    /// Waits until there are frames. Cancel-safe.
+    pub(crate) async fn filled_with_frames(&self) {
+        while self.look() != Some(Filled::Frames) {
+            self.writer.notified().await;
+        }
+    }
+
+    /// Turns the gathered reports into frames.
+    pub(crate) fn gather_reports(&self) {
+        let mut state = self.state.lock();
+        for (channel, outbound) in std::mem::take(&mut state.reports) {
+            let bytes = outbound.tell();
+            if bytes > 0 {
+                self.add(&mut state, Frame::Written(Written { channel, bytes }));
+            }
+        }
+    }
+
+    /// Takes all frames out. Their cost counts until [`SendQueue::sent`].
+    pub(crate) fn take(&self) -> Vec<GatewayFrame> {
+        std::mem::take(&mut self.state.lock().frames)
+    }
+
+    /// Makes room: frames of this cost are on their way.
+    pub(crate) fn sent(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        let bytes = bytes.min(state.bytes);
+        state.bytes -= bytes;
+        self.meters.link_queued.subtract(bytes as u64);
+        if state.bytes <= self.bytes_max {
+            wake_all(&mut state);
+        }
+    }
+
+    /// The link is gone: forgets everything, and takes nothing more.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        state.frames = Vec::new();
+        state.reports = Vec::new();
+        self.meters.link_queued.subtract(state.bytes as u64);
+        state.bytes = 0;
+        wake_all(&mut state);
+    }
+
+    fn add(&self, state: &mut State, frame: Frame) {
+        if state.closed {
+            return;
+        }
+        let frame = GatewayFrame { frame: Some(frame) };
+        let cost = cost_bytes(&frame);
+        state.bytes += cost;
+        self.meters.link_queued.add(cost as u64);
+        state.frames.push(frame);
+    }
+
+    fn look(&self) -> Option<Filled> {
+        let state = self.state.lock();
+        if !state.frames.is_empty() {
+            Some(Filled::Frames)
+        } else if !state.reports.is_empty() {
+            Some(Filled::Reports)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// Frames to be sent now.
+    Frames,
+    /// Only reports, which may wait.
+    Reports,
+}
+
+impl Drop for SendQueue {
+    fn drop(&mut self) {
+        self.meters.link_queued.subtract(self.state.get_mut().bytes as u64);
+    }
+}
+
+/// What a frame counts.
+pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
+    let payload = match &frame.frame {
+        Some(Frame::Message(message)) => message.payload.len(),
+        Some(Frame::Open(open)) => open.claims.len() + open.groups.iter().map(String::len).sum::<usize>(),
+        _ => 0,
+    };
+    payload + FRAME_OVERHEAD_BYTES
+}
+
+fn wake_all(state: &mut State) {
+    state.round = state.round.wrapping_add(1);
+    for waker in std::mem::take(&mut state.waiting) {
+        waker.wake();
+    }
+}

@@ -1,0 +1,320 @@
+//! The task that keeps one link: makes it, carries frames both ways, and makes it again when it breaks.
+//!
+//! `Away -> Greeting -> Up -> Away`, until it is retired (its worker left the view: a link that is up stays while there
+//! are sessions on it, a broken one is not made again) or stopped (the gateway shuts down: what is queued is sent, then
+//! the link is closed).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rand::RngExt;
+use ringway_cluster::Member;
+use ringway_proto::Refusal;
+use ringway_proto::v1::gateway_frame::Frame;
+use ringway_proto::v1::worker_frame::Frame as Told;
+use ringway_proto::v1::{GatewayFrame, GatewayFrames, Hello, Welcome, WorkerFrames};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span, warn};
+
+use super::channel::Link;
+use super::connector::{LinkConnector, WorkerStream};
+use super::links::Place;
+use super::lost;
+use super::queue::{self, Filled, REPORT_INTERVAL};
+use crate::config::LinkConfig;
+use crate::metrics::Meters;
+
+/// The version of the link protocol.
+const PROTOCOL: u32 = 1;
+/// Batches on the way between the queue and the transport.
+const BATCHES_MAX: usize = 2;
+/// How often a link whose worker has left the view is looked at for its last session.
+const RETIRED_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keeps one link to one worker.
+pub(crate) struct LinkTask {
+    pub(crate) member: Member,
+    pub(crate) place: Arc<Place>,
+    pub(crate) connector: Arc<dyn LinkConnector>,
+    pub(crate) gateway_id: String,
+    pub(crate) config: LinkConfig,
+    /// How long the end may take once the gateway shuts down.
+    pub(crate) flush_timeout: Duration,
+    pub(crate) meters: Arc<Meters>,
+    /// The worker has left: a broken link is not made again.
+    pub(crate) retired: CancellationToken,
+    /// The gateway shuts down.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Why a link is no more, or was never made.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error("the worker does not answer")]
+    Silent,
+    #[error("the worker's first frame is not Welcome")]
+    NoWelcome,
+    #[error("another worker answers at its address: {0:?}")]
+    OtherWorker(String),
+    #[error("the worker has ended the link")]
+    Ended,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl LinkTask {
+    pub(crate) async fn run(self) {
+        let span = info_span!("link", worker = %self.member.id);
+        self.meters.link(&self.member.id, "down", 1.0);
+        let too_late = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.flush_timeout).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.keep().instrument(span) => {}
+            () = too_late => {}
+        }
+        self.meters.link(&self.member.id, "down", -1.0);
+    }
+
+    async fn keep(&self) {
+        let mut backoff = Backoff::new(&self.config);
+        let mut failed_before = false;
+        while !self.retired.is_cancelled() && !self.stop.is_cancelled() {
+            match self.once(&mut backoff).await {
+                Ok(()) => return,
+                Err(error) if failed_before => tracing::debug!(%error, "the link is down"),
+                Err(error) => warn!(%error, "the link is down"),
+            }
+            failed_before = backoff.failures > 0;
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = self.retired.cancelled() => return,
+                () = tokio::time::sleep(backoff.next()) => {}
+            }
+        }
+    }
+
+    /// Away -> Greeting -> Up: until the link breaks (an error) or was closed because the gateway stops.
+    async fn once(&self, backoff: &mut Backoff) -> Result<(), LinkError> {
+        let (says, outgoing) = mpsc::channel(BATCHES_MAX);
+        let greeting = self.greet(&says, outgoing);
+        let mut incoming = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(()),
+            greeted = tokio::time::timeout(self.config.connect_timeout, greeting) => {
+                greeted.map_err(|_| LinkError::Silent)??
+            }
+        };
+        backoff.failures = 0;
+        let link = Link::new(self.member.id.clone(), self.config.queue_bytes_max, Arc::clone(&self.meters));
+        let up = Up::begin(self, Arc::clone(&link));
+        let outcome = self.carry(&link, says, &mut incoming).await;
+        drop(up);
+        outcome
+    }
+
+    async fn greet(
+        &self,
+        says: &mpsc::Sender<GatewayFrames>,
+        outgoing: mpsc::Receiver<GatewayFrames>,
+    ) -> Result<WorkerStream, LinkError> {
+        let hello = Hello { gateway_id: self.gateway_id.clone(), protocol: PROTOCOL };
+        let frames = vec![GatewayFrame { frame: Some(Frame::Hello(hello)) }];
+        says.send(GatewayFrames { frames }).await.map_err(|_| LinkError::Ended)?;
+        let mut incoming = self.connector.connect(&self.member, ReceiverStream::new(outgoing)).await?;
+        let first = incoming.next().await.ok_or(LinkError::Ended)??;
+        let welcome = welcome(first).ok_or(LinkError::NoWelcome)?;
+        if welcome.worker_id != self.member.id.as_str() {
+            return Err(LinkError::OtherWorker(welcome.worker_id));
+        }
+        Ok(incoming)
+    }
+
+    /// Carries frames both ways. Neither direction waits for the other.
+    async fn carry(
+        &self,
+        link: &Link,
+        says: mpsc::Sender<GatewayFrames>,
+        incoming: &mut WorkerStream,
+    ) -> Result<(), LinkError> {
+        let (outcome, says) = tokio::select! {
+            biased;
+            error = hear(link, incoming) => (Err(error), None),
+            outcome = self.speak(link, &says) => (outcome, Some(says)),
+        };
+        // The worker ends its half when it has heard everything.
+        if outcome.is_ok() {
+            drop(says);
+            hear(link, incoming).await;
+        }
+        outcome
+    }
+
+    /// Sends what is queued until the link breaks; ends well when the link is not wanted any more and everything was sent.
+    async fn speak(&self, link: &Link, says: &mpsc::Sender<GatewayFrames>) -> Result<(), LinkError> {
+        loop {
+            let stopped = tokio::select! {
+                biased;
+                filled = link.queue().filled() => {
+                    if filled == Filled::Reports {
+                        // Woken early by a frame, or when it is time to report.
+                        tokio::time::timeout(REPORT_INTERVAL, link.queue().filled_with_frames()).await.ok();
+                    }
+                    false
+                }
+                () = self.unwanted(link) => true,
+            };
+            link.queue().gather_reports();
+            for (frames, bytes) in batches(link.queue().take(), self.config.batch_bytes) {
+                says.send(GatewayFrames { frames }).await.map_err(|_| LinkError::Ended)?;
+                link.queue().sent(bytes);
+            }
+            if stopped {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl LinkTask {
+    /// Until the gateway stops, or the worker has left the view and its last session is gone. Cancel-safe.
+    async fn unwanted(&self, link: &Link) {
+        let abandoned = async {
+            self.retired.cancelled().await;
+            while !link.is_empty() {
+                tokio::time::sleep(RETIRED_POLL_INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = abandoned => {}
+        }
+    }
+}
+
+/// Shows a link as up, and ends what was on it when it is over, however that comes.
+struct Up<'a> {
+    task: &'a LinkTask,
+    link: Arc<Link>,
+}
+
+impl<'a> Up<'a> {
+    fn begin(task: &'a LinkTask, link: Arc<Link>) -> Self {
+        info!("the link is up");
+        task.meters.link(&task.member.id, "down", -1.0);
+        task.meters.link(&task.member.id, "up", 1.0);
+        task.place.fill(Arc::clone(&link));
+        Self { task, link }
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        self.task.place.clear();
+        let sessions = self.link.break_off();
+        if !sessions.is_empty() {
+            warn!(sessions = sessions.len(), "sessions lost their worker");
+        }
+        lost::end_sessions(&sessions);
+        self.task.meters.link(&self.task.member.id, "up", -1.0);
+        self.task.meters.link(&self.task.member.id, "down", 1.0);
+    }
+}
+
+/// Full jitter: each wait is anything between nothing and a bound that doubles.
+struct Backoff {
+    failures: u32,
+    min: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(config: &LinkConfig) -> Self {
+        Self { failures: 0, min: config.backoff_min, max: config.backoff_max }
+    }
+
+    fn next(&mut self) -> Duration {
+        let bound = self.min.saturating_mul(1 << self.failures.min(16)).min(self.max);
+        self.failures = self.failures.saturating_add(1);
+        bound.mul_f64(rand::rng().random_range(0.0..=1.0))
+    }
+}
+
+/// Takes what the worker says until it says no more.
+async fn hear(link: &Link, incoming: &mut WorkerStream) -> LinkError {
+    loop {
+        match incoming.next().await {
+            Some(Ok(WorkerFrames { frames })) => frames.into_iter().for_each(|frame| link.take(frame)),
+            Some(Err(refusal)) => return refusal.into(),
+            None => return LinkError::Ended,
+        }
+    }
+}
+
+fn welcome(first: WorkerFrames) -> Option<Welcome> {
+    match first.frames.into_iter().next()?.frame? {
+        Told::Welcome(welcome) => Some(welcome),
+        _ => None,
+    }
+}
+
+/// Splits frames into batches of about `batch_bytes`, each with its cost.
+fn batches(
+    frames: Vec<GatewayFrame>,
+    batch_bytes: usize,
+) -> impl Iterator<Item = (Vec<GatewayFrame>, usize)> {
+    let mut frames = frames.into_iter().peekable();
+    std::iter::from_fn(move || {
+        frames.peek()?;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while bytes < batch_bytes
+            && let Some(frame) = frames.next()
+        {
+            bytes += queue::cost_bytes(&frame);
+            batch.push(frame);
+        }
+        Some((batch, bytes))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_proto::v1::{ClientMessage, PayloadKind};
+
+    use super::*;
+
+    #[test]
+    fn batches_keep_order_and_lose_nothing() {
+        let frame = |channel, bytes| GatewayFrame {
+            frame: Some(Frame::Message(ClientMessage {
+                channel,
+                payload: vec![0; bytes].into(),
+                kind: PayloadKind::Binary.into(),
+            })),
+        };
+        let frames: Vec<_> = (0..100).map(|channel| frame(channel, channel as usize * 7)).collect();
+        for batch_bytes in [1, 64, 1000, 1_000_000] {
+            let split: Vec<_> = batches(frames.clone(), batch_bytes).collect();
+            let total: usize = frames.iter().map(queue::cost_bytes).sum();
+            assert_eq!(split.iter().map(|(_, bytes)| bytes).sum::<usize>(), total);
+            assert_eq!(split.into_iter().flat_map(|(batch, _)| batch).collect::<Vec<_>>(), frames);
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_their_bound_and_no_further() {
+        let config = LinkConfig::default();
+        let mut backoff = Backoff::new(&config);
+        for failure in 0..40 {
+            let bound = config.backoff_min.saturating_mul(1 << failure.min(16)).min(config.backoff_max);
+            assert!(backoff.next() <= bound, "failure {failure}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a gateway counts, under the names that operators see.
+//!
+//! Handles are looked up once and kept, so a message costs an addition and no search by name. Levels that change with
+//! every message are kept in plain atomics and shown once a second by [`Meters::sample`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
+use ringway_ring::MemberId;
+
+/// How often levels are shown.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The gateway's counters. One for each gateway, shared by all of it.
+pub(crate) struct Meters {
+    pub(crate) inbound: Traffic,
+    pub(crate) outbound: Traffic,
+    /// Bytes that wait for clients.
+    pub(crate) queued: Level,
+    /// Bytes that wait for links.
+    pub(crate) link_queued: Level,
+    connections: Gauge,
+    handshake_duration: Histogram,
+}
+
+/// Messages in one direction.
+pub(crate) struct Traffic {
+    messages: Counter,
+    bytes: Counter,
+}
+
+/// An amount that goes up and down.
+#[derive(Default)]
+pub(crate) struct Level(AtomicU64);
+
+/// Counts one client socket for as long as it lives.
+pub(crate) struct Connected(Arc<Meters>);
+
+impl Meters {
+    pub(crate) fn new() -> Arc<Self> {
+        describe();
+        Arc::new(Self {
+            inbound: Traffic::new("in"),
+            outbound: Traffic::new("out"),
+            queued: Level::default(),
+            link_queued: Level::default(),
+            connections: gauge!("ringway_gateway_connections"),
+            handshake_duration: histogram!("ringway_gateway_handshake_duration_seconds"),
+        })
+    }
+
+    pub(crate) fn connected(self: &Arc<Self>) -> Connected {
+        self.connections.increment(1.0);
+        Connected(Arc::clone(self))
+    }
+
+    /// One handshake was answered: `result` is `ok` or the refusal's reason.
+    pub(crate) fn handshake(&self, result: &'static str, took: Duration) {
+        counter!("ringway_gateway_handshakes_total", "result" => result).increment(1);
+        self.handshake_duration.record(took.as_secs_f64());
+    }
+
+    /// One client socket ended, with this close code as the last word.
+    pub(crate) fn closed(&self, code: u16) {
+        counter!("ringway_gateway_closes_total", "code" => code.to_string()).increment(1);
+    }
+
+    /// One link to `worker` changed its state.
+    pub(crate) fn link(&self, worker: &MemberId, state: &'static str, change: f64) {
+        gauge!("ringway_gateway_links", "worker" => worker.to_string(), "state" => state).increment(change);
+    }
+
+    /// Shows the levels, for ever.
+    pub(crate) async fn sample(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
+        loop {
+            ticks.tick().await;
+            gauge!("ringway_gateway_queue_bytes").set(self.queued.now() as f64);
+            gauge!("ringway_gateway_link_queue_bytes").set(self.link_queued.now() as f64);
+        }
+    }
+}
+
+impl Traffic {
+    fn new(direction: &'static str) -> Self {
+        Self {
+            messages: counter!("ringway_gateway_messages_total", "direction" => direction),
+            bytes: counter!("ringway_gateway_bytes_total", "direction" => direction),
+        }
+    }
+
+    pub(crate) fn count(&self, bytes: usize) {
+        self.messages.increment(1);
+        self.bytes.increment(bytes as u64);
+    }
+}
+
+impl Level {
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, amount: u64) {
+        self.0.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.decrement(1.0);
+    }
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("ringway_gateway_connections", "Client sockets.");
+    describe_counter!(
+        "ringway_gateway_handshakes_total",
+        "Handshakes answered, by result: ok or the refusal's reason."
+    );
+    describe_histogram!(
+        "ringway_gateway_handshake_duration_seconds",
+        Unit::Seconds,
+        "From a handshake's head to its answer."
+    );
+    describe_counter!("ringway_gateway_messages_total", "Messages from clients (in) and to clients (out).");
+    describe_counter!("ringway_gateway_bytes_total", Unit::Bytes, "Payload bytes of those messages.");
+    describe_counter!("ringway_gateway_closes_total", "Client sockets ended, by close code.");
+    describe_gauge!("ringway_gateway_queue_bytes", Unit::Bytes, "Bytes of messages that wait for clients.");
+    describe_gauge!("ringway_gateway_links", "Links to workers, by worker and state: up or down.");
+    describe_gauge!("ringway_gateway_link_queue_bytes", Unit::Bytes, "Bytes of frames that wait for links.");
+}

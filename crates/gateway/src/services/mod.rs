@@ -1,0 +1,80 @@
+//! The gRPC services of a gateway's rpc port, for callers that know no ring: each call is checked and forwarded to the
+//! worker concerned, once.
+//!
+//! A gateway owns nobody. So a call that was forwarded already is refused (`NOT_OWNER`): whoever sent it here has a view in
+//! which this gateway is a worker, and is told to refresh it.
+
+mod delivery;
+mod publish;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_dispatch::{Dispatcher, RequestRules, SplitConfig};
+use ringway_proto::v1::Routing;
+use ringway_proto::{Reason, Refusal};
+use ringway_rpc::{NodeLimits, NodeServices};
+use tokio::time::Instant;
+
+use delivery::DeliveryService;
+use sessions::SessionsService;
+
+/// How a gateway forwards calls.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardConfig {
+    /// The sizes of messages.
+    pub limits: NodeLimits,
+    /// How long a forwarded call may take. Default 5 s.
+    pub timeout: Duration,
+    /// The streams to the workers of one Publish stream.
+    pub publish: SplitConfig,
+    /// Requests of one Publish stream that are under way; beyond it the caller's next ones are not taken. Default 4,096.
+    pub publish_in_flight_max: usize,
+    /// Answers of one Publish stream that wait for the caller; beyond it the same. Default 1,024.
+    pub publish_replies_max: usize,
+}
+
+impl Default for ForwardConfig {
+    fn default() -> Self {
+        Self {
+            limits: NodeLimits::default(),
+            timeout: Duration::from_secs(5),
+            publish: SplitConfig::default(),
+            publish_in_flight_max: 4096,
+            publish_replies_max: 1024,
+        }
+    }
+}
+
+/// Adds a gateway's services, Delivery and Sessions, to those of its node.
+pub fn add_services(services: NodeServices, dispatcher: Dispatcher, config: ForwardConfig) -> NodeServices {
+    let rules = RequestRules::new(config.limits.message_bytes_max());
+    let forwarder = Arc::new(Forwarder { dispatcher, rules, config });
+    services
+        .with(config.limits.delivery_server(DeliveryService(Arc::clone(&forwarder))))
+        .with(config.limits.sessions_server(SessionsService(forwarder)))
+}
+
+/// What the services share.
+struct Forwarder {
+    dispatcher: Dispatcher,
+    rules: RequestRules,
+    config: ForwardConfig,
+}
+
+impl Forwarder {
+    /// Refuses what was forwarded already.
+    fn check_hops(&self, routing: Option<&Routing>) -> Result<(), Refusal> {
+        if routing.is_none_or(|routing| routing.hops == 0) {
+            return Ok(());
+        }
+        let message = "the call was forwarded to a gateway, which owns nobody; refresh the ring";
+        let version = self.dispatcher.views().current().version();
+        Err(Refusal::new(Reason::NotOwner, message).with_ring(version))
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.config.timeout
+    }
+}

@@ -1,0 +1,343 @@
+//! The task of one client: relays between its socket and its session's channel, and ends the connection well.
+//!
+//! `Open -> Ending -> Closing -> over`, and `-> Failing -> Lingering -> over` when the client broke the protocol. Whatever
+//! the way, the [`Channel`] is dropped with the task, and that tells the worker.
+//!
+//! Ten thousands of these are idle at any moment, so the law is: what a quiet client needs stands in [`Client`] itself
+//! and is small; what is large or rare is made when it is needed and let go at once.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use ringway_proto::v1::PayloadKind;
+use ringway_session::CloseCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep};
+use tungstenite::error::{Error, ProtocolError};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Message, Utf8Bytes};
+
+use super::wire::{Wire, Written};
+use crate::config::SocketConfig;
+use crate::link::{Channel, End, WaitingSince, cost_bytes};
+use crate::metrics::{Connected, Meters};
+
+/// Payloads up to this length are copied out of the engine's buffer, which could not be reused while they wait.
+const COPIED_BYTES_MAX: usize = 4096;
+
+/// What all clients of a gateway share.
+pub(crate) struct SocketShared {
+    pub(crate) config: SocketConfig,
+    pub(crate) meters: Arc<Meters>,
+}
+
+/// One client.
+pub(crate) struct Client<S> {
+    wire: Wire<S>,
+    channel: Channel,
+    shared: Arc<SocketShared>,
+    /// Messages that were taken out of the channel and not given to the wire.
+    sending: VecDeque<Message>,
+    /// Cost of what the wire has and the operating system may not have.
+    unconfirmed_bytes: u64,
+    waiting: WaitingSince,
+    phase: Phase,
+    heard_at: Instant,
+    pinged_at: Instant,
+    blocked_since: Option<Instant>,
+    expires_at: Option<Instant>,
+    /// The last word: the close code of the first side that said one.
+    close_code: u16,
+    _connected: Connected,
+}
+
+enum Phase {
+    /// Messages go both ways.
+    Open,
+    /// What is queued goes out, then the close frame. The client is not listened to any more.
+    Ending { until: Instant, end: Box<End> },
+    /// The close frame is out; the client's is to come.
+    Closing { until: Instant },
+    /// The client broke the protocol: the close frame goes out, nothing is understood any more.
+    Failing { until: Instant },
+    /// Nothing more is said. What still comes is read and forgotten, so that the close frame is not lost to a reset.
+    Lingering { until: Instant },
+}
+
+/// The client's task is over.
+struct Over;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn new(
+        wire: Wire<S>,
+        channel: Channel,
+        shared: Arc<SocketShared>,
+        expires_at: Option<SystemTime>,
+    ) -> Self {
+        let now = Instant::now();
+        let expires_at = expires_at.filter(|_| shared.config.close_on_expiry);
+        Self {
+            wire,
+            channel,
+            sending: VecDeque::new(),
+            unconfirmed_bytes: 0,
+            waiting: WaitingSince::default(),
+            phase: Phase::Open,
+            heard_at: now,
+            pinged_at: now,
+            blocked_since: None,
+            expires_at: expires_at
+                .and_then(|at| now.checked_add(at.duration_since(SystemTime::now()).unwrap_or_default())),
+            close_code: CloseCode::ABNORMAL.as_u16(),
+            _connected: shared.meters.connected(),
+            shared,
+        }
+    }
+
+    /// Serves the client until the connection is over.
+    pub(crate) async fn run(mut self) {
+        let sleep = tokio::time::sleep_until(self.due());
+        tokio::pin!(sleep);
+        std::future::poll_fn(|cx| self.poll(cx, sleep.as_mut())).await;
+        self.shared.meters.closed(self.close_code);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<()> {
+        loop {
+            if let Err(Over) = self.step(cx) {
+                return Poll::Ready(());
+            }
+            let due = self.due();
+            if sleep.is_elapsed() || due < sleep.deadline() {
+                sleep.as_mut().reset(due);
+            }
+            std::task::ready!(sleep.as_mut().poll(cx));
+            if let Err(Over) = self.tick(cx, Instant::now()) {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Does what can be done now.
+    fn step(&mut self, cx: &mut Context<'_>) -> Result<(), Over> {
+        if !matches!(self.phase, Phase::Failing { .. } | Phase::Lingering { .. }) {
+            match self.exchange(cx) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.fail(cx, &error)?,
+            }
+        }
+        self.give_up(cx)
+    }
+
+    /// The earliest moment at which something is to be done although nothing comes. May be early, never late.
+    fn due(&self) -> Instant {
+        let config = &self.shared.config;
+        match self.phase {
+            Phase::Open => {
+                let quiet = (self.heard_at.max(self.pinged_at) + config.ping_interval)
+                    .min(self.heard_at + config.idle_timeout);
+                let blocked = self.blocked_since.map(|since| since + config.write_timeout);
+                [blocked, self.expires_at].into_iter().flatten().fold(quiet, Instant::min)
+            }
+            Phase::Ending { until, .. }
+            | Phase::Closing { until }
+            | Phase::Failing { until }
+            | Phase::Lingering { until } => until,
+        }
+    }
+
+    /// Open -> Ending, or over, because of the time.
+    fn tick(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Over> {
+        let Phase::Open = self.phase else {
+            return if now >= self.due() { Err(Over) } else { Ok(()) };
+        };
+        let config = &self.shared.config;
+        let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
+        if self.blocked_since.is_some_and(|since| passed(since, config.write_timeout)) {
+            return Err(Over);
+        }
+        if self.expires_at.is_some_and(|at| now >= at) {
+            self.end(End::new(CloseCode::TOKEN_EXPIRED, "the token has expired, get a new one"));
+        } else if passed(self.heard_at, config.idle_timeout) {
+            self.end(End::new(CloseCode::GOING_AWAY, "idle: no answer to pings"));
+        } else if passed(self.heard_at.max(self.pinged_at), config.ping_interval) {
+            self.pinged_at = now;
+            if self.blocked_since.is_none() {
+                self.wire.write(cx, &self.shared.config, Message::Ping(Bytes::new())).map_err(|_| Over)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Open -> Ending. The worker hears at once that the session is over.
+    fn end(&mut self, end: End) {
+        self.channel.leave();
+        let until = Instant::now() + self.shared.config.close_timeout;
+        self.phase = Phase::Ending { until, end: Box::new(end) };
+    }
+
+    /// Passes on what there is, both ways.
+    fn exchange(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.channel.register(cx.waker());
+        if let (Phase::Open, Some(end)) = (&self.phase, self.channel.outbound().ended()) {
+            self.end(end);
+        }
+        self.write(cx)?;
+        let quiet = self.read(cx)?.is_pending();
+        self.heed_goodbye();
+        let written = self.wire.flush(cx, &self.shared.config)?;
+        self.note(written);
+        if quiet {
+            self.wire.settle();
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let mut written = self.wire.flush(cx, &self.shared.config)?;
+        while written == Written::All {
+            self.confirm();
+            if self.sending.is_empty() && matches!(self.phase, Phase::Open | Phase::Ending { .. }) {
+                self.sending = self.channel.outbound().take();
+            }
+            if self.sending.is_empty() {
+                self.say_goodbye(cx)?;
+                break;
+            }
+            written = self.write_batch(cx)?;
+        }
+        self.note(written);
+        Ok(())
+    }
+
+    /// Gives the wire what was taken out of the channel, as far as it goes, and flushes.
+    fn write_batch(&mut self, cx: &mut Context<'_>) -> Result<Written, Error> {
+        while let Some(message) = self.sending.pop_front() {
+            self.unconfirmed_bytes += cost_bytes(&message);
+            self.shared.meters.outbound.count(message.len());
+            if self.wire.write(cx, &self.shared.config, message)? == Written::Blocked {
+                return Ok(Written::Blocked);
+            }
+        }
+        self.wire.flush(cx, &self.shared.config)
+    }
+
+    /// Ending -> Closing, when everything before has been written.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        let Phase::Ending { until, end } = &self.phase else { return Ok(()) };
+        let frame = CloseFrame { code: end.code.as_u16().into(), reason: end.reason.clone() };
+        self.close_code = end.code.as_u16();
+        self.phase = Phase::Closing { until: *until };
+        self.wire.close(cx, &self.shared.config, frame).map(drop)
+    }
+
+    /// Open | Ending -> Closing, when the client has said goodbye first.
+    fn heed_goodbye(&mut self) {
+        if self.wire.is_closing() && matches!(self.phase, Phase::Open | Phase::Ending { .. }) {
+            self.channel.leave();
+            self.sending = VecDeque::new();
+            self.phase = Phase::Closing { until: Instant::now() + self.shared.config.close_timeout };
+        }
+    }
+
+    /// Reads until the socket has no more, or the link has no room.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
+        let is_open = matches!(self.phase, Phase::Open);
+        let Self { wire, channel, shared, waiting, heard_at, close_code, .. } = self;
+        loop {
+            if is_open && channel.poll_room(cx, waiting).is_pending() {
+                return Ok(Poll::Ready(()));
+            }
+            let polled = wire.poll_read(cx, &shared.config, |message| match message {
+                Message::Close(frame) if is_open => {
+                    *close_code = frame.map_or(CloseCode::NO_STATUS.as_u16(), |frame| frame.code.into());
+                    channel.set_gone_code(*close_code);
+                }
+                message if is_open => pass_on(channel, &shared.meters, message),
+                _ => {}
+            });
+            match polled {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(outcome) => outcome?,
+            }
+            *heard_at = Instant::now();
+        }
+    }
+
+    /// Tells the worker what the operating system has taken.
+    fn confirm(&mut self) {
+        let bytes = std::mem::take(&mut self.unconfirmed_bytes);
+        if bytes > 0 {
+            self.channel.written(bytes);
+        }
+    }
+
+    /// Keeps the time since which the socket has taken nothing.
+    fn note(&mut self, written: Written) {
+        let progress = self.wire.take_progress();
+        match written {
+            Written::All => self.blocked_since = None,
+            Written::Blocked if progress => self.blocked_since = Some(Instant::now()),
+            Written::Blocked => {
+                self.blocked_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Open | Ending -> Failing if there is something to say to the client, otherwise over.
+    fn fail(&mut self, cx: &mut Context<'_>, error: &Error) -> Result<(), Over> {
+        let (Phase::Open | Phase::Ending { .. }, Some(end)) = (&self.phase, fault(error)) else {
+            return Err(Over);
+        };
+        self.channel.leave();
+        self.close_code = end.code.as_u16();
+        let frame = CloseFrame { code: end.code.as_u16().into(), reason: end.reason };
+        self.wire.close(cx, &self.shared.config, frame).map_err(|_| Over)?;
+        self.phase = Phase::Failing { until: Instant::now() + self.shared.config.close_timeout };
+        Ok(())
+    }
+
+    /// Failing -> Lingering -> over.
+    fn give_up(&mut self, cx: &mut Context<'_>) -> Result<(), Over> {
+        if let Phase::Failing { until } = self.phase {
+            if self.wire.flush(cx, &self.shared.config).map_err(|_| Over)? == Written::Blocked {
+                return Ok(());
+            }
+            self.phase = Phase::Lingering { until };
+        }
+        match self.wire.poll_linger(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(_) => Err(Over),
+        }
+    }
+}
+
+fn pass_on(channel: &Channel, meters: &Meters, message: Message) {
+    let (payload, kind) = match message {
+        Message::Text(text) => (Bytes::from(text), PayloadKind::Text),
+        Message::Binary(bytes) => (bytes, PayloadKind::Binary),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
+    };
+    meters.inbound.count(payload.len());
+    let payload = if payload.len() <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&payload) } else { payload };
+    channel.send(payload, kind);
+}
+
+/// What a client is told about its fault; nothing if nobody is there to be told, or the connection ended as it should.
+fn fault(error: &Error) -> Option<End> {
+    let (code, reason) = match error {
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) => return None,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+        Error::Capacity(error) => (CloseCode::TOO_BIG, error.to_string()),
+        Error::Utf8(_) => (CloseCode::INVALID_PAYLOAD, "a text message must be valid UTF-8".to_owned()),
+        Error::Protocol(error) => (CloseCode::PROTOCOL, error.to_string()),
+        _ => (CloseCode::INTERNAL, "the gateway cannot go on with this connection".to_owned()),
+    };
+    // The engine's texts are short, and in ASCII.
+    let reason = Utf8Bytes::from(&reason[..reason.len().min(ringway_session::close::REASON_BYTES_MAX)]);
+    Some(End { code, reason })
+}

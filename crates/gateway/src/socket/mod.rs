@@ -1,0 +1,11 @@
+//! The clients' sockets: one small task for each.
+//!
+//! [`client::Client`] relays between a socket and its session's channel; [`wire::Wire`] speaks WebSocket for it and costs
+//! nothing while the client is quiet; [`boundary::FrameBoundary`] tells when that is.
+
+mod boundary;
+mod client;
+mod wire;
+
+pub(crate) use client::{Client, SocketShared};
+pub(crate) use wire::Wire;

@@ -1,0 +1,279 @@
+//! A client's byte stream with the WebSocket protocol on top, at the cost of almost nothing while it is quiet.
+//!
+//! The protocol itself is tungstenite's: framing, masking, fragments, UTF-8, ping and pong, the close handshake. Its
+//! engine owns buffers that only grow, so a [`Wire`] keeps an engine only while there is something in it: it is made when
+//! bytes come or go, and put away as soon as the stream stands between two messages with nothing left to write. A quiet
+//! client holds no buffer at all, and one large message leaves nothing behind.
+//!
+//! The law here: the engine sees every byte of the stream exactly once and in order, and it is put away only when it
+//! holds none ([`FrameBoundary`]) and its close handshake has not begun.
+
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::error::Error;
+use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
+
+use super::boundary::FrameBoundary;
+use crate::config::SocketConfig;
+
+/// How much is read from a socket at a time.
+const READ_BYTES: usize = 8 * 1024;
+/// The engine's own read buffer, which lives no longer than the engine does.
+const ENGINE_BUFFER_BYTES: usize = 1024;
+/// The longest header of a frame that a server sends (RFC 6455 section 5.2), and a pong beside it.
+const FRAME_SLACK_BYTES: usize = 256;
+
+/// A client's stream, speaking WebSocket as the server.
+pub(crate) struct Wire<S> {
+    stream: S,
+    engine: Option<Box<WebSocketContext>>,
+    boundary: FrameBoundary,
+    /// Whether the engine may hold whole messages that nobody has asked it for.
+    unread: bool,
+    /// Whether the engine may hold bytes for the socket.
+    unflushed: bool,
+    /// Whether a close frame was sent or received.
+    closing: bool,
+    /// Whether the socket has taken bytes lately.
+    progress: bool,
+}
+
+/// How writing went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The operating system has everything.
+    All,
+    /// The socket takes no more now; the task is woken when it does.
+    Blocked,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Speaks WebSocket on `stream`, of which `early` was read already.
+    pub(crate) fn new(stream: S, early: &Bytes, config: &SocketConfig) -> Self {
+        let mut boundary = FrameBoundary::default();
+        boundary.observe(early);
+        let engine = (!early.is_empty()).then(|| {
+            let context = WebSocketContext::from_partially_read(
+                early.to_vec(),
+                Role::Server,
+                Some(engine_config(config)),
+            );
+            Box::new(context)
+        });
+        let unread = engine.is_some();
+        Self { stream, engine, boundary, unread, unflushed: false, closing: false, progress: false }
+    }
+
+    /// Reads once from the socket and hands every message that is complete to `take`.
+    ///
+    /// # Errors
+    /// What the engine says: [`Error::ConnectionClosed`] at the end of a close handshake, otherwise what is wrong.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        config: &SocketConfig,
+        mut take: impl FnMut(Message),
+    ) -> Poll<Result<(), Error>> {
+        if self.unread {
+            self.unread = false;
+            return Poll::Ready(self.drain(cx, Input::Bytes(&[]), config, &mut take));
+        }
+        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut space = ReadBuf::uninit(&mut space);
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        let input = match space.filled() {
+            [] => Input::End,
+            bytes => Input::Bytes(bytes),
+        };
+        if let Input::Bytes(bytes) = input {
+            self.boundary.observe(bytes);
+        }
+        Poll::Ready(self.drain(cx, input, config, &mut take))
+    }
+
+    /// Gives one message to the engine, which may write it at once or keep it.
+    ///
+    /// # Errors
+    /// What the engine says; a socket that takes no more now is not an error.
+    pub(crate) fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        config: &SocketConfig,
+        message: Message,
+    ) -> Result<Written, Error> {
+        self.unflushed = true;
+        let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
+        written(engine.write(&mut pipe, message))
+    }
+
+    /// Begins the close handshake.
+    ///
+    /// # Errors
+    /// As [`Wire::write`].
+    pub(crate) fn close(
+        &mut self,
+        cx: &mut Context<'_>,
+        config: &SocketConfig,
+        frame: CloseFrame,
+    ) -> Result<Written, Error> {
+        self.unflushed = true;
+        self.closing = true;
+        let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
+        written(engine.close(&mut pipe, Some(frame)))
+    }
+
+    /// Writes what the engine holds.
+    ///
+    /// # Errors
+    /// As [`Wire::write`].
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>, config: &SocketConfig) -> Result<Written, Error> {
+        if !self.unflushed {
+            return Ok(Written::All);
+        }
+        let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
+        let outcome = written(engine.flush(&mut pipe));
+        if let Ok(Written::All) = outcome {
+            self.unflushed = false;
+        }
+        outcome
+    }
+
+    /// Whether a close frame was sent or received.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Puts the engine away if it holds nothing. To be called when the socket has no more to read for now.
+    pub(crate) fn settle(&mut self) {
+        if !self.unread && !self.unflushed && !self.closing && self.boundary.between_messages() {
+            self.engine = None;
+        }
+    }
+
+    /// Whether the socket has taken any bytes since the last call.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.progress)
+    }
+
+    /// Ends the stream's writing half, then reads and forgets; ready when the client has ended its half too.
+    pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.engine = None;
+        std::task::ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        loop {
+            let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+            let mut space = ReadBuf::uninit(&mut space);
+            std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+            if space.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: Input<'_>,
+        config: &SocketConfig,
+        take: &mut impl FnMut(Message),
+    ) -> Result<(), Error> {
+        let (engine, mut pipe) = self.parts(cx, input, config);
+        let mut closing = false;
+        let mut answers = false;
+        let outcome = loop {
+            match engine.read(&mut pipe) {
+                Ok(message) => {
+                    closing |= message.is_close();
+                    answers |= message.is_close() || message.is_ping();
+                    take(message);
+                }
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.closing |= closing;
+        self.unflushed |= answers;
+        outcome
+    }
+
+    fn parts<'a, 'w>(
+        &'a mut self,
+        cx: &'a mut Context<'w>,
+        input: Input<'a>,
+        config: &SocketConfig,
+    ) -> (&'a mut WebSocketContext, Pipe<'a, 'w, S>) {
+        let engine = self.engine.get_or_insert_with(|| {
+            Box::new(WebSocketContext::new(Role::Server, Some(engine_config(config))))
+        });
+        (engine, Pipe { stream: &mut self.stream, cx, input, progress: &mut self.progress })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn holds_an_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+}
+
+/// The engine's view of the socket: it reads what is given to it, and writes to the stream.
+struct Pipe<'a, 'w, S> {
+    stream: &'a mut S,
+    cx: &'a mut Context<'w>,
+    input: Input<'a>,
+    progress: &'a mut bool,
+}
+
+enum Input<'a> {
+    Bytes(&'a [u8]),
+    End,
+}
+
+impl<S> Read for Pipe<'_, '_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.input {
+            Input::End => Ok(0),
+            Input::Bytes([]) => Err(io::ErrorKind::WouldBlock.into()),
+            Input::Bytes(bytes) => bytes.read(buffer),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Pipe<'_, '_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = or_would_block(Pin::new(&mut *self.stream).poll_write(self.cx, bytes))?;
+        *self.progress |= written > 0;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        or_would_block(Pin::new(&mut *self.stream).poll_flush(self.cx))
+    }
+}
+
+fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+fn written(result: Result<(), Error>) -> Result<Written, Error> {
+    match result {
+        Ok(()) => Ok(Written::All),
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(Written::Blocked),
+        Err(error) => Err(error),
+    }
+}
+
+fn engine_config(config: &SocketConfig) -> WebSocketConfig {
+    let message_bytes_max = config.message_bytes_max;
+    WebSocketConfig::default()
+        .read_buffer_size(ENGINE_BUFFER_BYTES)
+        .write_buffer_size(config.write_batch_bytes)
+        .max_write_buffer_size(config.write_batch_bytes + message_bytes_max + FRAME_SLACK_BYTES)
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max))
+}

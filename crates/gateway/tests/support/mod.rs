@@ -1,0 +1,463 @@
+//! A gateway on a free port, with a worker made of answers.
+//!
+//! Nothing here sleeps to let something happen: everything waits for the event itself, for at most [`DEADLINE`].
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use parking_lot::Mutex;
+use ringway_auth::{Authenticator, OriginConfig, OriginPolicy, Plain, TokenExtractor};
+use ringway_cluster::{Lease, Member, MemoryRegistry, Registry, Views, views};
+use ringway_gateway::{
+    Gateway, GatewayConfig, GatewayParts, GatewayStream, InProcess, Listener, MetricsRenderer, TlsFiles,
+    WorkerStream,
+};
+use ringway_proto::v1::gateway_frame::Frame as Said;
+use ringway_proto::v1::worker_frame::Frame as Told;
+use ringway_proto::v1::{
+    Close, Deliver, Open, Opened, PayloadKind, RefusalReason, Refused, Welcome, WorkerFrame, WorkerFrames,
+};
+use ringway_ring::{MemberId, Strategy};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Response;
+use tokio_util::sync::CancellationToken;
+
+/// How long a test waits for anything.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Waits for `event`, and fails if it does not come.
+pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// What the worker answers to an `Open`.
+#[derive(Clone, Debug)]
+pub enum Answering {
+    /// Opened, with the first subprotocol that was offered.
+    Admit,
+    /// Refused.
+    Refuse(RefusalReason),
+    /// Nothing.
+    Silence,
+}
+
+/// A worker in the same process: it keeps what it hears and says what the test says.
+#[derive(Clone)]
+pub struct FakeWorker(Arc<Shared>);
+
+struct Shared {
+    id: &'static str,
+    answering: Mutex<Answering>,
+    /// Whether messages are sent back to their channel.
+    echoes: Mutex<bool>,
+    /// Whether what the gateway says is listened to.
+    listens: watch::Sender<bool>,
+    heard: watch::Sender<Vec<Said>>,
+    links: Mutex<Vec<LinkEnd>>,
+}
+
+struct LinkEnd {
+    tell: mpsc::Sender<Result<WorkerFrames, ringway_proto::Refusal>>,
+    cut: CancellationToken,
+}
+
+impl FakeWorker {
+    pub fn new(id: &'static str) -> Self {
+        Self(Arc::new(Shared {
+            id,
+            answering: Mutex::new(Answering::Admit),
+            echoes: Mutex::new(true),
+            listens: watch::Sender::new(true),
+            heard: watch::Sender::new(Vec::new()),
+            links: Mutex::default(),
+        }))
+    }
+
+    pub fn member(&self) -> Member {
+        let url = format!("http://{}.test:7071", self.0.id).parse().expect("a url");
+        Member::new(MemberId::new(self.0.id).expect("an id"), url)
+    }
+
+    pub fn answer(&self, answering: Answering) {
+        *self.0.answering.lock() = answering;
+    }
+
+    pub fn echo(&self, echoes: bool) {
+        *self.0.echoes.lock() = echoes;
+    }
+
+    pub fn listen(&self, listens: bool) {
+        self.0.listens.send_replace(listens);
+    }
+
+    /// Breaks all links.
+    pub fn cut(&self) {
+        self.0.links.lock().drain(..).for_each(|link| link.cut.cancel());
+    }
+
+    /// Says something on the link that the channel of the newest `Open` came on. The tests use one link.
+    pub async fn tell(&self, frame: Told) {
+        let tell = self.0.links.lock().last().expect("a link").tell.clone();
+        tell.send(Ok(frames(frame))).await.expect("the link is up");
+    }
+
+    pub async fn deliver(&self, channels: &[u64], payload: &[u8], kind: PayloadKind) {
+        let payload = payload.to_vec().into();
+        self.tell(Told::Deliver(Deliver { channels: channels.to_vec(), payload, kind: kind.into() })).await;
+    }
+
+    pub async fn close(&self, channel: u64, code: u32, reason: &str) {
+        self.tell(Told::Close(Close { channel, code, reason: reason.into() })).await;
+    }
+
+    /// Waits until something was heard that `wanted` makes a `T` of.
+    pub async fn hears<T>(&self, what: &str, wanted: impl Fn(&Said) -> Option<T>) -> T {
+        let mut heard = self.0.heard.subscribe();
+        soon(what, async move {
+            loop {
+                if let Some(found) = heard.borrow_and_update().iter().find_map(&wanted) {
+                    return found;
+                }
+                heard.changed().await.expect("the worker lives");
+            }
+        })
+        .await
+    }
+
+    pub fn heard(&self) -> Vec<Said> {
+        self.0.heard.borrow().clone()
+    }
+
+    pub async fn hears_open(&self, user: &str) -> Open {
+        self.hears("an open", |said| match said {
+            Said::Open(open) if open.user == user => Some(open.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn hears_gone(&self, channel: u64) -> u32 {
+        self.hears("a gone", |said| match said {
+            Said::Gone(gone) if gone.channel == channel => Some(gone.code),
+            _ => None,
+        })
+        .await
+    }
+
+    /// How many bytes were reported as written for a channel so far.
+    pub fn written(&self, channel: u64) -> u64 {
+        let of_channel = |said: &Said| match said {
+            Said::Written(written) if written.channel == channel => written.bytes,
+            _ => 0,
+        };
+        self.0.heard.borrow().iter().map(of_channel).sum()
+    }
+
+    pub async fn hears_written(&self, channel: u64, bytes: u64) {
+        let mut heard = self.0.heard.subscribe();
+        let enough = async {
+            while self.written(channel) < bytes {
+                heard.changed().await.expect("the worker lives");
+            }
+        };
+        soon("a report of what was written", enough).await;
+        assert_eq!(self.written(channel), bytes);
+    }
+
+    /// The other half of [`InProcess`].
+    pub fn connector(&self) -> Arc<dyn ringway_gateway::LinkConnector> {
+        let worker = self.clone();
+        Arc::new(InProcess::new(move |says| {
+            let worker = worker.clone();
+            async move { Ok(worker.attach(says)) }.boxed()
+        }))
+    }
+
+    fn attach(&self, says: GatewayStream) -> WorkerStream {
+        let (tell, told) = mpsc::channel(64);
+        let cut = CancellationToken::new();
+        self.0.links.lock().push(LinkEnd { tell: tell.clone(), cut: cut.clone() });
+        let ended = cut.clone().cancelled_owned();
+        let worker = self.clone();
+        tokio::spawn(async move {
+            let _ended = cut.clone().drop_guard();
+            cut.run_until_cancelled(worker.serve(says, tell)).await;
+        });
+        ReceiverStream::new(told).take_until(ended).boxed()
+    }
+
+    async fn serve(
+        &self,
+        mut says: GatewayStream,
+        tell: mpsc::Sender<Result<WorkerFrames, ringway_proto::Refusal>>,
+    ) {
+        let mut listens = self.0.listens.subscribe();
+        loop {
+            listens.wait_for(|listens| *listens).await.expect("the worker lives");
+            let Some(batch) = says.next().await else { return };
+            for said in batch.frames.into_iter().filter_map(|frame| frame.frame) {
+                let answer = self.consider(&said);
+                self.0.heard.send_modify(|heard| heard.push(said));
+                if let Some(answer) = answer {
+                    tell.send(Ok(frames(answer))).await.expect("the link is up");
+                }
+            }
+        }
+    }
+
+    fn consider(&self, said: &Said) -> Option<Told> {
+        match said {
+            Said::Hello(_) => {
+                let worker_id = self.0.id.to_owned();
+                Some(Told::Welcome(Welcome { worker_id, incarnation: 1, ring_version: 0 }))
+            }
+            Said::Open(open) => self.answer_to(open),
+            Said::Message(message) if *self.0.echoes.lock() => Some(Told::Deliver(Deliver {
+                channels: vec![message.channel],
+                payload: message.payload.clone(),
+                kind: message.kind,
+            })),
+            _ => None,
+        }
+    }
+
+    fn answer_to(&self, open: &Open) -> Option<Told> {
+        let channel = open.channel;
+        match &*self.0.answering.lock() {
+            Answering::Admit => {
+                let subprotocol = open.subprotocols.first().cloned().unwrap_or_default();
+                Some(Told::Opened(Opened { channel, subprotocol }))
+            }
+            Answering::Refuse(reason) => {
+                let message = "the test says so".into();
+                Some(Told::Refused(Refused { channel, reason: (*reason).into(), message, ring_version: 0 }))
+            }
+            Answering::Silence => None,
+        }
+    }
+}
+
+fn frames(frame: Told) -> WorkerFrames {
+    WorkerFrames { frames: vec![WorkerFrame { frame: Some(frame) }] }
+}
+
+/// How a test's gateway differs from the usual one.
+pub struct Setup {
+    pub config: GatewayConfig,
+    pub tokens: TokenExtractor,
+    pub authenticator: Arc<dyn Authenticator>,
+    pub origins: OriginConfig,
+    pub metrics: Option<MetricsRenderer>,
+    pub tls: Option<TlsFiles>,
+    /// Whether the worker is in the view.
+    pub joined: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let mut config = GatewayConfig::default();
+        config.link.links_per_worker = 1;
+        config.link.backoff_min = Duration::from_millis(1);
+        config.link.backoff_max = Duration::from_millis(10);
+        config.shutdown.drain_window = Duration::ZERO;
+        Self {
+            config,
+            tokens: TokenExtractor::default(),
+            authenticator: Arc::new(Plain::default()),
+            origins: OriginConfig::default(),
+            metrics: None,
+            tls: None,
+            joined: true,
+        }
+    }
+}
+
+/// A gateway that runs, and its worker.
+pub struct Bench {
+    pub address: SocketAddr,
+    pub worker: FakeWorker,
+    pub registry: MemoryRegistry,
+    pub views: Views,
+    pub shutdown: CancellationToken,
+    pub gateway: JoinHandle<()>,
+    lease: Option<Box<dyn Lease>>,
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Setup::default();
+        change(&mut setup);
+        let worker = FakeWorker::new("w1");
+        let registry = MemoryRegistry::new();
+        let lease = if setup.joined { registry.join(worker.member()).await.ok() } else { None };
+        let shutdown = CancellationToken::new();
+        let views = views(&registry, Strategy::Slots, CancellationToken::new());
+        let parts = GatewayParts {
+            views: views.clone(),
+            connector: worker.connector(),
+            tokens: setup.tokens,
+            authenticator: setup.authenticator,
+            origins: OriginPolicy::new(&setup.origins).expect("origins"),
+            metrics: setup.metrics,
+        };
+        let gateway = Gateway::new(setup.config, parts).expect("a sound configuration");
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = socket.local_addr().expect("an address");
+        let serving = gateway.serve(vec![Listener { socket, tls: setup.tls }], shutdown.clone());
+        let gateway = tokio::spawn(async move { serving.await.expect("it serves") });
+        Self { address, worker, registry, views, shutdown, gateway, lease }
+    }
+
+    pub async fn tcp(&self) -> TcpStream {
+        soon("a connection", TcpStream::connect(self.address)).await.expect("a connection")
+    }
+
+    /// Opens a socket as `user`.
+    pub async fn client(&self, user: &str) -> Client<TcpStream> {
+        let request = format!("ws://{}/ws?token={user}", self.address);
+        let (socket, _) = self.open(request).await;
+        Client(socket)
+    }
+
+    /// Opens a socket and gives its channel too.
+    pub async fn client_and_channel(&self, user: &str) -> (Client<TcpStream>, u64) {
+        let client = self.client(user).await;
+        let open = self.worker.hears_open(user).await;
+        (client, open.channel)
+    }
+
+    pub async fn open(
+        &self,
+        request: impl IntoClientRequest + Unpin,
+    ) -> (WebSocketStream<TcpStream>, Response) {
+        let handshake = tokio_tungstenite::client_async(request, self.tcp().await);
+        soon("a handshake", handshake).await.expect("a socket")
+    }
+
+    /// Sends these bytes and gives everything that comes until the gateway closes.
+    pub async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.tcp().await;
+        stream.write_all(bytes).await.expect("sent");
+        stream.shutdown().await.expect("sent all");
+        let mut answer = Vec::new();
+        // A reset after the answer is as good as an end.
+        soon("an answer", stream.read_to_end(&mut answer)).await.ok();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Asks for something without the intention to upgrade.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
+    }
+
+    pub async fn ask(&self, request: &str) -> Answer {
+        let mut stream = self.tcp().await;
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        read_answer(&mut stream).await
+    }
+
+    pub async fn end(self) {
+        self.shutdown.cancel();
+        soon("the gateway's end", self.gateway).await.expect("it ended well");
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let line = self
+            .head
+            .lines()
+            .find(|line| line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name)))?;
+        line.split_once(':').map(|(_, value)| value.trim())
+    }
+
+    pub fn reason(&self) -> String {
+        let body: serde_json::Value = serde_json::from_str(&self.body).expect("a JSON body");
+        assert_eq!(body["error"]["status"], self.status);
+        assert!(body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
+        body["error"]["reason"].as_str().expect("a reason").to_owned()
+    }
+}
+
+pub async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> Answer {
+    let head = read_head(stream).await;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let mut answer = Answer { status, head, body: String::new() };
+    let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    soon("a body", stream.read_exact(&mut body)).await.expect("a body");
+    answer.body = String::from_utf8(body).expect("text");
+    answer
+}
+
+/// Reads exactly up to the end of an HTTP head.
+pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let byte = soon("a head", stream.read_u8()).await;
+        head.push(byte.unwrap_or_else(|_| panic!("the head ended: {:?}", String::from_utf8_lossy(&head))));
+    }
+    String::from_utf8(head).expect("text")
+}
+
+/// A well-formed opening handshake, with more headers.
+pub fn upgrade(target: &str, more: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nhost: test\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+}
+
+/// A client's end of a socket.
+pub struct Client<S>(pub WebSocketStream<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        soon("room to send", self.0.send(message.into())).await.expect("sent");
+    }
+
+    pub async fn receive(&mut self) -> Message {
+        soon("a message", self.0.next()).await.expect("the socket is open").expect("a message")
+    }
+
+    /// The next message that is neither ping nor pong.
+    pub async fn receive_data(&mut self) -> Message {
+        loop {
+            let message = self.receive().await;
+            if !message.is_ping() && !message.is_pong() {
+                return message;
+            }
+        }
+    }
+
+    /// The close code that the gateway sends next, then the end of the connection.
+    pub async fn closed(&mut self) -> (u16, String) {
+        let Message::Close(Some(frame)) = self.receive_data().await else { panic!("not closed") };
+        while let Some(Ok(_)) = soon("the end", self.0.next()).await {}
+        (frame.code.into(), frame.reason.to_string())
+    }
+}
