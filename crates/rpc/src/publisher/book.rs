@@ -211,3 +211,75 @@ fn wake(waker: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use futures_util::FutureExt as _;
+    use ringway_proto::v1::SendToAllRequest;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn enter(book: &Book) -> PublishTicket {
+        let permit = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let room = Room { _request: permit(), _bytes: permit() };
+        book.enter(Send::ToAll(SendToAllRequest::default()), room).unwrap()
+    }
+
+    fn poll_send(book: &Book, stream: StreamId) -> Poll<Option<u64>> {
+        let request = book.poll_send(stream, &mut Context::from_waker(Waker::noop()));
+        request.map(|request| request.map(|request| request.sequence))
+    }
+
+    fn reason(ticket: PublishTicket) -> Option<Reason> {
+        ticket.now_or_never()?.err().map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn the_end_of_a_stream_tells_what_was_sent_from_what_was_not() {
+        let cases = [
+            (Reason::ConnectionLost, Reason::ConnectionLost, Reason::Unreachable),
+            (Reason::Unauthenticated, Reason::Unauthenticated, Reason::Unauthenticated),
+            (Reason::Draining, Reason::Draining, Reason::Draining),
+        ];
+        for (cause, sent_reason, unsent_reason) in cases {
+            let book = Book::default();
+            let (sent, unsent) = (enter(&book), enter(&book));
+            assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
+            book.fail(&Refusal::new(cause, "the stream broke"));
+            assert_eq!((reason(sent), reason(unsent)), (Some(sent_reason), Some(unsent_reason)));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_has_ended_takes_nothing_out_any_more() {
+        let book = Book::default();
+        let old = book.stream();
+        assert_eq!(poll_send(&book, old), Poll::Pending);
+        book.fail(&gone());
+        let _ticket = enter(&book);
+        assert_eq!(poll_send(&book, old), Poll::Ready(None));
+        assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
+    }
+
+    #[test]
+    fn a_closed_book_accepts_nothing_and_gives_out_what_it_has() {
+        let book = Book::default();
+        let _ticket = enter(&book);
+        book.close();
+        assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
+        assert_eq!(poll_send(&book, book.stream()), Poll::Ready(None));
+    }
+
+    #[test]
+    fn burying_the_book_resolves_everything() {
+        let book = Book::default();
+        let (sent, unsent) = (enter(&book), enter(&book));
+        assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
+        book.bury();
+        assert_eq!((reason(sent), reason(unsent)), (Some(Reason::ConnectionLost), Some(Reason::Unreachable)));
+    }
+}
