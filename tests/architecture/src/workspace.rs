@@ -32,7 +32,7 @@ pub struct Package {
 pub enum Home {
     /// `crates/`: the product.
     Product,
-    /// `tests/` and `xtask`: they look at the product, and the product does not know them.
+    /// `tests/`, `examples/` and `xtask`: they look at the product, and the product does not know them.
     Tools,
 }
 
@@ -43,7 +43,9 @@ impl Workspace {
     /// Names the file that could not be read.
     pub fn read(root: &Path) -> Result<Self> {
         let mut packages = packages_in(&root.join("crates"), Home::Product)?;
-        packages.extend(packages_in(&root.join("tests"), Home::Tools)?);
+        for directory in ["tests", "examples"] {
+            packages.extend(packages_in(&root.join(directory), Home::Tools)?);
+        }
         packages.push(package_at(&root.join("xtask"), Home::Tools)?);
         let path = root.join("Cargo.lock");
         let lock = Lock::parse(&read(&path)?).map_err(|error| broken(&path, error))?;
@@ -51,7 +53,7 @@ impl Workspace {
     }
 }
 
-/// Every directory of `crates/` is a package; in `tests/` only those with a manifest are (others hold data).
+/// Every directory of `crates/` is a package; elsewhere only those with a manifest are (others hold data).
 fn packages_in(directory: &Path, home: Home) -> Result<Vec<Package>> {
     let entries = fs::read_dir(directory).map_err(|error| broken(directory, error))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
