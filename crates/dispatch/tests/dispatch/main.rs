@@ -1,0 +1,8 @@
+//! Dispatchers and split publishers against fake workers, over real sockets on ports from the kernel.
+
+#![allow(clippy::unwrap_used)]
+
+mod fake;
+mod sends;
+mod sessions;
+mod split;

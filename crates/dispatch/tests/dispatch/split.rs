@@ -1,0 +1,125 @@
+//! The split publisher: every message on its owner's stream, in order, also across a ring change.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use ringway_dispatch::{Dispatcher, Hops, SplitConfig, SplitPublisher};
+use ringway_proto::Reason;
+use ringway_proto::v1::publish_request::Send;
+use ringway_proto::v1::{Message, SendToAllRequest, SendToGroupRequest, SendToUserRequest};
+
+use crate::fake::{FakeCluster, Take, refusal, soon};
+
+fn publisher(cluster: &FakeCluster, order_wait: Duration) -> SplitPublisher {
+    let dispatcher = Dispatcher::new(cluster.views.clone(), cluster.pool());
+    dispatcher.publisher(Hops::FromClient, SplitConfig { order_wait, ..SplitConfig::default() })
+}
+
+fn message(id: &str) -> Option<Message> {
+    Some(Message { message_id: id.into(), ..Message::default() })
+}
+
+fn to_user(user: &str, id: &str) -> Send {
+    Send::ToUser(SendToUserRequest { user: user.into(), message: message(id), routing: None })
+}
+
+/// A user of worker `w0` that moves to `w1` when that joins.
+async fn cluster_about_to_grow() -> (FakeCluster, String) {
+    let mut cluster = FakeCluster::start(2).await;
+    let user = cluster.user_of(1);
+    cluster = FakeCluster::start(1).await;
+    cluster.add().await;
+    (cluster, user)
+}
+
+#[tokio::test]
+async fn each_message_goes_on_its_owners_stream_in_the_order_of_the_calls() {
+    let cluster = FakeCluster::start(3).await;
+    let dispatcher = Dispatcher::new(cluster.views.clone(), cluster.pool());
+    let publisher = dispatcher.publisher(Hops::Forwarded, SplitConfig::default());
+    let mut tickets = Vec::new();
+    for n in 0..300 {
+        let send = to_user(&format!("user{}", n % 20), &format!("{n:03}"));
+        tickets.push(publisher.publish(send).await.unwrap());
+    }
+    let group = SendToGroupRequest { group: "room7".into(), message: message("g"), routing: None };
+    tickets.push(publisher.publish(Send::ToGroup(group)).await.unwrap());
+    let all = SendToAllRequest { message: message(""), routing: None };
+    tickets.push(publisher.publish(Send::ToAll(all)).await.unwrap());
+    let receipts = soon("all answers", join_all(tickets)).await;
+    assert!(receipts.iter().all(Result::is_ok));
+    let all_id = receipts.last().unwrap().as_ref().unwrap().message_id.clone();
+
+    for (n, seen) in cluster.seen() {
+        let key = if seen.method == "SendToAll" { &all_id } else { &seen.key };
+        assert_eq!(cluster.owner(key), n, "{seen:?}");
+        assert_eq!((seen.ring_version, seen.hops), (cluster.version().as_u64(), Hops::Forwarded));
+    }
+    for worker in &cluster.workers {
+        let ids: Vec<_> = worker.script.ids().into_iter().filter(|id| id.len() == 3).collect();
+        assert!(ids.is_sorted(), "{ids:?}");
+    }
+    assert_eq!(cluster.seen().len(), 302);
+    assert_eq!(dispatcher.pool().calls(), 3, "one stream to each worker");
+}
+
+#[tokio::test]
+async fn after_a_ring_change_what_is_under_way_comes_first() {
+    let (mut cluster, user) = cluster_about_to_grow().await;
+    let publisher = publisher(&cluster, Duration::from_secs(60));
+    cluster.workers[0].script.then(Take::Hold);
+    let first = publisher.publish(to_user(&user, "m1")).await.unwrap();
+    cluster.workers[0].script.saw(1).await;
+    cluster.join(1).await;
+    assert_eq!(cluster.owner(&user), 1);
+
+    let mut second = Box::pin(publisher.publish(to_user(&user, "m2")));
+    assert!((&mut second).now_or_never().is_none(), "m1 is not answered yet");
+    cluster.workers[0].script.release.notify_one();
+    let second = soon("the second message's turn", second).await.unwrap();
+    assert!(first.now_or_never().is_some(), "m1 was answered before m2 went");
+    soon("an answer", second).await.unwrap();
+    assert_eq!(cluster.workers[1].script.ids(), ["m2"]);
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_answer_holds_a_ring_change_up_no_longer_than_the_bound() {
+    let (mut cluster, user) = cluster_about_to_grow().await;
+    let publisher = publisher(&cluster, Duration::from_millis(50));
+    cluster.workers[0].script.then(Take::Hang);
+    let first = publisher.publish(to_user(&user, "m1")).await.unwrap();
+    cluster.workers[0].script.saw(1).await;
+    cluster.join(1).await;
+    let second = soon("the second message's turn", publisher.publish(to_user(&user, "m2"))).await.unwrap();
+    soon("an answer", second).await.unwrap();
+    assert!(first.now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_refusal_or_a_lost_stream_concerns_only_its_own_worker() {
+    let cluster = FakeCluster::start(2).await;
+    let publisher = publisher(&cluster, Duration::from_secs(1));
+    let (here, there) = (cluster.user_of(0), cluster.user_of(1));
+    cluster.workers[0].script.then(Take::Refuse(refusal(Reason::NotOwner)));
+    cluster.workers[0].script.then(Take::End);
+    let cases = [
+        (&here, Err(Reason::NotOwner)),
+        (&there, Ok(())),
+        (&here, Err(Reason::ConnectionLost)),
+        (&there, Ok(())),
+        (&here, Ok(())),
+    ];
+    for (user, expected) in cases {
+        let ticket = publisher.publish(to_user(user, "m")).await.unwrap();
+        let answer = soon("an answer", ticket).await;
+        assert_eq!(answer.map(drop).map_err(|refusal| refusal.reason), expected);
+    }
+}
+
+#[tokio::test]
+async fn without_workers_nothing_is_published() {
+    let cluster = FakeCluster::start(0).await;
+    let refused = publisher(&cluster, Duration::from_secs(1)).publish(to_user("alice", "m1")).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::NoWorkers);
+}
