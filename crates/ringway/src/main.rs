@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod output;
 mod secret_file;
+mod serve;
 mod telemetry;
 
 use std::io::Write as _;
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<Ending> {
     match command {
+        Command::Up(args) => serve::run(serve::up(*args)),
+        Command::Gateway(args) => serve::run(serve::gateway(*args)),
+        Command::Worker(args) => serve::run(serve::worker(*args)),
         Command::Token(args) => command::token(args),
         Command::CheckConfig(args) => command::check_config(args),
         Command::Completions(args) => command::completions(&args),
@@ -40,7 +44,8 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Sessions(args) => shortly(command::sessions(args)),
         Command::Close(args) => shortly(command::close(args)),
         Command::Group(args) => shortly(command::group(args)),
-        _ => anyhow::bail!("not yet"),
+        Command::Connect(args) => shortly(command::connect(args)),
+        Command::Send(args) => shortly(command::send(args)),
     }
 }
 

@@ -200,7 +200,9 @@ pub(crate) struct RingSource {
 
 fn member(text: &str) -> Result<RingMember, String> {
     let (id, weight) = match text.rsplit_once('=') {
-        Some((id, weight)) => (id, weight.parse().map_err(|_| "the weight must be a whole number from 0 to 100")?),
+        Some((id, weight)) => {
+            (id, weight.parse().map_err(|_| "the weight must be a whole number from 0 to 100")?)
+        }
         None => (text, Default::default()),
     };
     let id = id.parse().map_err(|error: ringway_ring::RingError| error.to_string())?;

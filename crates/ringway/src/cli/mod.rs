@@ -8,10 +8,10 @@ mod tools;
 use clap::{Parser, Subcommand};
 
 pub(crate) use inspect::{
-    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembershipArgs, NodeArgs, RingArgs, RingCommand, RingSource,
-    SessionsArgs,
+    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembershipArgs, NodeArgs, RingArgs,
+    RingCommand, RingSource, SessionsArgs,
 };
-pub(crate) use serve::{ConfigArgs, GatewayArgs, UpArgs, WorkerArgs};
+pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{ConnectArgs, Content, SendArgs, SendTarget};
 pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
 

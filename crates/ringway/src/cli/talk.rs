@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use ringway_sender::SessionId;
 
 use super::NodeArgs;
 
@@ -101,7 +102,7 @@ pub(crate) struct Content {
     pub(crate) message_id: Option<String>,
     /// A session that shall not receive it; may be repeated
     #[arg(long, value_name = "SESSION")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<SessionId>,
     /// How long it may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,

@@ -24,7 +24,7 @@ fn what_is_right_is_understood() {
         "send user alice -",
         "send user alice",
         "send group g -5 --json",
-        "send all hi --exclude 00 --exclude 01 --message-id m --node http://a:1",
+        "send all hi --exclude 0123456789abcdef0123456789abcdef --message-id m --node http://a:1",
         "send user alice --binary-file f",
         "sessions",
         "sessions alice --json",
@@ -59,6 +59,7 @@ fn what_is_wrong_is_refused() {
         "send user",
         "send user alice hi --binary-file f",
         "send user alice hi --node localhost",
+        "send user alice hi --exclude 00",
         "send user alice hi --timeout soon",
         "sessions alice --group g",
         "sessions --limit 0",
@@ -82,7 +83,8 @@ fn what_is_wrong_is_refused() {
 
 #[test]
 fn flags_become_settings_and_a_flag_of_its_own_wins_over_set() {
-    let Command::Worker(args) = parse("worker --id w1 --set node.id=w2 --echo --member a=http://a:1").unwrap().command
+    let Command::Worker(args) =
+        parse("worker --id w1 --set node.id=w2 --echo --member a=http://a:1").unwrap().command
     else {
         panic!("not a worker")
     };
@@ -93,5 +95,8 @@ fn flags_become_settings_and_a_flag_of_its_own_wins_over_set() {
         ("--id", "node.id", "w1"),
         ("--member", "cluster.members", "a=http://a:1"),
     ];
-    assert_eq!(settings, expected.map(|(flag, key, text)| (flag.to_owned(), key.to_owned(), text.to_owned())));
+    assert_eq!(
+        settings,
+        expected.map(|(flag, key, text)| (flag.to_owned(), key.to_owned(), text.to_owned()))
+    );
 }

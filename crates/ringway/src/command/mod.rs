@@ -2,13 +2,17 @@
 
 mod check_config;
 mod completions;
+mod connect;
 mod node;
 mod ring;
+mod send;
 mod sessions;
 mod token;
 
 pub(crate) use check_config::check_config;
 pub(crate) use completions::completions;
+pub(crate) use connect::connect;
 pub(crate) use ring::ring;
+pub(crate) use send::send;
 pub(crate) use sessions::{close, group, sessions};
 pub(crate) use token::token;

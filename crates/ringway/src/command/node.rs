@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use anyhow::Context as _;
+use ringway_cluster::{FollowError, NodeError};
 use ringway_proto::Refusal;
 use ringway_rpc::{ClusterSecret, NodeChannel, NodePool, NodeUrl, PoolConfig};
+use ringway_sender::ConnectError;
 
 use crate::cli::NodeArgs;
 use crate::secret_file;
@@ -13,7 +15,8 @@ use crate::secret_file;
 /// the file that `ringway up` left.
 pub(crate) fn secret(args: &NodeArgs) -> anyhow::Result<ClusterSecret> {
     if let Some(path) = &args.secret_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("--secret-file {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("--secret-file {}", path.display()))?;
         return ClusterSecret::new(text.trim()).with_context(|| format!("--secret-file {}", path.display()));
     }
     if let Ok(text) = std::env::var("RINGWAY_CLUSTER_SECRET") {
@@ -46,13 +49,28 @@ pub(crate) fn told(status: &tonic::Status, node: &NodeUrl) -> anyhow::Error {
 pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
     use ringway_proto::Reason;
     let hint = match refusal.reason {
-        Reason::Unreachable => format!("\n  is a node running at {node}? `ringway up` starts one on this machine"),
+        Reason::Unreachable => {
+            format!("\n  is a node running at {node}? `ringway up` starts one on this machine")
+        }
         Reason::Unauthenticated => {
-            "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it".to_owned()
+            "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it"
+                .to_owned()
         }
         _ => String::new(),
     };
     anyhow::anyhow!("{}{hint}", refusal.message)
+}
+
+/// What it means that no node showed its ring: one node was asked, so one reason is told.
+pub(crate) fn not_followed(error: ConnectError, node: &NodeUrl) -> anyhow::Error {
+    match error {
+        ConnectError::Ring(FollowError::NoneAnswers(failures)) => match failures.into_iter().next() {
+            Some((_, NodeError::Refused(refusal))) => refused(&refusal, node),
+            Some((_, error @ NodeError::Snapshot(_))) => error.into(),
+            None => anyhow::anyhow!("{node} does not show its ring"),
+        },
+        error @ ConnectError::Ring(_) => error.into(),
+    }
 }
 
 fn loopback(node: &NodeUrl) -> Option<std::net::SocketAddr> {

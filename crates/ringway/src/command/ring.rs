@@ -78,7 +78,8 @@ fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
     }
     let row = |member: &Member| {
         let slots = slots(&member.id);
-        let (id, weight, state) = (member.id.to_string(), member.weight.to_string(), member.state.to_string());
+        let (id, weight, state) =
+            (member.id.to_string(), member.weight.to_string(), member.state.to_string());
         [id, weight, state, slots.to_string(), percent(slots), member.rpc_url.to_string()]
     };
     let rows: Vec<_> = members.values().map(row).collect();
@@ -86,7 +87,8 @@ fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
 }
 
 fn member_json(member: &RingMember, slots: u32, known: Option<&Member>) -> Value {
-    let mut value = json!({ "id": member.id, "weight": member.weight, "slots": slots, "share": share(slots) });
+    let mut value =
+        json!({ "id": member.id, "weight": member.weight, "slots": slots, "share": share(slots) });
     if let Some(known) = known {
         value["state"] = json!(known.state.as_str());
         value["rpc_url"] = json!(known.rpc_url.as_str());

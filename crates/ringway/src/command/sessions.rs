@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::{
-    CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest, ListSessionsRequest, ListSessionsResponse, Session,
-    SessionTarget,
+    CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest, ListSessionsRequest, ListSessionsResponse,
+    Session, SessionTarget,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::NodeUrl;
@@ -30,14 +30,19 @@ pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<Ending> {
     let request = ListSessionsRequest { filter, limit: args.limit, routing: None };
     let response = node::channel(&args.node)?.sessions().list(request).await;
     let list = response.map_err(|status| node::told(&status, &args.node.node))?.into_inner();
-    if args.json { output::json(&list_json(&list))? } else { output::line(list_text(&list, SystemTime::now()))? }
+    if args.json {
+        output::json(&list_json(&list))?
+    } else {
+        output::line(list_text(&list, SystemTime::now()))?
+    }
     Ok(if filtered && list.total == 0 { Ending::NobodyThere } else { Ending::Done })
 }
 
 /// Closes sessions.
 pub(crate) async fn close(args: CloseArgs) -> anyhow::Result<Ending> {
     let target = target(args.session, args.user)?;
-    let request = CloseSessionsRequest { target: Some(target), code: args.code, reason: args.reason, routing: None };
+    let request =
+        CloseSessionsRequest { target: Some(target), code: args.code, reason: args.reason, routing: None };
     let response = node::channel(&args.node)?.sessions().close(request).await;
     let closed = number(response.map(|response| response.into_inner().sessions), &args.node.node)?;
     tell(closed, "closed", args.json)
@@ -128,7 +133,8 @@ fn list_text(list: &ListSessionsResponse, now: SystemTime) -> String {
     };
     let heading = ["user", "session", "groups", "worker", "gateway", "client", "age", "queued bytes"];
     let rows: Vec<_> = list.sessions.iter().map(row).collect();
-    let mut text = if rows.is_empty() { String::new() } else { format!("{}\n\n", output::table(heading, &rows)) };
+    let mut text =
+        if rows.is_empty() { String::new() } else { format!("{}\n\n", output::table(heading, &rows)) };
     text.push_str(&count(list.total, "session"));
     if list.total > list.sessions.len() as u64 {
         text.push_str(&format!(", the first {} shown (--limit)", list.sessions.len()));
@@ -167,8 +173,11 @@ mod tests {
     #[test]
     fn a_list_is_a_table_and_a_sum() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(62);
-        let mut list =
-            ListSessionsResponse { sessions: vec![session("alice", "00")], total: 1, workers_unreached: vec![] };
+        let mut list = ListSessionsResponse {
+            sessions: vec![session("alice", "00")],
+            total: 1,
+            workers_unreached: vec![],
+        };
         assert_eq!(
             list_text(&list, now),
             "user   session  groups  worker  gateway  client     age   queued bytes\n\
@@ -177,7 +186,10 @@ mod tests {
         list.total = 3;
         list.workers_unreached = vec!["w2".to_owned()];
         let text = list_text(&list, now);
-        assert!(text.ends_with("3 sessions, the first 1 shown (--limit)\nnot complete: no answer from w2"), "{text}");
+        assert!(
+            text.ends_with("3 sessions, the first 1 shown (--limit)\nnot complete: no answer from w2"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(crate) fn token(args: TokenArgs) -> anyhow::Result<Ending> {
 fn secret(args: &TokenArgs) -> anyhow::Result<Secret> {
     let text = match (&args.secret, &args.secret_file) {
         (_, Some(path)) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("--secret-file {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("--secret-file {}", path.display()))?;
             text.trim().to_owned()
         }
         (Some(text), None) => text.clone(),

@@ -64,7 +64,10 @@ fn members(settings: &Settings, reader: &mut Reader) {
         }
     }
     if !settings.cluster.members.0.is_empty() && !settings.cluster.nodes.is_empty() {
-        reader.object("cluster.nodes", "with a member list the ring is not learned from nodes: leave one of them out");
+        reader.object(
+            "cluster.nodes",
+            "with a member list the ring is not learned from nodes: leave one of them out",
+        );
     }
 }
 
@@ -106,8 +109,12 @@ fn sockets(settings: &Settings, reader: &mut Reader) {
     }
     let (cert, key) = (&settings.tls.cert_file, &settings.tls.key_file);
     match (cert, key) {
-        (Some(_), None) => reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither"),
-        (None, Some(_)) => reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither"),
+        (Some(_), None) => {
+            reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither")
+        }
+        (None, Some(_)) => {
+            reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither")
+        }
         _ => {}
     }
     readable("gateway.tls.cert_file", cert.as_deref(), reader);
@@ -135,7 +142,10 @@ fn sessions(settings: &Settings, reader: &mut Reader) {
             reader.object("sessions.on_conflict", problem);
         }
         (None, OnConflict::ReplaceOldest | OnConflict::Refuse) => {
-            reader.object("sessions.on_conflict", "without sessions.per_user_max there is never a conflict: set it too");
+            reader.object(
+                "sessions.on_conflict",
+                "without sessions.per_user_max there is never a conflict: set it too",
+            );
         }
         (Some(_), _) | (None, OnConflict::Allow) => {}
     }
@@ -145,7 +155,10 @@ fn sessions(settings: &Settings, reader: &mut Reader) {
     }
     if sessions.window_bytes > sessions.queue_bytes_max {
         let queue = sessions.queue_bytes_max.0;
-        reader.object("sessions.window_bytes", format!("expected at most sessions.queue_bytes_max, which is {queue}"));
+        reader.object(
+            "sessions.window_bytes",
+            format!("expected at most sessions.queue_bytes_max, which is {queue}"),
+        );
     }
 }
 

@@ -53,7 +53,9 @@ impl Layers {
             let Some(name) = name.to_str().filter(|name| name.starts_with("RINGWAY_")) else { continue };
             let origin = Origin::Environment(name.to_owned());
             match (self.key_of_variable(name), value.to_str()) {
-                (Some(key), Some(text)) if !text.trim().is_empty() => self.set(key, origin, Value::loose(text)),
+                (Some(key), Some(text)) if !text.trim().is_empty() => {
+                    self.set(key, origin, Value::loose(text))
+                }
                 (Some(_), Some(_)) => {}
                 (Some(_), None) => self.mistakes.push(Mistake::new(origin, "its value is not UTF-8")),
                 (None, _) if OTHER_VARIABLES.contains(&name) || is_kubernetes_link(name) => {}
@@ -131,7 +133,8 @@ impl Layers {
 
     /// The names that may be meant: keys, and the sections around them.
     fn words(&self) -> Vec<&'static str> {
-        let sections = self.keys.iter().filter_map(|key| key.name.rsplit_once('.').map(|(section, _)| section));
+        let sections =
+            self.keys.iter().filter_map(|key| key.name.rsplit_once('.').map(|(section, _)| section));
         let mut words: Vec<_> = self.keys.iter().map(|key| key.name).chain(sections).collect();
         words.sort_unstable();
         words.dedup();

@@ -68,7 +68,8 @@ impl Setting for Members {
 
 impl Setting for MemberEntry {
     const EXPECTED: &'static str = "a worker";
-    const EXAMPLE: &'static str = "{ id = \"w1\", rpc_url = \"http://10.0.0.1:7071\" } or w1=http://10.0.0.1:7071,weight=2";
+    const EXAMPLE: &'static str =
+        "{ id = \"w1\", rpc_url = \"http://10.0.0.1:7071\" } or w1=http://10.0.0.1:7071,weight=2";
 
     fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
         match &value.kind {

@@ -22,15 +22,15 @@ mod words;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(crate) use check::Role;
+pub(crate) use check::{Checked, Role};
 pub(crate) use member::MemberEntry;
 pub(crate) use mistake::Mistakes;
 pub(crate) use reader::Effective;
 pub(crate) use reference::show;
 pub(crate) use sections::*;
-pub(crate) use words::{AuthMode, LogFormat, OnConflict, OnSlowConsumer};
+pub(crate) use tokens::Verifier;
+pub(crate) use words::{ClientPath, LogFormat, OnConflict, OnSlowConsumer};
 
-use check::Checked;
 use layers::Layers;
 use mistake::Mistake;
 use reader::Reader;

@@ -15,7 +15,9 @@ pub(crate) fn show(effective: &[Effective]) -> String {
         let gap = if text.is_empty() { "" } else { "\n" };
         write_line(&mut text, format_args!("{gap}[{section}]"));
         for key in keys.iter() {
-            let Some(setting) = effective.iter().find(|setting| setting.key.name == key.name) else { continue };
+            let Some(setting) = effective.iter().find(|setting| setting.key.name == key.name) else {
+                continue;
+            };
             let origin = match &setting.origin {
                 Origin::Default => String::new(),
                 origin => format!("  # {origin}"),
@@ -37,7 +39,8 @@ pub(super) fn reference() -> String {
         write_line(&mut text, format_args!("## `[{section}]`\n\n{}\n", prose(about)));
         write_line(&mut text, format_args!("| key | default | what it is |\n| --- | --- | --- |"));
         for key in keys.iter() {
-            let default = if key.default.is_empty() { "not set".to_owned() } else { format!("`{}`", key.default) };
+            let default =
+                if key.default.is_empty() { "not set".to_owned() } else { format!("`{}`", key.default) };
             let about = prose(key.about);
             write_line(
                 &mut text,

@@ -58,6 +58,8 @@ section! {
         keepalive_interval: Duration = "10s", "1s" to "1h";
         /// How long the answer to a probe may take before the connection counts as broken.
         keepalive_timeout: Duration = "5s", "100ms" to "1m";
+        /// How long a node may take to answer a call that is forwarded to it, or to deliver its part of a group's message.
+        call_timeout: Duration = "5s", "10ms" to "1m";
         /// How many connections the gRPC server holds open. Further ones wait.
         connections_max: usize = "4096", "1" to "1000000";
     }
@@ -222,8 +224,6 @@ section! {
         crowded_wait_max: Duration = "1s", "0s" to "1m";
         /// How long a handshake or a join waits until other workers know of its groups.
         settle_timeout: Duration = "1s", "0s" to "1m";
-        /// How long another worker may take to answer a forwarded call or to deliver its part of a group's message.
-        peer_timeout: Duration = "5s", "10ms" to "1m";
         /// At shutdown: how long the sessions' last frames may take to leave.
         flush_timeout: Duration = "5s", "0s" to "10m";
     }

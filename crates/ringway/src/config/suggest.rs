@@ -5,7 +5,10 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let distance = |candidate: &str| strsim::damerau_levenshtein(word, candidate);
     let near_enough = 1 + word.len() / 4;
     let scored = known.into_iter().map(|candidate| (distance(candidate), candidate));
-    scored.filter(|(distance, _)| *distance <= near_enough).min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
+    scored
+        .filter(|(distance, _)| *distance <= near_enough)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, it)| it)
 }
 
 #[cfg(test)]

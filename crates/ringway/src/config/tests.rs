@@ -62,7 +62,9 @@ fn a_key_that_is_none_is_refused_with_the_one_that_was_meant() {
     check_file("[gatway]\nlisten = 1", &["ringway.toml:1: there is no key gatway: did you mean gateway?"]);
     check_file(
         "[sessions]\nmessage_bytes_max = 1",
-        &["ringway.toml:2: there is no key sessions.message_bytes_max: did you mean limits.message_bytes_max?"],
+        &[
+            "ringway.toml:2: there is no key sessions.message_bytes_max: did you mean limits.message_bytes_max?",
+        ],
     );
     check_file(
         "colour = 'red'",
@@ -73,21 +75,63 @@ fn a_key_that_is_none_is_refused_with_the_one_that_was_meant() {
 #[test]
 fn a_value_of_another_type_is_refused() {
     let cases = [
-        ("[gateway]\nlisten = 'localhost'", "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\""),
-        ("[gateway]\nlisten = 8080", "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\""),
-        ("[gateway]\nopen_deadline = 5", "gateway.open_deadline = 5: expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\""),
-        ("[gateway]\nopen_deadline = 'soon'", "gateway.open_deadline = \"soon\": expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\""),
-        ("[gateway]\nlinks_per_worker = '2'", "gateway.links_per_worker = \"2\": expected a whole number, such as 16"),
-        ("[gateway]\nlinks_per_worker = -1", "gateway.links_per_worker = -1: expected a whole number, such as 16"),
-        ("[gateway]\nlinks_per_worker = 2.5", "gateway.links_per_worker = 2.5: expected a whole number, such as 16"),
+        (
+            "[gateway]\nlisten = 'localhost'",
+            "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        ),
+        (
+            "[gateway]\nlisten = 8080",
+            "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        ),
+        (
+            "[gateway]\nopen_deadline = 5",
+            "gateway.open_deadline = 5: expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
+        ),
+        (
+            "[gateway]\nopen_deadline = 'soon'",
+            "gateway.open_deadline = \"soon\": expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
+        ),
+        (
+            "[gateway]\nlinks_per_worker = '2'",
+            "gateway.links_per_worker = \"2\": expected a whole number, such as 16",
+        ),
+        (
+            "[gateway]\nlinks_per_worker = -1",
+            "gateway.links_per_worker = -1: expected a whole number, such as 16",
+        ),
+        (
+            "[gateway]\nlinks_per_worker = 2.5",
+            "gateway.links_per_worker = 2.5: expected a whole number, such as 16",
+        ),
         ("[worker]\necho = 'yes'", "worker.echo = \"yes\": expected true or false, such as true"),
-        ("[limits]\nmessage_bytes_max = '1MB'", "limits.message_bytes_max = \"1MB\": expected a number of bytes, such as \"64KiB\""),
-        ("[sessions]\non_slow_consumer = 'wait'", "sessions.on_slow_consumer = \"wait\": expected \"close\" or \"drop_oldest\", such as \"close\""),
-        ("[cluster]\nstrategy = 'maglev'", "cluster.strategy = \"maglev\": expected \"slots\" or \"hashring\", such as \"slots\""),
-        ("[auth]\nsources = 'bearer'", "auth.sources = \"bearer\": expected a list, such as [\"query:token\"]"),
-        ("[auth]\nsources = [\n'bearer', 'header:x']", "auth.sources[1] = \"header:x\": expected \"bearer\", \"query:NAME\", \"subprotocol:PREFIX\" or \"cookie:NAME\", such as \"query:token\""),
-        ("[gateway]\npaths = ['ws']", "gateway.paths[0] = \"ws\": expected a path that begins with \"/\" (exactly this one) or with \"*/\" (its end), such as \"*/ws\""),
-        ("[node]\nrpc_listen = 1979-05-27", "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\""),
+        (
+            "[limits]\nmessage_bytes_max = '1MB'",
+            "limits.message_bytes_max = \"1MB\": expected a number of bytes, such as \"64KiB\"",
+        ),
+        (
+            "[sessions]\non_slow_consumer = 'wait'",
+            "sessions.on_slow_consumer = \"wait\": expected \"close\" or \"drop_oldest\", such as \"close\"",
+        ),
+        (
+            "[cluster]\nstrategy = 'maglev'",
+            "cluster.strategy = \"maglev\": expected \"slots\" or \"hashring\", such as \"slots\"",
+        ),
+        (
+            "[auth]\nsources = 'bearer'",
+            "auth.sources = \"bearer\": expected a list, such as [\"query:token\"]",
+        ),
+        (
+            "[auth]\nsources = [\n'bearer', 'header:x']",
+            "auth.sources[1] = \"header:x\": expected \"bearer\", \"query:NAME\", \"subprotocol:PREFIX\" or \"cookie:NAME\", such as \"query:token\"",
+        ),
+        (
+            "[gateway]\npaths = ['ws']",
+            "gateway.paths[0] = \"ws\": expected a path that begins with \"/\" (exactly this one) or with \"*/\" (its end), such as \"*/ws\"",
+        ),
+        (
+            "[node]\nrpc_listen = 1979-05-27",
+            "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        ),
     ];
     for (file, expected) in cases {
         let line = if file.contains("[\n") { 3 } else { 2 };
@@ -137,7 +181,10 @@ fn what_contradicts_itself_is_refused() {
             "[gateway]\nping_interval = '2m'",
             "ringway.toml:2: gateway.ping_interval = \"2m\": expected less than gateway.idle_timeout, which is 1m",
         ),
-        ("[gateway]\npaths = []", "ringway.toml:2: gateway.paths = []: expected at least one path, such as \"*/ws\""),
+        (
+            "[gateway]\npaths = []",
+            "ringway.toml:2: gateway.paths = []: expected at least one path, such as \"*/ws\"",
+        ),
         (
             "[auth]\nsources = ['cookie:sid']",
             "ringway.toml:2: auth.sources = [\"cookie:sid\"]: with a cookie, every page could open a socket in its visitor's name: expected auth.origins to list the pages that may",
@@ -211,7 +258,8 @@ rpc_url = 'https://w3:7071'
             "ringway.toml:12: cluster.members[2].rpc_url = \"https://w3:7071\": expected the URL of a node's gRPC server, such as \"http://10.0.0.1:7071\" (TLS between nodes is not supported yet)",
         ],
     );
-    let twice = "[cluster]\nmembers = [{ id = 'a', rpc_url = 'http://a:1' }, { id = 'a', rpc_url = 'http://b:1' }]";
+    let twice =
+        "[cluster]\nmembers = [{ id = 'a', rpc_url = 'http://a:1' }, { id = 'a', rpc_url = 'http://b:1' }]";
     let told = mistakes(&Given { file: twice, ..NOTHING });
     assert!(told[0].ends_with(": two workers have the id \"a\""), "{told:?}");
 }
@@ -304,7 +352,10 @@ fn each_role_says_what_it_needs() {
 
     let gateway = needs(Role::Gateway, &[], &[]);
     assert!(gateway[0].starts_with("cluster.members is missing: a gateway needs the workers"), "{gateway:?}");
-    assert!(gateway[1].starts_with("cluster.secret is missing: set it (RINGWAY_CLUSTER_SECRET)"), "{gateway:?}");
+    assert!(
+        gateway[1].starts_with("cluster.secret is missing: set it (RINGWAY_CLUSTER_SECRET)"),
+        "{gateway:?}"
+    );
     let worker = needs(Role::Worker, &[secret], &[members]);
     assert_eq!(worker, ["node.id is missing: a worker needs its stable name (--id NAME)"]);
     let stranger = needs(Role::Worker, &[secret], &[members, ("--id", "node.id", "w9")]);
@@ -322,19 +373,24 @@ fn each_role_says_what_it_needs() {
 
 #[test]
 fn what_is_shown_can_be_read_again_and_holds_no_secret() {
-    let file = "[sessions]\nper_user_max = 2\non_conflict = 'refuse'\n[auth]\norigins = ['https://a.example']\n";
+    let file =
+        "[sessions]\nper_user_max = 2\non_conflict = 'refuse'\n[auth]\norigins = ['https://a.example']\n";
     let config = load(&Given { file, ..NOTHING }).unwrap();
     let shown = show(&config.effective);
     assert!(shown.contains("per_user_max = 2  # "), "{shown}");
     let again = load(&Given { file: &shown, ..NOTHING }).unwrap();
-    let values = |config: &Config| config.effective.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>();
+    let values =
+        |config: &Config| config.effective.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>();
     assert_eq!(values(&config), values(&again));
 
     let secret = "very-secret-text-of-32-characters";
     let environment = &[("RINGWAY_CLUSTER_SECRET", secret)];
     let config = load(&Given { environment, ..NOTHING }).unwrap();
     let shown = show(&config.effective);
-    assert!(shown.contains("secret = \"(hidden)\"  # environment variable RINGWAY_CLUSTER_SECRET"), "{shown}");
+    assert!(
+        shown.contains("secret = \"(hidden)\"  # environment variable RINGWAY_CLUSTER_SECRET"),
+        "{shown}"
+    );
     assert!(!shown.contains(secret) && !format!("{config:?}").contains(secret));
 }
 
@@ -358,6 +414,9 @@ fn the_page_about_the_configuration_is_up_to_date() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &expected).unwrap();
     } else {
-        assert!(page == expected, "docs/configuration.md is not up to date: UPDATE_DOCS=1 cargo test -p ringway");
+        assert!(
+            page == expected,
+            "docs/configuration.md is not up to date: UPDATE_DOCS=1 cargo test -p ringway"
+        );
     }
 }

@@ -72,7 +72,9 @@ fn key_source(settings: &Settings, key: &'static str, reader: &mut Reader) -> Op
     let text = match key {
         "auth.jwt.secret" => jwt.secret.as_ref()?.expose().to_owned(),
         "auth.jwt.secret_file" => reader.file_text(key, jwt.secret_file.as_ref()?)?,
-        "auth.jwt.public_key_file" => return Some(KeySource::PublicKeyPem { path: path(&jwt.public_key_file)? }),
+        "auth.jwt.public_key_file" => {
+            return Some(KeySource::PublicKeyPem { path: path(&jwt.public_key_file)? });
+        }
         _ => return Some(KeySource::Jwks { path: path(&jwt.jwks_file)? }),
     };
     let secret = Secret::new(text.into_bytes());

@@ -167,7 +167,8 @@ impl Setting for TokenSource {
 pub(crate) struct ClientPath(pub(crate) String);
 
 impl Setting for ClientPath {
-    const EXPECTED: &'static str = "a path that begins with \"/\" (exactly this one) or with \"*/\" (its end)";
+    const EXPECTED: &'static str =
+        "a path that begins with \"/\" (exactly this one) or with \"*/\" (its end)";
     const EXAMPLE: &'static str = "\"*/ws\"";
 
     fn read(value: &Value) -> Result<Self, Vec<Flaw>> {

@@ -1,0 +1,160 @@
+//! `ringway send`: one message, and its receipt.
+
+use std::io::{self, IsTerminal as _, Read as _};
+
+use anyhow::{Context as _, bail};
+use ringway_sender::{Outcome, Payload, Receipt, Sender, SenderConfig};
+use serde_json::json;
+
+use super::node;
+use crate::cli::{Content, SendArgs, SendTarget};
+use crate::exit::Ending;
+use crate::output::{self, count};
+
+/// Sends a message and prints what became of it.
+pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
+    let (SendTarget::User { content, .. } | SendTarget::Group { content, .. } | SendTarget::All { content }) =
+        &args.target;
+    let payload = payload(content)?;
+    let sender = connect(content).await?;
+    let call = match &args.target {
+        SendTarget::User { name, .. } => sender.send_to_user(name, payload),
+        SendTarget::Group { name, .. } => sender.send_to_group(name, payload),
+        SendTarget::All { .. } => sender.send_to_all(payload),
+    };
+    let call = call.message_id(content.message_id.clone().unwrap_or_default());
+    let call = call.exclude_sessions(content.exclude.iter().copied()).deadline(content.timeout);
+    let receipt = call.await.map_err(|error| {
+        let told = node::refused(&error.refusal, &content.node.node);
+        if error.maybe_delivered() { told.context("it may have been delivered, nobody knows") } else { told }
+    })?;
+    if content.json {
+        output::json(&receipt_json(&receipt))?;
+    } else {
+        output::line(receipt_text(&receipt, &args.target))?;
+    }
+    Ok(match receipt.outcome {
+        Outcome::Delivered => Ending::Done,
+        Outcome::NoSession => Ending::NobodyThere,
+        Outcome::Overflowed => Ending::Overflowed,
+    })
+}
+
+async fn connect(content: &Content) -> anyhow::Result<Sender> {
+    let url = &content.node.node;
+    let config = SenderConfig::new([url.clone()], node::secret(&content.node)?);
+    let connecting = tokio::time::timeout(content.timeout, Sender::connect(config));
+    let connected = connecting.await.with_context(|| format!("{url} did not answer in time (--timeout)"))?;
+    connected.map_err(|error| node::not_followed(error, url))
+}
+
+fn payload(content: &Content) -> anyhow::Result<Payload> {
+    if let Some(path) = &content.binary_file {
+        let bytes = std::fs::read(path).with_context(|| format!("--binary-file {}", path.display()))?;
+        return Ok(Payload::binary(bytes));
+    }
+    match content.text.as_deref() {
+        Some("-") => from_stdin(),
+        None if io::stdin().is_terminal() => {
+            bail!("what shall be sent? Give a TEXT, - for stdin, or --binary-file FILE")
+        }
+        None => from_stdin(),
+        Some(text) => Ok(Payload::text(text)),
+    }
+}
+
+/// All of stdin as text; the line break that `echo` and its like put at the end does not count.
+fn from_stdin() -> anyhow::Result<Payload> {
+    let mut text = String::new();
+    io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .context("stdin (text must be UTF-8; --binary-file sends any bytes)")?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(Payload::text(text.strip_suffix('\r').unwrap_or(text)))
+}
+
+fn receipt_json(receipt: &Receipt) -> serde_json::Value {
+    json!({
+        "outcome": receipt.outcome.as_str(),
+        "sessions": receipt.sessions,
+        "sessions_overflowed": receipt.sessions_overflowed,
+        "message_id": receipt.message_id,
+        "ring_version": receipt.ring_version,
+        "workers_unreached": receipt.workers_unreached,
+    })
+}
+
+fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
+    let nobody = match target {
+        SendTarget::User { name, .. } => format!("{name} is not connected"),
+        SendTarget::Group { name, .. } => format!("nobody in {name} is connected"),
+        SendTarget::All { .. } => "nobody is connected".to_owned(),
+    };
+    let mut text = match receipt.outcome {
+        Outcome::Delivered => format!("delivered to {}", count(receipt.sessions, "session")),
+        Outcome::NoSession => format!("no session: {nobody}"),
+        Outcome::Overflowed => "overflowed: every session was too slow to take it".to_owned(),
+    };
+    if receipt.outcome == Outcome::Delivered && receipt.sessions_overflowed > 0 {
+        text.push_str(&format!(", {} too slow to take it", receipt.sessions_overflowed));
+    }
+    text.push_str(&format!(" (message {})", receipt.message_id));
+    if !receipt.workers_unreached.is_empty() {
+        text.push_str(&format!("\nnot complete: no answer from {}", receipt.workers_unreached.join(", ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use ringway_sender::RingVersion;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn check(line: &str, receipt: Receipt, expected: &str) {
+        let Command::Send(args) = Cli::parse_from(line.split_whitespace()).command else { panic!("{line}") };
+        assert_eq!(receipt_text(&receipt, &args.target), expected);
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_the_message() {
+        let receipt = |outcome, sessions, sessions_overflowed, unreached: &[&str]| Receipt {
+            outcome,
+            sessions,
+            sessions_overflowed,
+            message_id: "m1".to_owned(),
+            ring_version: RingVersion::from_u64(1),
+            workers_unreached: unreached.iter().map(ToString::to_string).collect(),
+        };
+        let user = "ringway send user alice hi";
+        check(user, receipt(Outcome::Delivered, 1, 0, &[]), "delivered to 1 session (message m1)");
+        check(
+            user,
+            receipt(Outcome::Delivered, 2, 1, &[]),
+            "delivered to 2 sessions, 1 too slow to take it (message m1)",
+        );
+        check(
+            user,
+            receipt(Outcome::NoSession, 0, 0, &[]),
+            "no session: alice is not connected (message m1)",
+        );
+        check(
+            user,
+            receipt(Outcome::Overflowed, 0, 2, &[]),
+            "overflowed: every session was too slow to take it (message m1)",
+        );
+        check(
+            "ringway send group g hi",
+            receipt(Outcome::NoSession, 0, 0, &["w2", "w3"]),
+            "no session: nobody in g is connected (message m1)\nnot complete: no answer from w2, w3",
+        );
+        check(
+            "ringway send all hi",
+            receipt(Outcome::NoSession, 0, 0, &[]),
+            "no session: nobody is connected (message m1)",
+        );
+    }
+}

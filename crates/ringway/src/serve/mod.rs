@@ -1,0 +1,91 @@
+//! What serves: `up`, `gateway` and `worker`. Here the parts are put together, told what they need to know and nothing
+//! else, and ended in order.
+//!
+//! Sockets are bound first, all of them, so that a port in use is told before anything runs. Then everything starts, then
+//! one line on stdout says that it is ready: `ready ` and a JSON object of the addresses.
+
+mod bind;
+mod gateway;
+mod keys;
+mod nodes;
+mod parts;
+mod running;
+mod system;
+mod up;
+mod worker;
+
+use std::path::PathBuf;
+
+use ringway_rpc::HealthHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, FlagSetting, Role, Sources};
+use crate::exit::Ending;
+use crate::output;
+use crate::telemetry::{self, Metrics, StatusServer, serve_status};
+use bind::{address_of, bind, reachable};
+
+pub(crate) use gateway::gateway;
+pub(crate) use up::up;
+pub(crate) use worker::worker;
+
+/// What every serving process has.
+struct Process {
+    config: Config,
+    metrics: Metrics,
+    /// Cancelled by the first signal: the shutdown begins.
+    shutdown: CancellationToken,
+    /// Cancelled at the very end, for what must outlive everything else: metrics, the status server.
+    end: CancellationToken,
+}
+
+impl Process {
+    /// Reads the configuration and starts logs, metrics and the wait for signals.
+    fn start(file: Option<PathBuf>, flags: Vec<FlagSetting>, role: Role) -> anyhow::Result<Self> {
+        let environment = std::env::vars_os().collect();
+        let config = Config::load(Sources { file, environment, flags }, role)?;
+        telemetry::start_logs(&config.settings.log)?;
+        system::raise_open_files();
+        let end = CancellationToken::new();
+        let metrics = telemetry::start_metrics(end.clone())?;
+        let shutdown = system::shutdown_signals()?;
+        Ok(Self { config, metrics, shutdown, end })
+    }
+
+    /// Binds the socket of the status server, if there shall be one.
+    fn bind_status(&self) -> anyhow::Result<Option<TcpListener>> {
+        let address = self.config.settings.node.status_listen;
+        address.map(|address| bind(address, "node.status_listen")).transpose()
+    }
+
+    /// Starts the status server, which outlives everything else.
+    fn start_status(&self, listener: Option<TcpListener>, health: HealthHandle) {
+        if let Some(listener) = listener {
+            let status = StatusServer { health, metrics: self.metrics.clone() };
+            tokio::spawn(serve_status(listener, status, self.end.clone()));
+        }
+    }
+
+    /// Where clients connect.
+    fn client_url(&self, listener: &TcpListener) -> anyhow::Result<String> {
+        let settings = &self.config.settings;
+        let scheme = if parts::tls(settings).is_some() { "wss" } else { "ws" };
+        Ok(format!("{scheme}://{}{}", reachable(address_of(listener)?), parts::client_path(settings)))
+    }
+
+    /// Where the status server is.
+    fn status_url(&self, listener: Option<&TcpListener>) -> anyhow::Result<Option<String>> {
+        listener.map(|listener| Ok(format!("http://{}", reachable(address_of(listener)?)))).transpose()
+    }
+}
+
+/// Runs what serves, on all processors.
+pub(crate) fn run(serving: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serving)
+}
+
+/// Says that the process is ready, and where: one line for programs.
+fn tell_ready(addresses: &serde_json::Value) -> anyhow::Result<()> {
+    output::line(format_args!("ready {addresses}"))
+}

@@ -1,0 +1,185 @@
+//! Starting nodes: a worker or a gateway with its gRPC server, in this process.
+
+use std::time::Duration;
+
+use ringway_cluster::{Lease, Member, MemberState, Registry, RingService, Views};
+use ringway_dispatch::Dispatcher;
+use ringway_gateway::{Gateway, Listener};
+use ringway_ring::MemberId;
+use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_node};
+use ringway_worker::Worker;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::parts;
+use super::running::Running;
+use crate::config::Settings;
+
+/// What all nodes of a process share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// The way to the present view.
+    pub(super) views: Views,
+    /// The connections to nodes.
+    pub(super) pool: NodePool,
+    /// The cluster's secret.
+    pub(super) secret: ClusterSecret,
+}
+
+/// How long the phases of a shutdown may take.
+pub(super) struct Deadlines {
+    /// The clients of a gateway leave.
+    pub(super) clients: Duration,
+    /// The sessions of a worker end.
+    pub(super) sessions: Duration,
+    /// Calls under way end.
+    pub(super) calls: Duration,
+}
+
+impl Deadlines {
+    /// What follows from the settings.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let gateway = &settings.gateway;
+        Self {
+            // Two seconds more for the last frames on the links.
+            clients: gateway.unready_for
+                + gateway.drain_window
+                + gateway.close_timeout
+                + Duration::from_secs(2),
+            sessions: settings.worker.flush_timeout,
+            calls: settings.node.shutdown_timeout,
+        }
+    }
+}
+
+/// A number that another start of the same node will not have.
+pub(super) fn incarnation() -> u64 {
+    rand::random_range(1..=u64::MAX)
+}
+
+/// A worker that is on the member list.
+pub(super) struct WorkerNode {
+    /// The worker.
+    pub(super) worker: Worker,
+    member: Member,
+    lease: Box<dyn Lease>,
+}
+
+impl WorkerNode {
+    /// Makes a worker and puts it on the member list.
+    ///
+    /// # Errors
+    /// Why the registry does not take it.
+    pub(super) async fn join(
+        member: Member,
+        registry: &dyn Registry,
+        shared: &Shared,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
+        let lease = registry.join(member.clone()).await?;
+        let config = parts::worker(member.id.clone(), settings);
+        let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
+        Ok(Self { worker, member, lease })
+    }
+
+    /// Starts to work, in the present phase: its end is the end of its sessions.
+    pub(super) fn start(self, running: &mut Running) {
+        let name = format!("worker {}", self.member.id);
+        running.start(name, |stop| async move {
+            let leaving = CancellationToken::new();
+            let draining = Member { state: MemberState::Draining, ..self.member };
+            let announce = async {
+                stop.cancelled().await;
+                if let Err(error) = self.lease.update(draining).await {
+                    warn!(%error, "the member list does not show that this worker leaves");
+                }
+                leaving.cancel();
+            };
+            tokio::join!(self.worker.run(leaving.clone()), announce);
+            if let Err(error) = self.lease.leave().await {
+                warn!(%error, "the member list still shows this worker");
+            }
+            Ok(())
+        });
+    }
+}
+
+/// A node's gRPC server, not started yet.
+pub(super) struct RpcServer {
+    name: String,
+    listener: TcpListener,
+    services: NodeServices,
+    /// Whether the node takes work.
+    pub(super) health: HealthHandle,
+    /// Ends the ring's watchers when the server ends.
+    watchers: CancellationToken,
+}
+
+impl RpcServer {
+    /// The server of a node, with the ring on it.
+    pub(super) fn new(name: String, listener: TcpListener, shared: &Shared, settings: &Settings) -> Self {
+        let (health, watchers) = (HealthHandle::new(), CancellationToken::new());
+        let ring = RingService::new(shared.views.clone(), watchers.clone());
+        let limits = parts::limits(settings);
+        let services = NodeServices::new(health.clone()).with(limits.ring_server(ring));
+        Self { name, listener, services, health, watchers }
+    }
+
+    /// Adds services.
+    pub(super) fn with(mut self, add: impl FnOnce(NodeServices) -> NodeServices) -> Self {
+        self.services = add(self.services);
+        self
+    }
+
+    /// Starts to serve, in the present phase.
+    pub(super) fn start(self, running: &mut Running, shared: &Shared, settings: &Settings) {
+        let (secret, config) = (shared.secret.clone(), parts::server(settings));
+        let Self { name, listener, services, health, watchers } = self;
+        health.set_serving();
+        running.start(format!("the gRPC server of {name}"), |stop| async move {
+            let ended = at_end_of(stop.clone(), move || watchers.cancel());
+            tokio::select! {
+                biased;
+                served = serve_node(listener, services, secret, config, stop) => Ok(served?),
+                never = ended => never,
+            }
+        });
+    }
+}
+
+/// The server of a gateway: it forwards calls to the workers concerned.
+pub(super) fn forwarding(server: RpcServer, shared: &Shared, settings: &Settings) -> RpcServer {
+    let dispatcher = Dispatcher::new(shared.views.clone(), shared.pool.clone());
+    let config = parts::forward(settings);
+    server.with(|services| ringway_gateway::add_services(services, dispatcher, config))
+}
+
+/// Starts to take clients, in the present phase; `health` says no from the beginning of the shutdown.
+pub(super) fn start_gateway(
+    gateway: Gateway,
+    listener: Listener,
+    health: HealthHandle,
+    running: &mut Running,
+) {
+    running.start("the gateway", |stop| async move {
+        let unready = at_end_of(stop.clone(), move || health.set_not_serving());
+        tokio::select! {
+            biased;
+            served = gateway.serve(vec![listener], stop) => Ok(served?),
+            never = unready => never,
+        }
+    });
+}
+
+/// Does something as soon as a part is told to stop, and then never ends: a companion of what really stops.
+async fn at_end_of<T>(stop: CancellationToken, act: impl FnOnce()) -> T {
+    stop.cancelled().await;
+    act();
+    std::future::pending().await
+}
+
+/// The name of the n-th worker of `ringway up`, counted from 1.
+pub(super) fn worker_name(number: u16) -> anyhow::Result<MemberId> {
+    Ok(MemberId::new(format!("w{number}"))?)
+}

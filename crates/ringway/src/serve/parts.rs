@@ -1,0 +1,182 @@
+//! Each part's own piece of the configuration.
+
+use std::sync::Arc;
+
+use ringway_auth::Authenticator;
+use ringway_cluster::Member;
+use ringway_gateway::{
+    ForwardConfig, GatewayConfig, GatewayParts, HttpConfig, LinkConfig, LinkConnector, MetricsRenderer,
+    PathRules, Routing, ShutdownConfig, SocketConfig, TlsFiles,
+};
+use ringway_ring::MemberId;
+use ringway_rpc::{NodeLimits, PoolConfig, ServerConfig};
+use ringway_session::{self as session, Policy};
+use ringway_worker::{OnClientMessage, WorkerConfig};
+
+use crate::config::{Checked, MemberEntry, OnConflict, OnSlowConsumer, Settings, Verifier};
+
+/// How nodes are called.
+pub(super) fn pool(settings: &Settings) -> PoolConfig {
+    PoolConfig {
+        connect_timeout: settings.rpc.connect_timeout,
+        keepalive_interval: settings.rpc.keepalive_interval,
+        keepalive_timeout: settings.rpc.keepalive_timeout,
+        message_bytes_max: settings.limits.message_bytes_max.0,
+        ..PoolConfig::default()
+    }
+}
+
+/// How a node's gRPC server serves.
+pub(super) fn server(settings: &Settings) -> ServerConfig {
+    ServerConfig {
+        connections_max: settings.rpc.connections_max,
+        keepalive_interval: settings.rpc.keepalive_interval,
+        keepalive_timeout: settings.rpc.keepalive_timeout,
+        shutdown_timeout: settings.node.shutdown_timeout,
+        ..ServerConfig::default()
+    }
+}
+
+/// How large messages may be.
+pub(super) fn limits(settings: &Settings) -> NodeLimits {
+    NodeLimits::new(settings.limits.message_bytes_max.0)
+}
+
+/// A member of the static list.
+pub(super) fn member(entry: &MemberEntry) -> Member {
+    Member {
+        weight: entry.weight,
+        client_url: entry.client_url.clone(),
+        zone: entry.zone.clone(),
+        labels: entry.labels.clone(),
+        ..Member::new(entry.id.clone(), entry.rpc_url.clone())
+    }
+}
+
+/// How a worker of this name works.
+pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
+    let worker = &settings.worker;
+    WorkerConfig {
+        policy: policy(settings),
+        limits: limits(settings),
+        subprotocols: worker.subprotocols.clone(),
+        on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
+        link_queue_bytes_max: worker.link_queue_bytes_max.0,
+        link_queue_bytes_high: worker.link_queue_bytes_high.0,
+        crowded_wait_max: worker.crowded_wait_max,
+        settle_timeout: worker.settle_timeout,
+        peer_timeout: settings.rpc.call_timeout,
+        flush_timeout: worker.flush_timeout,
+        ..WorkerConfig::new(id)
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let sessions = &settings.sessions;
+    let on_conflict = match sessions.on_conflict {
+        OnConflict::Allow => None,
+        OnConflict::ReplaceOldest => Some(session::OnConflict::ReplaceOldest),
+        OnConflict::Refuse => Some(session::OnConflict::Refuse),
+    };
+    Policy {
+        sessions_max: sessions.max,
+        per_user: sessions.per_user_max.zip(on_conflict),
+        groups_per_session_max: sessions.groups_per_session_max,
+        queue_bytes_max: sessions.queue_bytes_max.0 as u64,
+        window_bytes: sessions.window_bytes.0 as u64,
+        on_slow_consumer: match sessions.on_slow_consumer {
+            OnSlowConsumer::Close => session::OnSlowConsumer::Close,
+            OnSlowConsumer::DropOldest => session::OnSlowConsumer::DropOldest,
+        },
+    }
+}
+
+/// How a gateway of this name works.
+pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings) -> GatewayConfig {
+    let gateway = &settings.gateway;
+    GatewayConfig {
+        gateway_id,
+        routing,
+        http: http(settings),
+        socket: SocketConfig {
+            message_bytes_max: settings.limits.message_bytes_max.0,
+            ping_interval: gateway.ping_interval,
+            idle_timeout: gateway.idle_timeout,
+            close_timeout: gateway.close_timeout,
+            write_timeout: gateway.write_timeout,
+            close_on_expiry: settings.auth.close_on_expiry,
+            ..SocketConfig::default()
+        },
+        link: LinkConfig {
+            links_per_worker: gateway.links_per_worker,
+            queue_bytes_max: gateway.link_queue_bytes_max.0,
+            ..LinkConfig::default()
+        },
+        shutdown: ShutdownConfig {
+            unready_for: gateway.unready_for,
+            drain_window: gateway.drain_window,
+            ..ShutdownConfig::default()
+        },
+    }
+}
+
+fn http(settings: &Settings) -> HttpConfig {
+    let gateway = &settings.gateway;
+    let (suffixes, exact): (Vec<_>, Vec<_>) = gateway.paths.iter().partition(|path| path.0.starts_with('*'));
+    let suffix = |path: &crate::config::ClientPath| path.0.trim_start_matches('*').to_owned();
+    HttpConfig {
+        paths: PathRules {
+            suffixes: suffixes.into_iter().map(suffix).collect(),
+            exact: exact.into_iter().map(|path| path.0.clone()).collect(),
+        },
+        connections_max: gateway.connections_max,
+        handshakes_max: gateway.handshakes_max,
+        pending_max: gateway.pending_max,
+        head_bytes_max: gateway.head_bytes_max.0,
+        handshake_timeout: gateway.handshake_timeout,
+        open_deadline: gateway.open_deadline,
+        ..HttpConfig::default()
+    }
+}
+
+/// How a gateway forwards calls.
+pub(super) fn forward(settings: &Settings) -> ForwardConfig {
+    ForwardConfig { limits: limits(settings), timeout: settings.rpc.call_timeout, ..ForwardConfig::default() }
+}
+
+/// The certificate of the client listener, if it speaks TLS.
+pub(super) fn tls(settings: &Settings) -> Option<TlsFiles> {
+    let (certificates, key) = settings.tls.cert_file.clone().zip(settings.tls.key_file.clone())?;
+    Some(TlsFiles { certificates, key })
+}
+
+/// What a gateway needs of others.
+pub(super) fn gateway_parts(
+    views: ringway_cluster::Views,
+    connector: Arc<dyn LinkConnector>,
+    checked: &Checked,
+    metrics: Option<MetricsRenderer>,
+) -> GatewayParts {
+    GatewayParts {
+        views,
+        connector,
+        tokens: checked.extractor.clone(),
+        authenticator: authenticator(&checked.verifier),
+        origins: checked.origins.clone(),
+        metrics,
+    }
+}
+
+fn authenticator(verifier: &Verifier) -> Arc<dyn Authenticator> {
+    match verifier {
+        Verifier::Plain(plain) => Arc::new(plain.clone()),
+        Verifier::Jwt(jwt) => Arc::clone(jwt) as Arc<dyn Authenticator>,
+    }
+}
+
+/// The path to tell people: the first that they may use.
+pub(super) fn client_path(settings: &Settings) -> String {
+    let paths = &settings.gateway.paths;
+    let shortest = paths.iter().map(|path| path.0.trim_start_matches('*')).min_by_key(|path| path.len());
+    shortest.unwrap_or("/ws").to_owned()
+}

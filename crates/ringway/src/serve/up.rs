@@ -1,0 +1,209 @@
+//! `ringway up`: a whole cluster on this machine, in one process. Its nodes talk over real sockets, as they would
+//! elsewhere; only the secret is made here and left where `ringway send` and its like find it.
+
+use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ringway_cluster::{Member, StaticRegistry, views};
+use ringway_gateway::{Gateway, Grpc, Listener, Routing};
+use ringway_rpc::{ClusterSecret, NodePool, NodeUrl};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::bind::{address_of, bind, reachable};
+use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
+use super::running::Running;
+use super::{Process, keys, parts, tell_ready};
+use crate::cli::UpArgs;
+use crate::config::{Config, Role, Settings};
+use crate::exit::Ending;
+use crate::output;
+use crate::secret_file::SecretFiles;
+
+/// Where the gateway's gRPC server listens if nobody says otherwise.
+const RPC_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
+
+/// Runs a cluster until it is told to stop.
+pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
+    let flags = args.settings();
+    let process = Process::start(args.config.config, flags, Role::Up)?;
+    let Config { settings, checked, .. } = &process.config;
+    let sockets = Sockets::bind(settings, args.workers, args.workers_listen, process.bind_status()?)?;
+    let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
+    let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
+    let addresses = Addresses::of(&sockets, settings, &secret_files)?;
+
+    let members = sockets.members()?;
+    let registry = StaticRegistry::new(members.iter().cloned())?;
+    let shared = Shared {
+        views: views(&registry, settings.cluster.strategy, process.end.clone()),
+        pool: NodePool::new(secret.clone(), parts::pool(settings)),
+        secret,
+    };
+    let deadlines = Deadlines::of(settings);
+    let mut running = Running::new();
+    running.phase("clients leave", deadlines.clients);
+    let config = parts::gateway("gateway".to_owned(), Routing::Everywhere, settings);
+    let connector = Arc::new(Grpc::new(shared.pool.clone()));
+    let metrics = Some(process.metrics.renderer());
+    let gateway =
+        Gateway::new(config, parts::gateway_parts(shared.views.clone(), connector, checked, metrics))?;
+    let server = RpcServer::new("the gateway".to_owned(), sockets.rpc, &shared, settings);
+    let mut servers = vec![nodes::forwarding(server, &shared, settings)];
+    let health = servers[0].health.clone();
+    let listener = Listener { socket: sockets.clients, tls: parts::tls(settings) };
+    nodes::start_gateway(gateway, listener, health.clone(), &mut running);
+    keys::watch(&checked.verifier, &process.end);
+
+    running.phase("sessions end", deadlines.sessions);
+    for (member, listener) in members.into_iter().zip(sockets.workers) {
+        let name = format!("worker {}", member.id);
+        let node = WorkerNode::join(member, &registry, &shared, settings).await?;
+        let server = RpcServer::new(name, listener, &shared, settings);
+        servers.push(server.with(|services| node.worker.add_services(services)));
+        node.start(&mut running);
+    }
+    running.phase("calls end", deadlines.calls);
+    for server in servers {
+        server.start(&mut running, &shared, settings);
+    }
+    process.start_status(sockets.status, health);
+
+    addresses.tell()?;
+    let outcome = running.until(process.shutdown.clone()).await;
+    process.end.cancel();
+    drop(secret_files);
+    outcome.map(|()| Ending::Done)
+}
+
+/// All sockets of the cluster, bound.
+struct Sockets {
+    clients: TcpListener,
+    rpc: TcpListener,
+    status: Option<TcpListener>,
+    workers: Vec<TcpListener>,
+}
+
+impl Sockets {
+    fn bind(
+        settings: &Settings,
+        workers: u16,
+        first_worker: SocketAddr,
+        status: Option<TcpListener>,
+    ) -> anyhow::Result<Self> {
+        let worker = |number: u16| {
+            let port = match first_worker.port() {
+                0 => 0,
+                first => {
+                    first.checked_add(number).context("--workers-listen: there are not so many ports")?
+                }
+            };
+            bind((first_worker.ip(), port).into(), "--workers-listen")
+        };
+        Ok(Self {
+            clients: bind(settings.gateway.listen, "gateway.listen")?,
+            rpc: bind(settings.node.rpc_listen.unwrap_or(RPC_LISTEN), "node.rpc_listen")?,
+            status,
+            workers: (0..workers).map(worker).collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// Where gRPC is served: the gateway first.
+    fn rpc_addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
+        std::iter::once(&self.rpc)
+            .chain(&self.workers)
+            .map(|listener| Ok(reachable(address_of(listener)?)))
+            .collect()
+    }
+
+    fn members(&self) -> anyhow::Result<Vec<Member>> {
+        let member = |(number, listener): (u16, &TcpListener)| {
+            let url = NodeUrl::from(reachable(address_of(listener)?));
+            let member = Member::new(nodes::worker_name(number)?, url);
+            Ok(Member { incarnation: nodes::incarnation(), ..member })
+        };
+        (1..).zip(&self.workers).map(member).collect()
+    }
+}
+
+/// Where everything is, for programs and for people.
+struct Addresses {
+    client: String,
+    metrics: String,
+    rpc: NodeUrl,
+    workers: Vec<(String, NodeUrl)>,
+    status: Option<String>,
+    secret_file: String,
+    defaults: bool,
+}
+
+impl Addresses {
+    fn of(sockets: &Sockets, settings: &Settings, secret_files: &SecretFiles) -> anyhow::Result<Self> {
+        let clients = reachable(address_of(&sockets.clients)?);
+        let rpc = reachable(address_of(&sockets.rpc)?);
+        let path = parts::client_path(settings);
+        let (ws, http) = if parts::tls(settings).is_some() { ("wss", "https") } else { ("ws", "http") };
+        let worker = |member: Member| (member.id.to_string(), member.rpc_url);
+        let status = sockets.status.as_ref().map(address_of).transpose()?;
+        Ok(Self {
+            client: format!("{ws}://{clients}{path}"),
+            metrics: format!("{http}://{clients}/metrics"),
+            rpc: rpc.into(),
+            workers: sockets.members()?.into_iter().map(worker).collect(),
+            status: status.map(|address| format!("http://{}", reachable(address))),
+            secret_file: secret_files.first().map(|path| path.display().to_string()).unwrap_or_default(),
+            defaults: ws == "ws"
+                && path == "/ws"
+                && clients == ([127, 0, 0, 1], 8080).into()
+                && rpc == RPC_LISTEN,
+        })
+    }
+
+    fn tell(&self) -> anyhow::Result<()> {
+        let worker = |(id, rpc): &(String, NodeUrl)| json!({ "id": id, "rpc": rpc.as_str() });
+        let mut ready = json!({
+            "client": self.client,
+            "rpc": self.rpc.as_str(),
+            "workers": self.workers.iter().map(worker).collect::<Vec<_>>(),
+            "secret_file": self.secret_file,
+        });
+        if let Some(status) = &self.status {
+            ready["status"] = json!(status);
+        }
+        tell_ready(&ready)?;
+        if io::stdout().is_terminal() { output::line(self.for_people()) } else { Ok(()) }
+    }
+
+    fn for_people(&self) -> String {
+        let (url, node) = match self.defaults {
+            true => (String::new(), String::new()),
+            false => (format!(" --url {}", self.client), format!(" --node {}", self.rpc)),
+        };
+        let workers: Vec<_> = self.workers.iter().map(|(id, rpc)| format!("{id} {rpc}")).collect();
+        let count = output::count(self.workers.len() as u64, "worker");
+        format!(
+            "
+A cluster of a gateway and {count} runs here. Ctrl-C ends it.
+
+  clients  {client}?token=alice-room7
+  gRPC     {rpc} (gateway), {workers}
+  metrics  {metrics}
+  secret   {secret}
+
+Try in other terminals:
+
+  ringway connect --token alice-room7{url}
+  ringway send user alice-room7 'hello'{node}
+  ringway send group room7 'hello, all of you'{node}
+  ringway sessions{node}
+",
+            client = self.client,
+            rpc = self.rpc,
+            workers = workers.join(", "),
+            metrics = self.metrics,
+            secret = self.secret_file,
+        )
+    }
+}

@@ -1,0 +1,114 @@
+//! `ringway worker`: a worker as a process of its own. With `--listen` it takes clients too, by a gateway's socket code and
+//! a link within the process.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures_util::{FutureExt as _, StreamExt as _};
+use ringway_cluster::{Member, StaticRegistry, views};
+use ringway_gateway::{Gateway, GatewayStream, InProcess, LinkConnector, Listener, Routing, WorkerStream};
+use ringway_rpc::{NodePool, NodeUrl};
+use ringway_worker::Worker;
+use serde_json::json;
+
+use super::bind::{address_of, bind, reachable};
+use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
+use super::running::Running;
+use super::{Process, keys, parts, tell_ready};
+use crate::cli::WorkerArgs;
+use crate::config::{Checked, Config, Role, Settings};
+use crate::exit::Ending;
+
+/// Runs a worker until it is told to stop.
+pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
+    let flags = args.settings();
+    let process = Process::start(args.config.config, flags, Role::Worker)?;
+    let Config { settings, checked, .. } = &process.config;
+    let member = own_member(settings)?;
+    let rpc = bind(rpc_listen(settings, &member.rpc_url)?, "node.rpc_listen")?;
+    let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;
+    let status = process.bind_status()?;
+    let ready = json!({
+        "node": member.id,
+        "client": clients.as_ref().map(|listener| process.client_url(listener)).transpose()?,
+        "rpc": format!("http://{}", reachable(address_of(&rpc)?)),
+        "status": process.status_url(status.as_ref())?,
+    });
+
+    let registry = StaticRegistry::new(settings.cluster.members.0.iter().map(parts::member))?;
+    let secret = checked.secret.clone().context("cluster.secret is missing")?;
+    let shared = Shared {
+        views: views(&registry, settings.cluster.strategy, process.end.clone()),
+        pool: NodePool::new(secret.clone(), parts::pool(settings)),
+        secret,
+    };
+    let deadlines = Deadlines::of(settings);
+    let mut running = Running::new();
+    let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
+    let node = WorkerNode::join(member, &registry, &shared, settings).await?;
+    let server = server.with(|services| node.worker.add_services(services));
+    let health = server.health.clone();
+    if let Some(socket) = clients {
+        running.phase("clients leave", deadlines.clients);
+        let gateway = own_gateway(&node.worker, &shared, settings, checked, &process)?;
+        let listener = Listener { socket, tls: parts::tls(settings) };
+        nodes::start_gateway(gateway, listener, health.clone(), &mut running);
+        keys::watch(&checked.verifier, &process.end);
+    }
+    running.phase("sessions end", deadlines.sessions);
+    node.start(&mut running);
+    running.phase("calls end", deadlines.calls);
+    server.start(&mut running, &shared, settings);
+    process.start_status(status, health);
+
+    tell_ready(&ready)?;
+    let outcome = running.until(process.shutdown.clone()).await;
+    process.end.cancel();
+    outcome.map(|()| Ending::Done)
+}
+
+/// This worker, as the member list has it.
+fn own_member(settings: &Settings) -> anyhow::Result<Member> {
+    let id = settings.node.id.as_ref().context("node.id is missing")?;
+    let entry = settings.cluster.members.0.iter().find(|member| member.id == *id);
+    let listed = parts::member(entry.context("node.id is none of cluster.members")?);
+    Ok(Member { incarnation: nodes::incarnation(), ..listed })
+}
+
+/// Where to listen: as it is set, else where the others expect this worker; at every address if that is a name.
+fn rpc_listen(settings: &Settings, rpc_url: &NodeUrl) -> anyhow::Result<SocketAddr> {
+    if let Some(address) = settings.node.rpc_listen {
+        return Ok(address);
+    }
+    let (host, port) = rpc_url.authority().rsplit_once(':').context("an rpc_url has a port")?;
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    Ok((ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port.parse()?).into())
+}
+
+/// The gateway for the clients that this worker takes itself.
+fn own_gateway(
+    worker: &Worker,
+    shared: &Shared,
+    settings: &Settings,
+    checked: &Checked,
+    process: &Process,
+) -> anyhow::Result<Gateway> {
+    let id = worker.id().clone();
+    let config = parts::gateway(id.to_string(), Routing::OnlyHere(id), settings);
+    let metrics = settings.gateway.metrics_on_client_listener.then(|| process.metrics.renderer());
+    let parts = parts::gateway_parts(shared.views.clone(), link_to(worker.clone()), checked, metrics);
+    Ok(Gateway::new(config, parts)?)
+}
+
+/// A link without a network.
+fn link_to(worker: Worker) -> Arc<dyn LinkConnector> {
+    Arc::new(InProcess::new(move |says: GatewayStream| {
+        let worker = worker.clone();
+        async move {
+            let hears: WorkerStream = worker.attach(says).await?.map(Ok).boxed();
+            Ok(hears)
+        }
+        .boxed()
+    }))
+}
