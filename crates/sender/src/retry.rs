@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringway_cluster::Views;
 use ringway_proto::{Reason, Refusal, Retry};
 use ringway_ring::RingVersion;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::RetryConfig;
 use crate::error::{SendError, is_ambiguous};
@@ -64,7 +64,8 @@ impl RetryConfig {
     }
 }
 
-/// Makes a call until it succeeds, must not be made again, or the deadline comes before the next attempt.
+/// Makes a call until it succeeds, must not be made again, or the deadline comes before the next attempt. No attempt
+/// is begun after the deadline: its failure would leave a doubt where there is none.
 pub(crate) async fn retrying<T, F>(
     views: &Views,
     config: &RetryConfig,
@@ -75,32 +76,35 @@ where
     F: Future<Output = Result<T, Refusal>>,
 {
     let mut attempts = Attempts::default();
-    loop {
+    let mut refusal = Refusal::new(Reason::DeadlineExceeded, "the deadline had passed before it was sent");
+    while Instant::now() < allowance.deadline {
         let version = views.current().version();
-        let refusal = match attempt().await {
+        refusal = match attempt().await {
             Ok(answer) => return Ok(answer),
             Err(refusal) => refusal,
         };
         attempts.failed(refusal.reason);
-        let pause = config.pause(attempts.count);
-        if !allowance.permits(refusal.reason) || Instant::now() + pause >= allowance.deadline {
-            return Err((refusal, attempts));
+        let next_attempt = Instant::now() + config.pause(attempts.count);
+        if !allowance.permits(refusal.reason) || next_attempt >= allowance.deadline {
+            break;
         }
         tracing::debug!(%refusal, attempt = attempts.count, "trying again");
         measure::retried(refusal.reason);
         if refusal.ring_version.is_some_and(|theirs| theirs != version) {
-            wait_for_view(views, version, config.view_wait.min(allowance.deadline - Instant::now())).await;
+            let wait_until = allowance.deadline.min(Instant::now() + config.view_wait);
+            wait_for_view(views, version, wait_until).await;
         }
-        tokio::time::sleep(pause).await;
+        sleep_until(next_attempt).await;
     }
+    Err((refusal, attempts))
 }
 
-/// Waits until our ring is another one than it was at the attempt, for at most `wait`: the watch is about to bring it.
-async fn wait_for_view(views: &Views, version: RingVersion, wait: Duration) {
+/// Waits until our ring is another one than it was at the attempt: the watch is about to bring it.
+async fn wait_for_view(views: &Views, version: RingVersion, wait_until: Instant) {
     let mut changes = views.subscribe();
     let changed = changes.wait_for(|view| view.version() != version);
     // Whether it came or not: the next attempt goes by what is there then.
-    let _ = tokio::time::timeout(wait, changed).await;
+    let _ = timeout_at(wait_until, changed).await;
 }
 
 #[cfg(test)]

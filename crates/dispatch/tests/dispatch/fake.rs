@@ -53,7 +53,6 @@ pub(crate) struct Seen {
 
 /// How a worker takes one request.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "not every test crate that shares this file uses all of them")]
 pub(crate) enum Take {
     /// It carries it out.
     Answer,
