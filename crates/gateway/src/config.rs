@@ -10,6 +10,7 @@ use std::time::Duration;
 use ringway_ring::MemberId;
 
 use crate::GatewayError;
+use crate::http::{Certificates, TlsError};
 
 /// The settings of one gateway.
 #[derive(Clone, Debug)]
@@ -127,6 +128,16 @@ pub struct TlsFiles {
     pub certificates: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Whether a listener can be served with them, for those who want to know before anything starts.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates or the key.
+    pub fn check(&self) -> Result<(), TlsError> {
+        Certificates::load(self.clone()).map(drop)
+    }
 }
 
 impl Default for GatewayConfig {

@@ -130,11 +130,8 @@ impl Front {
         }
         let sockets = Arc::clone(&self.parts.sockets);
         let wire = Wire::new(stream, early, &sockets.config);
-        let client = Client::new(wire, channel, sockets, expires_at);
-        self.tasks.spawn(async move {
-            client.run().await;
-            drop(permit);
-        });
+        let client = Client::new(wire, channel, sockets, permit).expiring(expires_at);
+        self.tasks.spawn(client.into_task());
     }
 
     /// Answers one request. With a 101 comes what the socket needs.

@@ -60,14 +60,20 @@ pub(crate) struct Certificates {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     key: ArcSwap<CertifiedKey>,
+    /// When the files were written, as of just before they were first read.
+    first_written_at: WrittenAt,
 }
+
+/// When the two files were last written; nothing for a file that is not there.
+type WrittenAt = [Option<SystemTime>; 2];
 
 impl Certificates {
     /// Reads the files.
     pub(crate) fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let first_written_at = written_at(&files);
         let key = ArcSwap::from_pointee(read(&files, &provider)?);
-        Ok(Arc::new(Self { files, provider, key }))
+        Ok(Arc::new(Self { files, provider, key, first_written_at }))
     }
 
     /// Decrypts with whatever certificate there is at the time.
@@ -89,31 +95,25 @@ impl Certificates {
             Err(error) => warn!(%error, "the new certificate cannot be used, the old one stays"),
         }
     }
-
-    /// When the files were last written; nothing for a file that is not there.
-    fn written_at(&self) -> [Option<SystemTime>; 2] {
-        [&self.files.certificates, &self.files.key]
-            .map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
-    }
 }
 
 /// Looks at the files again and again, for ever.
 pub(crate) async fn watch_files(certificates: Arc<Certificates>, poll_interval: Duration) {
-    // Everything newer than this is a change; the first look may find one that came while the files were first read.
-    let mut seen = None;
+    let mut seen = certificates.first_written_at;
     loop {
+        tokio::time::sleep(poll_interval).await;
         let watched = Arc::clone(&certificates);
         let look = tokio::task::spawn_blocking(move || {
-            let now = watched.written_at();
-            if seen.is_some_and(|before| before != now) {
+            // Before the files are read: a change that comes later is seen by the next look.
+            let now = written_at(&watched.files);
+            if now != seen {
                 watched.reload();
             }
-            Some(now)
+            now
         });
         // A panic in there, or a runtime that ends: there is nothing to watch for any more.
         let Ok(now) = look.await else { return };
         seen = now;
-        tokio::time::sleep(poll_interval).await;
     }
 }
 
@@ -140,4 +140,9 @@ fn read(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, Tls
         .map_err(|source| TlsError::Key { file: files.key.clone(), source })?;
     CertifiedKey::from_der(chain, key, provider)
         .map_err(|source| TlsError::Unusable { files: files.clone(), source })
+}
+
+fn written_at(files: &TlsFiles) -> WrittenAt {
+    [&files.certificates, &files.key]
+        .map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
 }

@@ -14,6 +14,8 @@ mod task;
 
 pub use connector::{GatewayStream, Grpc, InProcess, LinkConnector, WorkerStream};
 
+#[cfg(test)]
+pub(crate) use channel::Link;
 pub(crate) use channel::{Answer, Channel};
 pub(crate) use links::{Links, Setup};
 pub(crate) use outbound::{End, Outbound, cost_bytes};

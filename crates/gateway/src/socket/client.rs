@@ -13,9 +13,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use pin_project_lite::pin_project;
 use ringway_proto::v1::PayloadKind;
 use ringway_session::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tungstenite::error::{Error, ProtocolError};
 use tungstenite::protocol::CloseFrame;
@@ -53,6 +55,18 @@ pub(crate) struct Client<S> {
     /// The last word: the close code of the first side that said one.
     close_code: u16,
     _connected: Connected,
+    _permit: OwnedSemaphorePermit,
+}
+
+pin_project! {
+    /// Serves one client until the connection is over.
+    ///
+    /// A future written by hand: the compiler's would hold the client twice.
+    pub(crate) struct ClientTask<S> {
+        client: Client<S>,
+        #[pin]
+        timer: Sleep,
+    }
 }
 
 enum Phase {
@@ -76,10 +90,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         wire: Wire<S>,
         channel: Channel,
         shared: Arc<SocketShared>,
-        expires_at: Option<SystemTime>,
+        permit: OwnedSemaphorePermit,
     ) -> Self {
         let now = Instant::now();
-        let expires_at = expires_at.filter(|_| shared.config.close_on_expiry);
         Self {
             wire,
             channel,
@@ -90,32 +103,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             heard_at: now,
             pinged_at: now,
             blocked_since: None,
-            expires_at: expires_at
-                .and_then(|at| now.checked_add(at.duration_since(SystemTime::now()).unwrap_or_default())),
+            expires_at: None,
             close_code: CloseCode::ABNORMAL.as_u16(),
             _connected: shared.meters.connected(),
+            _permit: permit,
             shared,
         }
     }
 
-    /// Serves the client until the connection is over.
-    pub(crate) async fn run(mut self) {
-        let sleep = tokio::time::sleep_until(self.due());
-        tokio::pin!(sleep);
-        std::future::poll_fn(|cx| self.poll(cx, sleep.as_mut())).await;
-        self.shared.meters.closed(self.close_code);
+    /// Ends the session when its token does, unless that was told to be of no matter.
+    pub(crate) fn expiring(mut self, at: Option<SystemTime>) -> Self {
+        let at = at.filter(|_| self.shared.config.close_on_expiry);
+        // A moment too far away to be told by this clock never comes.
+        self.expires_at = at.and_then(|at| {
+            Instant::now().checked_add(at.duration_since(SystemTime::now()).unwrap_or_default())
+        });
+        self
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<()> {
+    pub(crate) fn into_task(self) -> ClientTask<S> {
+        ClientTask { timer: tokio::time::sleep_until(self.due()), client: self }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         loop {
             if let Err(Over) = self.step(cx) {
                 return Poll::Ready(());
             }
             let due = self.due();
-            if sleep.is_elapsed() || due < sleep.deadline() {
-                sleep.as_mut().reset(due);
+            if timer.is_elapsed() || due < timer.deadline() {
+                timer.as_mut().reset(due);
             }
-            std::task::ready!(sleep.as_mut().poll(cx));
+            std::task::ready!(timer.as_mut().poll(cx));
             if let Err(Over) = self.tick(cx, Instant::now()) {
                 return Poll::Ready(());
             }
@@ -316,6 +335,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for ClientTask<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        std::task::ready!(this.client.poll(cx, this.timer));
+        this.client.shared.meters.closed(this.client.close_code);
+        Poll::Ready(())
+    }
+}
+
 fn pass_on(channel: &Channel, meters: &Meters, message: Message) {
     let (payload, kind) = match message {
         Message::Text(text) => (Bytes::from(text), PayloadKind::Text),
@@ -340,4 +370,32 @@ fn fault(error: &Error) -> Option<End> {
     // The engine's texts are short, and in ASCII.
     let reason = Utf8Bytes::from(&reason[..reason.len().min(ringway_session::close::REASON_BYTES_MAX)]);
     Some(End { code, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::link::Link;
+
+    /// What a quiet client's task may cost beside its socket: the whole future, with the timer in it.
+    const FUTURE_BYTES_MAX: usize = 448;
+
+    #[tokio::test]
+    async fn a_quiet_client_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
+        let meters = Meters::new();
+        let worker = ringway_ring::MemberId::new("w1").expect("an id");
+        let link = Link::new(worker, 1024, Arc::clone(&meters));
+        let (channel, _) = link.open(ringway_proto::v1::Open::default()).expect("a channel");
+        let shared = Arc::new(SocketShared { config: SocketConfig::default(), meters });
+        let wire = Wire::new(stream, &Bytes::new(), &shared.config);
+        let permit = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().expect("a permit");
+        let task = Client::new(wire, channel, shared, permit).into_task();
+        let bytes = std::mem::size_of_val(&task);
+        println!("a client's future: {bytes} bytes");
+        assert!(bytes <= FUTURE_BYTES_MAX, "{bytes} bytes");
+    }
 }

@@ -211,11 +211,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         });
         (engine, Pipe { stream: &mut self.stream, cx, input, progress: &mut self.progress })
     }
-
-    #[cfg(test)]
-    pub(crate) fn holds_an_engine(&self) -> bool {
-        self.engine.is_some()
-    }
 }
 
 /// The engine's view of the socket: it reads what is given to it, and writes to the stream.
@@ -276,4 +271,131 @@ fn engine_config(config: &SocketConfig) -> WebSocketConfig {
         .max_write_buffer_size(config.write_batch_bytes + message_bytes_max + FRAME_SLACK_BYTES)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::{SinkExt, StreamExt};
+    use tokio::io::DuplexStream;
+    use tokio_tungstenite::WebSocketStream;
+    use tungstenite::protocol::frame::Frame;
+    use tungstenite::protocol::frame::coding::{Data, OpCode};
+
+    use super::*;
+
+    /// A wire and the client at its other end.
+    struct Pair {
+        wire: Wire<DuplexStream>,
+        client: WebSocketStream<DuplexStream>,
+        config: SocketConfig,
+    }
+
+    impl Pair {
+        async fn new() -> Self {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            let config = SocketConfig::default();
+            let wire = Wire::new(ours, &Bytes::new(), &config);
+            Self { wire, client: WebSocketStream::from_raw_socket(theirs, Role::Client, None).await, config }
+        }
+
+        /// Sends `message` and reads until the wire has `count` messages, then settles.
+        async fn upward(&mut self, message: Message, count: usize) -> Vec<Message> {
+            let Self { wire, client, config } = self;
+            let mut taken = Vec::new();
+            let sent = async { client.send(message).await.expect("sent") };
+            let received = poll_fn(|cx| {
+                while taken.len() < count {
+                    std::task::ready!(wire.poll_read(cx, config, |message| taken.push(message)))
+                        .expect("read");
+                }
+                Poll::Ready(())
+            });
+            tokio::join!(sent, received);
+            self.quiet().await;
+            taken
+        }
+
+        /// Sends `message` to the client, then settles.
+        async fn downward(&mut self, message: Message) -> Message {
+            let Self { wire, client, config } = self;
+            let mut message = Some(message);
+            let written = poll_fn(|cx| {
+                if let Some(message) = message.take() {
+                    wire.write(cx, config, message).expect("written");
+                }
+                match wire.flush(cx, config).expect("flushed") {
+                    Written::All => Poll::Ready(()),
+                    Written::Blocked => Poll::Pending,
+                }
+            });
+            let (received, ()) = tokio::join!(client.next(), written);
+            self.quiet().await;
+            received.expect("open").expect("a message")
+        }
+
+        /// What the client's task does when there is nothing more to read.
+        async fn quiet(&mut self) {
+            let Self { wire, config, .. } = self;
+            poll_fn(|cx| {
+                while let Poll::Ready(read) = wire.poll_read(cx, config, |_| panic!("nothing is left")) {
+                    read.expect("read");
+                }
+                wire.flush(cx, config).expect("flushed");
+                wire.settle();
+                Poll::Ready(())
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_after_a_message_of_any_size_in_either_direction() {
+        let mut pair = Pair::new().await;
+        for length in [0, 1, 100, 1024, 70_000, 1024 * 1024] {
+            let message = Message::binary(vec![5; length]);
+            let taken = pair.upward(message.clone(), 1).await;
+            assert_eq!(taken, std::slice::from_ref(&message), "{length} bytes up");
+            assert!(pair.wire.engine.is_none(), "after {length} bytes up");
+            assert_eq!(pair.downward(message.clone()).await, message, "{length} bytes down");
+            assert!(pair.wire.engine.is_none(), "after {length} bytes down");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_open_message_is_kept() {
+        let mut pair = Pair::new().await;
+        let fragment = |opcode, last| Message::Frame(Frame::message("half", OpCode::Data(opcode), last));
+        pair.upward(fragment(Data::Text, false), 0).await;
+        let ping = Message::Ping("between".into());
+        assert_eq!(pair.upward(ping.clone(), 1).await, [ping]);
+        assert!(pair.wire.engine.is_some(), "it holds the first half");
+        assert_eq!(pair.upward(fragment(Data::Continue, true), 1).await, [Message::text("halfhalf")]);
+        assert!(pair.wire.engine.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_unanswered_ping_is_kept_until_its_pong_is_out() {
+        let mut pair = Pair::new().await;
+        let ping = Message::Ping("hello".into());
+        assert_eq!(pair.upward(ping.clone(), 1).await, [ping]);
+        assert!(pair.wire.engine.is_none(), "the pong went out at once");
+        let pong = pair.client.next().await.expect("open").expect("a pong");
+        assert_eq!(pong, Message::Pong("hello".into()));
+    }
+
+    #[tokio::test]
+    async fn a_close_handshake_is_never_forgotten() {
+        let mut pair = Pair::new().await;
+        poll_fn(|cx| {
+            let frame = CloseFrame { code: 1001.into(), reason: "bye".into() };
+            assert_eq!(pair.wire.close(cx, &pair.config, frame).expect("sent"), Written::All);
+            pair.wire.settle();
+            Poll::Ready(())
+        })
+        .await;
+        assert!(pair.wire.engine.is_some());
+        assert!(pair.client.next().await.expect("open").expect("a frame").is_close());
+    }
 }

@@ -21,6 +21,7 @@ use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{
     Close, Deliver, Open, Opened, PayloadKind, RefusalReason, Refused, Welcome, WorkerFrame, WorkerFrames,
 };
+use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, Strategy};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +37,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a test waits for anything.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where the worker says that clients can reach it.
+pub const CLIENT_URL: &str = "wss://w1.example.com/ws";
 
 /// Waits for `event`, and fails if it does not come.
 pub async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -64,12 +68,14 @@ struct Shared {
     echoes: Mutex<bool>,
     /// Whether what the gateway says is listened to.
     listens: watch::Sender<bool>,
+    /// Whether new links are refused.
+    refuses_links: Mutex<bool>,
     heard: watch::Sender<Vec<Said>>,
     links: Mutex<Vec<LinkEnd>>,
 }
 
 struct LinkEnd {
-    tell: mpsc::Sender<Result<WorkerFrames, ringway_proto::Refusal>>,
+    tell: mpsc::Sender<Result<WorkerFrames, Refusal>>,
     cut: CancellationToken,
 }
 
@@ -80,6 +86,7 @@ impl FakeWorker {
             answering: Mutex::new(Answering::Admit),
             echoes: Mutex::new(true),
             listens: watch::Sender::new(true),
+            refuses_links: Mutex::new(false),
             heard: watch::Sender::new(Vec::new()),
             links: Mutex::default(),
         }))
@@ -87,7 +94,9 @@ impl FakeWorker {
 
     pub fn member(&self) -> Member {
         let url = format!("http://{}.test:7071", self.0.id).parse().expect("a url");
-        Member::new(MemberId::new(self.0.id).expect("an id"), url)
+        let mut member = Member::new(MemberId::new(self.0.id).expect("an id"), url);
+        member.client_url = Some(CLIENT_URL.to_owned());
+        member
     }
 
     pub fn answer(&self, answering: Answering) {
@@ -100,6 +109,11 @@ impl FakeWorker {
 
     pub fn listen(&self, listens: bool) {
         self.0.listens.send_replace(listens);
+    }
+
+    /// Takes no new links from now on.
+    pub fn refuse_links(&self) {
+        *self.0.refuses_links.lock() = true;
     }
 
     /// Breaks all links.
@@ -156,6 +170,26 @@ impl FakeWorker {
         .await
     }
 
+    /// Waits until every session that was opened is gone.
+    pub async fn hears_as_many_gone_as_opened(&self) {
+        let count =
+            |heard: &[Said], wanted: fn(&Said) -> bool| heard.iter().filter(|said| wanted(said)).count();
+        let mut heard = self.0.heard.subscribe();
+        let balanced = |heard: &Vec<Said>| {
+            let opened = count(heard, |said| matches!(said, Said::Open(_)));
+            opened > 0 && opened == count(heard, |said| matches!(said, Said::Gone(_)))
+        };
+        heard.wait_for(balanced).await.expect("the worker lives");
+    }
+
+    /// Waits until the gateway has ended every link.
+    pub async fn left(&self) {
+        let links: Vec<_> = self.0.links.lock().iter().map(|link| link.cut.clone()).collect();
+        for cut in links {
+            cut.cancelled().await;
+        }
+    }
+
     /// How many bytes were reported as written for a channel so far.
     pub fn written(&self, channel: u64) -> u64 {
         let of_channel = |said: &Said| match said {
@@ -181,11 +215,14 @@ impl FakeWorker {
         let worker = self.clone();
         Arc::new(InProcess::new(move |says| {
             let worker = worker.clone();
-            async move { Ok(worker.attach(says)) }.boxed()
+            async move { worker.attach(says) }.boxed()
         }))
     }
 
-    fn attach(&self, says: GatewayStream) -> WorkerStream {
+    fn attach(&self, says: GatewayStream) -> Result<WorkerStream, Refusal> {
+        if *self.0.refuses_links.lock() {
+            return Err(Refusal::new(Reason::Draining, "the test says so"));
+        }
         let (tell, told) = mpsc::channel(64);
         let cut = CancellationToken::new();
         self.0.links.lock().push(LinkEnd { tell: tell.clone(), cut: cut.clone() });
@@ -195,14 +232,10 @@ impl FakeWorker {
             let _ended = cut.clone().drop_guard();
             cut.run_until_cancelled(worker.serve(says, tell)).await;
         });
-        ReceiverStream::new(told).take_until(ended).boxed()
+        Ok(ReceiverStream::new(told).take_until(ended).boxed())
     }
 
-    async fn serve(
-        &self,
-        mut says: GatewayStream,
-        tell: mpsc::Sender<Result<WorkerFrames, ringway_proto::Refusal>>,
-    ) {
+    async fn serve(&self, mut says: GatewayStream, tell: mpsc::Sender<Result<WorkerFrames, Refusal>>) {
         let mut listens = self.0.listens.subscribe();
         loop {
             listens.wait_for(|listens| *listens).await.expect("the worker lives");
@@ -272,6 +305,7 @@ impl Default for Setup {
         config.link.backoff_min = Duration::from_millis(1);
         config.link.backoff_max = Duration::from_millis(10);
         config.shutdown.drain_window = Duration::ZERO;
+        config.socket.close_timeout = Duration::from_millis(500);
         Self {
             config,
             tokens: TokenExtractor::default(),
@@ -372,6 +406,12 @@ impl Bench {
         read_answer(&mut stream).await
     }
 
+    /// Takes the worker out of the view.
+    pub async fn leave(&mut self) {
+        let lease = self.lease.take().expect("it has joined");
+        lease.leave().await.expect("it left");
+    }
+
     pub async fn end(self) {
         self.shutdown.cancel();
         soon("the gateway's end", self.gateway).await.expect("it ended well");
@@ -460,4 +500,70 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         while let Some(Ok(_)) = soon("the end", self.0.next()).await {}
         (frame.code.into(), frame.reason.to_string())
     }
+}
+
+/// A certificate and its key in files, and clients that trust it.
+pub struct Certified {
+    directory: tempfile::TempDir,
+    certificate: rustls_pki_types::CertificateDer<'static>,
+}
+
+impl Certified {
+    pub fn new(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let certificate = Self::write(directory.path(), name);
+        Self { directory, certificate }
+    }
+
+    pub fn files(&self) -> TlsFiles {
+        let path = |name| self.directory.path().join(name);
+        TlsFiles { certificates: path("cert.pem"), key: path("key.pem") }
+    }
+
+    pub fn renew(&mut self, name: &str) {
+        self.certificate = Self::write(self.directory.path(), name);
+    }
+
+    pub fn spoil(&self) {
+        std::fs::write(self.files().certificates, "no certificate at all").expect("written");
+    }
+
+    pub fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a root");
+        roots
+    }
+
+    pub async fn client(&self, bench: &Bench, user: &str) -> Result<TlsClient, String> {
+        Box::pin(tls_client(bench, self.roots(), user)).await
+    }
+
+    fn write(directory: &std::path::Path, name: &str) -> rustls_pki_types::CertificateDer<'static> {
+        let certified = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        std::fs::write(directory.join("key.pem"), certified.signing_key.serialize_pem()).expect("written");
+        std::fs::write(directory.join("cert.pem"), certified.cert.pem()).expect("written");
+        certified.cert.der().clone()
+    }
+}
+
+pub type TlsClient = Client<tokio_rustls::client::TlsStream<TcpStream>>;
+
+pub async fn tls_client(
+    bench: &Bench,
+    roots: rustls::RootCertStore,
+    user: &str,
+) -> Result<TlsClient, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = "localhost".try_into().expect("a name");
+    let stream = soon("a TLS handshake", connector.connect(name, bench.tcp().await)).await;
+    let stream = stream.map_err(|error| error.to_string())?;
+    let request = format!("wss://localhost/ws?token={user}");
+    let opened = soon("a handshake", Box::pin(tokio_tungstenite::client_async(request, stream))).await;
+    opened.map(|(socket, _)| Client(socket)).map_err(|error| error.to_string())
 }
