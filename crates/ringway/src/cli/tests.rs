@@ -39,6 +39,7 @@ fn what_is_right_is_understood() {
         "ring vectors",
         "token --user a --groups b,c --secret s --ttl 5m --claim n=1",
         "check-config f --for worker --show",
+        "check-config --template",
         "completions bash",
     ];
     for line in lines {
@@ -74,6 +75,7 @@ fn what_is_wrong_is_refused() {
         "token --user a --claim n",
         "check-config",
         "check-config f --for any",
+        "check-config f --template",
         "completions tcsh",
     ];
     for line in lines {

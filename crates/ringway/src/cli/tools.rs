@@ -19,6 +19,7 @@ Examples:
   ringway check-config ringway.toml
   ringway check-config ringway.toml --for worker   # is everything there that a worker needs?
   ringway check-config ringway.toml --show         # what is in force, and where it was set
+  ringway check-config --template > ringway.toml   # a file to begin with
 
 Environment variables RINGWAY_… count, as they do for a server. Exit codes: 0 no mistakes, 1 mistakes.";
 
@@ -54,14 +55,17 @@ pub(crate) struct TokenArgs {
 #[command(after_help = CHECK_EXAMPLES)]
 pub(crate) struct CheckConfigArgs {
     /// The configuration file
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "template")]
+    pub(crate) file: Option<PathBuf>,
     /// Check for this kind of process too, which may need more
     #[arg(long = "for", value_name = "ROLE")]
     pub(crate) role: Option<Role>,
     /// Print every setting in force, with secrets hidden
     #[arg(long)]
     pub(crate) show: bool,
+    /// Print a configuration file to begin with: every setting explained, at its default
+    #[arg(long, conflicts_with_all = ["file", "show", "role"])]
+    pub(crate) template: bool,
 }
 
 /// `ringway completions`

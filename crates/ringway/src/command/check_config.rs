@@ -7,14 +7,19 @@ use crate::output;
 
 /// Checks a file as a process that is started here would.
 pub(crate) fn check_config(args: CheckConfigArgs) -> anyhow::Result<Ending> {
-    let file = args.file.display().to_string();
-    let sources =
-        Sources { file: Some(args.file), environment: std::env::vars_os().collect(), flags: Vec::new() };
+    let Some(file) = args.file else {
+        let defaults = Config::load(Sources::default(), Role::Any)?;
+        output::raw(config::template(&defaults.effective).as_bytes())?;
+        return Ok(Ending::Done);
+    };
+    let name = file.display().to_string();
+    let environment = std::env::vars_os().collect();
+    let sources = Sources { file: Some(file), environment, flags: Vec::new() };
     let config = Config::load(sources, args.role.unwrap_or(Role::Any))?;
     if args.show {
         output::raw(config::show(&config.effective).as_bytes())?;
     } else {
-        output::line(format_args!("{file}: no mistakes"))?;
+        output::line(format_args!("{name}: no mistakes"))?;
     }
     Ok(Ending::Done)
 }

@@ -114,9 +114,9 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn check(line: &str, receipt: Receipt, expected: &str) {
+    fn check(line: &str, receipt: &Receipt, expected: &str) {
         let Command::Send(args) = Cli::parse_from(line.split_whitespace()).command else { panic!("{line}") };
-        assert_eq!(receipt_text(&receipt, &args.target), expected);
+        assert_eq!(receipt_text(receipt, &args.target), expected);
     }
 
     #[test]
@@ -130,30 +130,30 @@ mod tests {
             workers_unreached: unreached.iter().map(ToString::to_string).collect(),
         };
         let user = "ringway send user alice hi";
-        check(user, receipt(Outcome::Delivered, 1, 0, &[]), "delivered to 1 session (message m1)");
+        check(user, &receipt(Outcome::Delivered, 1, 0, &[]), "delivered to 1 session (message m1)");
         check(
             user,
-            receipt(Outcome::Delivered, 2, 1, &[]),
+            &receipt(Outcome::Delivered, 2, 1, &[]),
             "delivered to 2 sessions, 1 too slow to take it (message m1)",
         );
         check(
             user,
-            receipt(Outcome::NoSession, 0, 0, &[]),
+            &receipt(Outcome::NoSession, 0, 0, &[]),
             "no session: alice is not connected (message m1)",
         );
         check(
             user,
-            receipt(Outcome::Overflowed, 0, 2, &[]),
+            &receipt(Outcome::Overflowed, 0, 2, &[]),
             "overflowed: every session was too slow to take it (message m1)",
         );
         check(
             "ringway send group g hi",
-            receipt(Outcome::NoSession, 0, 0, &["w2", "w3"]),
+            &receipt(Outcome::NoSession, 0, 0, &["w2", "w3"]),
             "no session: nobody in g is connected (message m1)\nnot complete: no answer from w2, w3",
         );
         check(
             "ringway send all hi",
-            receipt(Outcome::NoSession, 0, 0, &[]),
+            &receipt(Outcome::NoSession, 0, 0, &[]),
             "no session: nobody is connected (message m1)",
         );
     }

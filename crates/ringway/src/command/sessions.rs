@@ -31,9 +31,9 @@ pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<Ending> {
     let response = node::channel(&args.node)?.sessions().list(request).await;
     let list = response.map_err(|status| node::told(&status, &args.node.node))?.into_inner();
     if args.json {
-        output::json(&list_json(&list))?
+        output::json(&list_json(&list))?;
     } else {
-        output::line(list_text(&list, SystemTime::now()))?
+        output::line(list_text(&list, SystemTime::now()))?;
     }
     Ok(if filtered && list.total == 0 { Ending::NobodyThere } else { Ending::Done })
 }

@@ -1,9 +1,9 @@
 //! What single settings cannot know: whether they go together, and whether the files that they name can be used.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
+use ringway_gateway::{TlsError, TlsFiles};
 use ringway_rpc::ClusterSecret;
 
 use super::Settings;
@@ -107,27 +107,32 @@ fn sockets(settings: &Settings, reader: &mut Reader) {
         let problem = format!("expected less than gateway.idle_timeout, which is {idle}");
         reader.object("gateway.ping_interval", problem);
     }
-    let (cert, key) = (&settings.tls.cert_file, &settings.tls.key_file);
-    match (cert, key) {
+    match (&settings.tls.cert_file, &settings.tls.key_file) {
         (Some(_), None) => {
-            reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither")
+            reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither");
         }
         (None, Some(_)) => {
-            reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither")
+            reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither");
         }
-        _ => {}
+        (Some(cert), Some(key)) => {
+            certificate(&TlsFiles { certificates: cert.clone(), key: key.clone() }, reader);
+        }
+        (None, None) => {}
     }
-    readable("gateway.tls.cert_file", cert.as_deref(), reader);
-    readable("gateway.tls.key_file", key.as_deref(), reader);
     if settings.gateway.paths.is_empty() {
         reader.object("gateway.paths", "expected at least one path, such as \"*/ws\"");
     }
 }
 
-fn readable(key: &'static str, path: Option<&Path>, reader: &mut Reader) {
-    if let Some(path) = path {
-        // Only whether it can be read matters here; the gateway looks at what it says.
-        let _text = reader.file_text(key, path);
+fn certificate(files: &TlsFiles, reader: &mut Reader) {
+    if let Err(error) = files.check() {
+        let key = match &error {
+            TlsError::Key { .. } => "gateway.tls.key_file",
+            TlsError::Certificates { .. } | TlsError::NoCertificate { .. } | TlsError::Unusable { .. } => {
+                "gateway.tls.cert_file"
+            }
+        };
+        reader.object(key, error);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Collecting settings from their sources. A flag wins over the environment, the environment over the file, the file
-//! over the default. What names no setting is a mistake, in every source.
+//! over the defaults. What names no setting is a mistake, in every source.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,6 +33,11 @@ impl Layers {
         Self { keys, entries: BTreeMap::new(), mistakes: Vec::new() }
     }
 
+    /// Lays another default under everything that follows; `key` must be the name of a setting.
+    pub(crate) fn command(&mut self, command: &'static str, key: &'static str, text: &str) {
+        self.set(key, Origin::Command(command), Value::loose(text));
+    }
+
     /// Lays a file's text over what is there. Syntax errors are all reported, and then nothing of the file is used.
     pub(crate) fn file(&mut self, path: &Path, text: &str) {
         let path: Arc<Path> = Arc::from(path);
@@ -54,7 +59,7 @@ impl Layers {
             let origin = Origin::Environment(name.to_owned());
             match (self.key_of_variable(name), value.to_str()) {
                 (Some(key), Some(text)) if !text.trim().is_empty() => {
-                    self.set(key, origin, Value::loose(text))
+                    self.set(key, origin, Value::loose(text));
                 }
                 (Some(_), Some(_)) => {}
                 (Some(_), None) => self.mistakes.push(Mistake::new(origin, "its value is not UTF-8")),

@@ -26,7 +26,7 @@ pub(crate) use check::{Checked, Role};
 pub(crate) use member::MemberEntry;
 pub(crate) use mistake::Mistakes;
 pub(crate) use reader::Effective;
-pub(crate) use reference::show;
+pub(crate) use reference::{show, template};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
 pub(crate) use words::{ClientPath, LogFormat, OnConflict, OnSlowConsumer};
@@ -83,6 +83,14 @@ sections! {
     log: LogSection,
 }
 
+/// What is different for `ringway up`, which is for people who try things: it ends at once, says little, and shows its
+/// metrics where the clients connect.
+const UP_DEFAULTS: [(&str, &str); 3] = [
+    ("gateway.drain_window", "0s"),
+    ("gateway.metrics_on_client_listener", "true"),
+    ("log.filter", "warn,ringway::serve=info"),
+];
+
 /// Where settings may come from.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -123,6 +131,9 @@ impl Config {
     /// Everything that is wrong, at once.
     pub(crate) fn load(sources: Sources, role: Role) -> Result<Self, Mistakes> {
         let mut layers = Layers::new(keys());
+        if role == Role::Up {
+            UP_DEFAULTS.into_iter().for_each(|(key, text)| layers.command("ringway up", key, text));
+        }
         if let Some(path) = &sources.file {
             let text = std::fs::read_to_string(path);
             let unreadable = |error| Mistake::new(Origin::Default, format!("{}: {error}", path.display()));

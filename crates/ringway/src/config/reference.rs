@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::SECTIONS;
 use super::reader::Effective;
-use super::section::Key;
 use super::value::Origin;
 
 /// The settings in force, as a TOML file: what is not the default says where it was made, what is not set stands in a
@@ -31,6 +30,28 @@ pub(crate) fn show(effective: &[Effective]) -> String {
     text
 }
 
+/// A configuration file with every setting explained and commented out, at its default.
+pub(crate) fn template(defaults: &[Effective]) -> String {
+    let mut text = String::new();
+    for (section, about, keys) in SECTIONS {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        write_line(&mut text, format_args!("{gap}{}[{section}]", comment(about)));
+        for key in keys.iter() {
+            write_line(&mut text, format_args!("\n{}# ({})", comment(key.about), key.type_text()));
+            let default = defaults.iter().find(|setting| setting.key.name == key.name);
+            match default.and_then(|setting| setting.value.as_ref()) {
+                Some(value) => write_line(&mut text, format_args!("#{} = {value}", key.leaf())),
+                None => write_line(&mut text, format_args!("# Not set. {} = {}", key.leaf(), key.example)),
+            }
+        }
+    }
+    text
+}
+
+fn comment(lines: &[&str]) -> String {
+    lines.iter().map(|line| format!("# {}\n", line.trim())).collect()
+}
+
 /// The tables of `docs/configuration.md`: every section, every key.
 #[cfg(test)]
 pub(super) fn reference() -> String {
@@ -55,17 +76,6 @@ pub(super) fn reference() -> String {
 #[cfg(test)]
 fn prose(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").replace('|', "\\|")
-}
-
-impl Key {
-    /// Its type and bounds in words.
-    #[cfg(test)]
-    fn type_text(&self) -> String {
-        match self.bounds {
-            Some((min, max)) => format!("{} from {min} to {max}", self.expected),
-            None => self.expected.to_owned(),
-        }
-    }
 }
 
 fn write_line(text: &mut String, line: std::fmt::Arguments<'_>) {

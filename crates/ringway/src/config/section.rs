@@ -1,6 +1,6 @@
 //! What a section of the configuration is made of. A section is declared once, by the macro [`section!`]: its fields
-//! with their types, defaults, bounds and meaning. The struct, the reading, `check-config --show` and
-//! `docs/configuration.md` all come from that declaration, so they cannot disagree.
+//! with their types, defaults, bounds and meaning. The struct, the reading, `check-config --show`,
+//! `--template` and `docs/configuration.md` all come from that declaration, so they cannot disagree.
 
 use super::reader::Reader;
 
@@ -13,6 +13,8 @@ pub(crate) struct Key {
     pub(crate) about: &'static [&'static str],
     /// What it must be.
     pub(crate) expected: &'static str,
+    /// A value that is right, as it is written in a file.
+    pub(crate) example: &'static str,
     /// What it is when nobody sets it, as in the environment; empty: not set.
     pub(crate) default: &'static str,
     /// The smallest and the largest value allowed, where there are such.
@@ -23,6 +25,14 @@ impl Key {
     /// The environment variable that sets it: `gateway.listen` is `RINGWAY_GATEWAY_LISTEN`.
     pub(crate) fn variable(&self) -> String {
         format!("RINGWAY_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// Its type and bounds in words.
+    pub(crate) fn type_text(&self) -> String {
+        match self.bounds {
+            Some((min, max)) => format!("{} from {min} to {max}", self.expected),
+            None => self.expected.to_owned(),
+        }
     }
 
     /// Its name inside its section.
@@ -64,6 +74,7 @@ macro_rules! section {
                     name: concat!($name, ".", stringify!($field)),
                     about: &[$($doc),+],
                     expected: <$Type as $crate::config::setting::Setting>::EXPECTED,
+                    example: <$Type as $crate::config::setting::Setting>::EXAMPLE,
                     default: $default,
                     bounds: section!(@bounds $($min $max)?),
                 },

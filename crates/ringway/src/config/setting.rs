@@ -47,8 +47,8 @@ impl Flaw {
     }
 
     /// The value as a whole is no `T`, because of this.
-    pub(crate) fn because<T: Setting>(value: &Value, because: impl ToString) -> Vec<Self> {
-        vec![Self::new::<T>(value, Some(because.to_string()))]
+    pub(crate) fn because<T: Setting>(value: &Value, because: &str) -> Vec<Self> {
+        vec![Self::new::<T>(value, Some(because.to_owned()))]
     }
 
     fn new<T: Setting>(value: &Value, because: Option<String>) -> Self {
@@ -170,7 +170,7 @@ impl std::fmt::Debug for Hidden {
 
 impl Setting for Hidden {
     const EXPECTED: &'static str = "a text";
-    const EXAMPLE: &'static str = "the output of `openssl rand -hex 32`";
+    const EXAMPLE: &'static str = "\"the output of openssl rand -hex 32\"";
     const SECRET: bool = true;
 
     fn read(value: &Value) -> Result<Self, Vec<Flaw>> {

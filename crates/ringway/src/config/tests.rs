@@ -72,68 +72,67 @@ fn a_key_that_is_none_is_refused_with_the_one_that_was_meant() {
     );
 }
 
+/// Files, each with what is wrong with its last line.
+const WRONG_TYPES: [(&str, &str); 15] = [
+    (
+        "[gateway]\nlisten = 'localhost'",
+        "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+    ),
+    (
+        "[gateway]\nlisten = 8080",
+        "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+    ),
+    (
+        "[gateway]\nopen_deadline = 5",
+        "gateway.open_deadline = 5: expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
+    ),
+    (
+        "[gateway]\nopen_deadline = 'soon'",
+        "gateway.open_deadline = \"soon\": expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
+    ),
+    (
+        "[gateway]\nlinks_per_worker = '2'",
+        "gateway.links_per_worker = \"2\": expected a whole number, such as 16",
+    ),
+    (
+        "[gateway]\nlinks_per_worker = -1",
+        "gateway.links_per_worker = -1: expected a whole number, such as 16",
+    ),
+    (
+        "[gateway]\nlinks_per_worker = 2.5",
+        "gateway.links_per_worker = 2.5: expected a whole number, such as 16",
+    ),
+    ("[worker]\necho = 'yes'", "worker.echo = \"yes\": expected true or false, such as true"),
+    (
+        "[limits]\nmessage_bytes_max = '1MB'",
+        "limits.message_bytes_max = \"1MB\": expected a number of bytes, such as \"64KiB\"",
+    ),
+    (
+        "[sessions]\non_slow_consumer = 'wait'",
+        "sessions.on_slow_consumer = \"wait\": expected \"close\" or \"drop_oldest\", such as \"close\"",
+    ),
+    (
+        "[cluster]\nstrategy = 'maglev'",
+        "cluster.strategy = \"maglev\": expected \"slots\" or \"hashring\", such as \"slots\"",
+    ),
+    ("[auth]\nsources = 'bearer'", "auth.sources = \"bearer\": expected a list, such as [\"query:token\"]"),
+    (
+        "[auth]\nsources = [\n'bearer', 'header:x']",
+        "auth.sources[1] = \"header:x\": expected \"bearer\", \"query:NAME\", \"subprotocol:PREFIX\" or \"cookie:NAME\", such as \"query:token\"",
+    ),
+    (
+        "[gateway]\npaths = ['ws']",
+        "gateway.paths[0] = \"ws\": expected a path that begins with \"/\" (exactly this one) or with \"*/\" (its end), such as \"*/ws\"",
+    ),
+    (
+        "[node]\nrpc_listen = 1979-05-27",
+        "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+    ),
+];
+
 #[test]
 fn a_value_of_another_type_is_refused() {
-    let cases = [
-        (
-            "[gateway]\nlisten = 'localhost'",
-            "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
-        ),
-        (
-            "[gateway]\nlisten = 8080",
-            "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
-        ),
-        (
-            "[gateway]\nopen_deadline = 5",
-            "gateway.open_deadline = 5: expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
-        ),
-        (
-            "[gateway]\nopen_deadline = 'soon'",
-            "gateway.open_deadline = \"soon\": expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"",
-        ),
-        (
-            "[gateway]\nlinks_per_worker = '2'",
-            "gateway.links_per_worker = \"2\": expected a whole number, such as 16",
-        ),
-        (
-            "[gateway]\nlinks_per_worker = -1",
-            "gateway.links_per_worker = -1: expected a whole number, such as 16",
-        ),
-        (
-            "[gateway]\nlinks_per_worker = 2.5",
-            "gateway.links_per_worker = 2.5: expected a whole number, such as 16",
-        ),
-        ("[worker]\necho = 'yes'", "worker.echo = \"yes\": expected true or false, such as true"),
-        (
-            "[limits]\nmessage_bytes_max = '1MB'",
-            "limits.message_bytes_max = \"1MB\": expected a number of bytes, such as \"64KiB\"",
-        ),
-        (
-            "[sessions]\non_slow_consumer = 'wait'",
-            "sessions.on_slow_consumer = \"wait\": expected \"close\" or \"drop_oldest\", such as \"close\"",
-        ),
-        (
-            "[cluster]\nstrategy = 'maglev'",
-            "cluster.strategy = \"maglev\": expected \"slots\" or \"hashring\", such as \"slots\"",
-        ),
-        (
-            "[auth]\nsources = 'bearer'",
-            "auth.sources = \"bearer\": expected a list, such as [\"query:token\"]",
-        ),
-        (
-            "[auth]\nsources = [\n'bearer', 'header:x']",
-            "auth.sources[1] = \"header:x\": expected \"bearer\", \"query:NAME\", \"subprotocol:PREFIX\" or \"cookie:NAME\", such as \"query:token\"",
-        ),
-        (
-            "[gateway]\npaths = ['ws']",
-            "gateway.paths[0] = \"ws\": expected a path that begins with \"/\" (exactly this one) or with \"*/\" (its end), such as \"*/ws\"",
-        ),
-        (
-            "[node]\nrpc_listen = 1979-05-27",
-            "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
-        ),
-    ];
-    for (file, expected) in cases {
+    for (file, expected) in WRONG_TYPES {
         let line = if file.contains("[\n") { 3 } else { 2 };
         check_file(file, &[&format!("ringway.toml:{line}: {expected}")]);
     }
@@ -221,8 +220,15 @@ fn files_and_keys_are_looked_into() {
         "[gateway.tls]\ncert_file = '/nonexistent.pem'",
         &[
             "ringway.toml:2: gateway.tls.cert_file = \"/nonexistent.pem\": gateway.tls.key_file is missing: set both or neither",
-            "ringway.toml:2: gateway.tls.cert_file = \"/nonexistent.pem\": the file cannot be read: No such file or directory (os error 2)",
         ],
+    );
+    let told = mistakes(&Given {
+        file: "[gateway.tls]\ncert_file = '/none.pem'\nkey_file = '/none.key'",
+        ..NOTHING
+    });
+    assert!(
+        told[0].starts_with("ringway.toml:2: gateway.tls.cert_file = \"/none.pem\": /none.pem: no cert"),
+        "{told:?}"
     );
     let told = mistakes(&Given { file: "[auth]\nmode = 'jwt'\n[auth.jwt]\nsecret = 'tooshort'", ..NOTHING });
     assert!(told[0].starts_with("ringway.toml:4: auth.jwt.secret = \"(hidden)\": "), "{told:?}");
@@ -392,6 +398,31 @@ fn what_is_shown_can_be_read_again_and_holds_no_secret() {
         "{shown}"
     );
     assert!(!shown.contains(secret) && !format!("{config:?}").contains(secret));
+}
+
+#[test]
+fn the_template_without_its_comment_marks_is_the_defaults() {
+    let defaults = load(&NOTHING).unwrap();
+    let template = template(&defaults.effective);
+    load(&Given { file: &template, ..NOTHING }).unwrap();
+    let is_setting = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+    let count = template.lines().filter(is_setting).count();
+    assert!(count > 50, "{template}");
+    let uncommented: Vec<_> =
+        template.lines().map(|line| if is_setting(&line) { &line[1..] } else { line }).collect();
+    let again = load(&Given { file: &uncommented.join("\n"), ..NOTHING }).unwrap();
+    let values =
+        |config: &Config| config.effective.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>();
+    assert_eq!(values(&defaults), values(&again));
+}
+
+#[test]
+fn up_has_defaults_of_its_own() {
+    let up = load(&Given { role: Role::Up, ..NOTHING }).unwrap();
+    assert_eq!(up.settings.gateway.drain_window, Duration::ZERO);
+    let set = load(&Given { role: Role::Up, file: "[gateway]\ndrain_window = '1s'", ..NOTHING }).unwrap();
+    assert_eq!(set.settings.gateway.drain_window, Duration::from_secs(1));
+    assert!(show(&up.effective).contains("drain_window = \"0s\"  # default of ringway up"));
 }
 
 #[test]

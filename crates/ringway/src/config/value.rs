@@ -11,6 +11,8 @@ use toml::de::{DeInteger, DeTable, DeValue};
 pub(crate) enum Origin {
     /// Nowhere: it is the default.
     Default,
+    /// By a subcommand that has another default.
+    Command(&'static str),
     /// In a file, on this line.
     File { path: Arc<Path>, line: usize },
     /// In an environment variable of this name.
@@ -23,6 +25,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => write!(f, "default"),
+            Self::Command(name) => write!(f, "default of {name}"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),

@@ -54,9 +54,7 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     running.phase("clients leave", deadlines.clients);
     let config = parts::gateway(name.clone(), Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
-    let metrics = settings.gateway.metrics_on_client_listener.then(|| process.metrics.renderer());
-    let gateway =
-        Gateway::new(config, parts::gateway_parts(shared.views.clone(), connector, checked, metrics))?;
+    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, &process))?;
     let server = nodes::forwarding(RpcServer::new(name, rpc, &shared, settings), &shared, settings);
     let health = server.health.clone();
     let listener = Listener { socket: clients, tls: parts::tls(settings) };
@@ -86,7 +84,7 @@ async fn view(settings: &Settings, pool: &NodePool, process: &Process) -> anyhow
             Err(FollowError::ShutDown) => return Ok(None),
             Err(error @ FollowError::NoNodes) => return Err(error.into()),
             Err(error @ FollowError::NoneAnswers(_)) => {
-                warn!(%error, "waiting for a node that shows its ring")
+                warn!(%error, "waiting for a node that shows its ring");
             }
         }
         process.shutdown.run_until_cancelled(tokio::time::sleep(FOLLOW_REST)).await;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use ringway_auth::Authenticator;
 use ringway_cluster::Member;
 use ringway_gateway::{
-    ForwardConfig, GatewayConfig, GatewayParts, HttpConfig, LinkConfig, LinkConnector, MetricsRenderer,
-    PathRules, Routing, ShutdownConfig, SocketConfig, TlsFiles,
+    ForwardConfig, GatewayConfig, GatewayParts, HttpConfig, LinkConfig, LinkConnector, PathRules, Routing,
+    ShutdownConfig, SocketConfig, TlsFiles,
 };
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, PoolConfig, ServerConfig};
 use ringway_session::{self as session, Policy};
 use ringway_worker::{OnClientMessage, WorkerConfig};
 
-use crate::config::{Checked, MemberEntry, OnConflict, OnSlowConsumer, Settings, Verifier};
+use super::Process;
+use super::nodes::Shared;
+use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, Settings, Verifier};
 
 /// How nodes are called.
 pub(super) fn pool(settings: &Settings) -> PoolConfig {
@@ -152,18 +154,19 @@ pub(super) fn tls(settings: &Settings) -> Option<TlsFiles> {
 
 /// What a gateway needs of others.
 pub(super) fn gateway_parts(
-    views: ringway_cluster::Views,
+    shared: &Shared,
     connector: Arc<dyn LinkConnector>,
-    checked: &Checked,
-    metrics: Option<MetricsRenderer>,
+    process: &Process,
 ) -> GatewayParts {
+    let Config { settings, checked, .. } = &process.config;
+    let shows_metrics = settings.gateway.metrics_on_client_listener;
     GatewayParts {
-        views,
+        views: shared.views.clone(),
         connector,
         tokens: checked.extractor.clone(),
         authenticator: authenticator(&checked.verifier),
         origins: checked.origins.clone(),
-        metrics,
+        metrics: shows_metrics.then(|| process.metrics.renderer()),
     }
 }
 

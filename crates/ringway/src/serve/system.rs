@@ -52,10 +52,10 @@ pub(super) fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
         Ok(()) => {
-            tracing::debug!(open_files_max = ?limit.maximum, "as many files may be open as the system allows")
+            tracing::debug!(open_files_max = ?limit.maximum, "as many files may be open as the system allows");
         }
         Err(error) => {
-            tracing::warn!(%error, open_files_max = ?limit.current, "the limit of open files stays low")
+            tracing::warn!(%error, open_files_max = ?limit.current, "the limit of open files stays low");
         }
     }
 }

@@ -47,9 +47,7 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
     running.phase("clients leave", deadlines.clients);
     let config = parts::gateway("gateway".to_owned(), Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
-    let metrics = Some(process.metrics.renderer());
-    let gateway =
-        Gateway::new(config, parts::gateway_parts(shared.views.clone(), connector, checked, metrics))?;
+    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, &process))?;
     let server = RpcServer::new("the gateway".to_owned(), sockets.rpc, &shared, settings);
     let mut servers = vec![nodes::forwarding(server, &shared, settings)];
     let health = servers[0].health.clone();

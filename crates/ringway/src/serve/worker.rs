@@ -17,7 +17,7 @@ use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
 use super::{Process, keys, parts, tell_ready};
 use crate::cli::WorkerArgs;
-use crate::config::{Checked, Config, Role, Settings};
+use crate::config::{Config, Role, Settings};
 use crate::exit::Ending;
 
 /// Runs a worker until it is told to stop.
@@ -51,7 +51,7 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let health = server.health.clone();
     if let Some(socket) = clients {
         running.phase("clients leave", deadlines.clients);
-        let gateway = own_gateway(&node.worker, &shared, settings, checked, &process)?;
+        let gateway = own_gateway(&node.worker, &shared, &process)?;
         let listener = Listener { socket, tls: parts::tls(settings) };
         nodes::start_gateway(gateway, listener, health.clone(), &mut running);
         keys::watch(&checked.verifier, &process.end);
@@ -87,17 +87,10 @@ fn rpc_listen(settings: &Settings, rpc_url: &NodeUrl) -> anyhow::Result<SocketAd
 }
 
 /// The gateway for the clients that this worker takes itself.
-fn own_gateway(
-    worker: &Worker,
-    shared: &Shared,
-    settings: &Settings,
-    checked: &Checked,
-    process: &Process,
-) -> anyhow::Result<Gateway> {
+fn own_gateway(worker: &Worker, shared: &Shared, process: &Process) -> anyhow::Result<Gateway> {
     let id = worker.id().clone();
-    let config = parts::gateway(id.to_string(), Routing::OnlyHere(id), settings);
-    let metrics = settings.gateway.metrics_on_client_listener.then(|| process.metrics.renderer());
-    let parts = parts::gateway_parts(shared.views.clone(), link_to(worker.clone()), checked, metrics);
+    let config = parts::gateway(id.to_string(), Routing::OnlyHere(id), &process.config.settings);
+    let parts = parts::gateway_parts(shared, link_to(worker.clone()), process);
     Ok(Gateway::new(config, parts)?)
 }
 

@@ -117,8 +117,8 @@ pub(super) fn meaning(code: u16) -> &'static str {
         4300 => "the token has expired: get a new one, then reconnect",
         4400 => "replaced by a newer session of the same user: do not reconnect",
         4401 => "closed by the back end: do not reconnect",
-        4300..=4399 => "get a new token, then reconnect",
-        4400..=4499 => "do not reconnect",
+        4301..=4399 => "get a new token, then reconnect",
+        4402..=4499 => "do not reconnect",
         3000..=4999 => "chosen by the back end",
         _ => "not a code of ringway",
     }

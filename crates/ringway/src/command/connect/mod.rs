@@ -42,7 +42,7 @@ pub(crate) async fn connect(args: ConnectArgs) -> anyhow::Result<Ending> {
 }
 
 struct Client {
-    socket: WebSocketStream<Transport>,
+    socket: Box<WebSocketStream<Transport>>,
     events: Events,
     /// How many messages are still waited for; none: any number.
     messages_left: Option<u64>,
@@ -106,7 +106,7 @@ impl Client {
     async fn leave(mut self) -> anyhow::Result<Ending> {
         let goodbye = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::from_static("") };
         let closing = async {
-            self.socket.close(Some(goodbye)).await?;
+            self.socket.send(Message::Close(Some(goodbye))).await?;
             while let Some(arrived) = self.socket.next().await {
                 arrived?;
             }

@@ -32,7 +32,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// How a handshake ended.
 pub(super) enum Handshake {
     /// With a socket.
-    Opened { socket: WebSocketStream<Transport>, subprotocol: Option<String> },
+    Opened { socket: Box<WebSocketStream<Transport>>, subprotocol: Option<String> },
     /// With another answer than 101.
     Refused(Response<Vec<u8>>),
 }
@@ -50,7 +50,7 @@ pub(super) async fn handshake(args: &ConnectArgs) -> anyhow::Result<Handshake> {
             Ok((socket, response)) => {
                 let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
                 let subprotocol = chosen.map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
-                Ok(Handshake::Opened { socket, subprotocol })
+                Ok(Handshake::Opened { socket: Box::new(socket), subprotocol })
             }
             Err(Error::Http(response)) => Ok(Handshake::Refused(response.map(Option::unwrap_or_default))),
             Err(error) => Err(anyhow!(error).context(format!("no WebSocket at {}", args.url))),
