@@ -40,6 +40,10 @@ async fn the_open_frame_says_who_came_and_the_answer_carries_the_subprotocol() {
     let head = read_head(&mut stream).await.to_lowercase();
     assert!(head.starts_with("http/1.1 101 "), "{head}");
     assert!(head.contains("sec-websocket-protocol: chat\r\n"), "{head}");
+    assert!(
+        !head.contains("content-length") && !head.contains("transfer-encoding"),
+        "RFC 9110 section 8.6: {head}"
+    );
     assert!(head.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{head}");
 
     let open = bench.worker.hears_open("alice-room7").await;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -20,6 +20,8 @@ use crate::metrics::Meters;
 pub(crate) struct Outbound {
     state: Mutex<State>,
     reader: AtomicWaker,
+    /// Whether the end is there: a look at it without the lock, for each time that the client's task wakes up.
+    ended: AtomicBool,
     /// Cost of what was put in and has not left for the client.
     waiting_bytes: AtomicU64,
     /// Cost of what has left for the client and was not told to the worker.
@@ -51,6 +53,7 @@ impl Outbound {
         Self {
             state: Mutex::default(),
             reader: AtomicWaker::new(),
+            ended: AtomicBool::new(false),
             waiting_bytes: AtomicU64::new(0),
             untold_bytes: AtomicU64::new(0),
             meters,
@@ -74,6 +77,7 @@ impl Outbound {
     /// Says how it ends, unless that has been said already.
     pub(crate) fn end(&self, end: End) {
         self.state.lock().end.get_or_insert(Box::new(end));
+        self.ended.store(true, Ordering::Release);
         self.reader.wake();
     }
 
@@ -89,7 +93,7 @@ impl Outbound {
 
     /// How it ends, if that has been said.
     pub(crate) fn ended(&self) -> Option<End> {
-        self.state.lock().end.as_deref().cloned()
+        if self.ended.load(Ordering::Acquire) { self.state.lock().end.as_deref().cloned() } else { None }
     }
 
     /// Notes that messages of this cost have left for the client. Gives the cost that the worker has not been told.

@@ -8,6 +8,7 @@
 //! cost a frame each in the other direction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const FRAME_OVERHEAD_BYTES: usize = 64;
 pub(crate) struct SendQueue {
     state: Mutex<State>,
     writer: Notify,
+    /// Whether there is no room: a look at it without the lock, for each time that a client is read.
+    full: AtomicBool,
     bytes_max: usize,
     meters: Arc<Meters>,
 }
@@ -53,7 +56,13 @@ pub(crate) struct WaitingSince(Option<u32>);
 
 impl SendQueue {
     pub(crate) fn new(bytes_max: usize, meters: Arc<Meters>) -> Self {
-        Self { state: Mutex::default(), writer: Notify::new(), bytes_max, meters }
+        Self {
+            state: Mutex::default(),
+            writer: Notify::new(),
+            full: AtomicBool::new(false),
+            bytes_max,
+            meters,
+        }
     }
 
     /// Puts a frame in. On a broken link it is forgotten: what it spoke of is gone.
@@ -87,8 +96,11 @@ impl SendQueue {
 
     /// Whether there is room for another message of a client. If not, the task is woken when there is.
     pub(crate) fn poll_room(&self, cx: &Context<'_>, since: &mut WaitingSince) -> Poll<()> {
+        if !self.full.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
         let mut state = self.state.lock();
-        if state.bytes <= self.bytes_max || state.closed {
+        if !self.full.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
         if since.0 != Some(state.round) {
@@ -138,7 +150,7 @@ impl SendQueue {
         state.bytes -= bytes;
         self.meters.link_queued.subtract(bytes as u64);
         if state.bytes <= self.bytes_max {
-            wake_all(&mut state);
+            self.make_room(&mut state);
         }
     }
 
@@ -150,7 +162,7 @@ impl SendQueue {
         state.reports = Vec::new();
         self.meters.link_queued.subtract(state.bytes as u64);
         state.bytes = 0;
-        wake_all(&mut state);
+        self.make_room(&mut state);
     }
 
     fn add(&self, state: &mut State, frame: Frame) {
@@ -162,6 +174,17 @@ impl SendQueue {
         state.bytes += cost;
         self.meters.link_queued.add(cost as u64);
         state.frames.push(frame);
+        if state.bytes > self.bytes_max {
+            self.full.store(true, Ordering::Release);
+        }
+    }
+
+    fn make_room(&self, state: &mut State) {
+        self.full.store(false, Ordering::Release);
+        state.round = state.round.wrapping_add(1);
+        for waker in std::mem::take(&mut state.waiting) {
+            waker.wake();
+        }
     }
 
     fn look(&self) -> Option<Filled> {
@@ -201,9 +224,92 @@ pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
     payload + FRAME_OVERHEAD_BYTES
 }
 
-fn wake_all(state: &mut State) {
-    state.round = state.round.wrapping_add(1);
-    for waker in std::mem::take(&mut state.waiting) {
-        waker.wake();
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use ringway_proto::v1::{ClientMessage, PayloadKind};
+    use tungstenite::Message;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn message(bytes: usize) -> Frame {
+        let payload = vec![0; bytes].into();
+        Frame::Message(ClientMessage { channel: 1, payload, kind: PayloadKind::Binary.into() })
+    }
+
+    #[test]
+    fn readers_wait_above_the_bound_and_are_woken_once_below_it() {
+        let queue = SendQueue::new(1000, Meters::new());
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let (cx, mut since) = (Context::from_waker(&waker), WaitingSince::default());
+        queue.push(message(1000 - FRAME_OVERHEAD_BYTES));
+        assert!(queue.poll_room(&cx, &mut since).is_ready(), "exactly the bound is room");
+        queue.push(message(0));
+        for _ in 0..3 {
+            assert!(queue.poll_room(&cx, &mut since).is_pending());
+        }
+        let frames = queue.take();
+        assert!(queue.poll_room(&cx, &mut since).is_pending(), "taken is not sent");
+        queue.sent(frames.iter().map(cost_bytes).sum());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "three looks, one waker");
+        assert!(queue.poll_room(&cx, &mut since).is_ready());
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_holds_up_nobody() {
+        let meters = Meters::new();
+        let queue = SendQueue::new(10, Arc::clone(&meters));
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let (cx, mut since) = (Context::from_waker(&waker), WaitingSince::default());
+        queue.push(message(100));
+        assert!(queue.poll_room(&cx, &mut since).is_pending());
+        queue.close();
+        queue.push(message(100));
+        assert!(queue.poll_room(&cx, &mut since).is_ready());
+        assert_eq!(
+            (woken.0.load(Ordering::Relaxed), queue.take().len(), meters.link_queued.now()),
+            (1, 0, 0)
+        );
+    }
+
+    #[test]
+    fn small_reports_gather_and_large_ones_do_not_wait() {
+        let meters = Meters::new();
+        let queue = SendQueue::new(1000, Arc::clone(&meters));
+        let outbound = Arc::new(Outbound::new(meters));
+        let give = |bytes: usize| {
+            outbound.push(Message::binary(vec![0; bytes]));
+            let cost = outbound.take().iter().map(super::super::outbound::cost_bytes).sum();
+            queue.written(7, &outbound, cost);
+        };
+        let reported = || -> Vec<u64> {
+            let bytes = |frame: GatewayFrame| match frame.frame {
+                Some(Frame::Written(written)) => written.bytes,
+                other => panic!("{other:?}"),
+            };
+            queue.take().into_iter().map(bytes).collect()
+        };
+        (0..10).for_each(|_| give(36));
+        assert_eq!(reported(), [0; 0]);
+        queue.gather_reports();
+        assert_eq!(reported(), [1000]);
+        give(36);
+        give(20_000);
+        assert_eq!(reported(), [100 + 20_064], "with what was gathered");
+        queue.gather_reports();
+        assert_eq!(reported(), [0; 0], "nothing is told twice");
     }
 }

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use ringway_auth::{Authenticator, OriginConfig, OriginPolicy, Plain, TokenExtractor};
 use ringway_cluster::{Lease, Member, MemoryRegistry, Registry, Views, views};
 use ringway_gateway::{
-    Gateway, GatewayConfig, GatewayParts, GatewayStream, InProcess, Listener, MetricsRenderer, TlsFiles,
-    WorkerStream,
+    Gateway, GatewayConfig, GatewayParts, GatewayStream, InProcess, LinkConnector, Listener, MetricsRenderer,
+    TlsFiles, WorkerStream,
 };
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::worker_frame::Frame as Told;
@@ -211,7 +211,7 @@ impl FakeWorker {
     }
 
     /// The other half of [`InProcess`].
-    pub fn connector(&self) -> Arc<dyn ringway_gateway::LinkConnector> {
+    pub fn connector(&self) -> Arc<dyn LinkConnector> {
         let worker = self.clone();
         Arc::new(InProcess::new(move |says| {
             let worker = worker.clone();
@@ -296,6 +296,10 @@ pub struct Setup {
     pub tls: Option<TlsFiles>,
     /// Whether the worker is in the view.
     pub joined: bool,
+    /// Who is in the view instead of the worker.
+    pub member: Option<Member>,
+    /// How it is reached, if not in the process.
+    pub connector: Option<Arc<dyn LinkConnector>>,
 }
 
 impl Default for Setup {
@@ -314,6 +318,8 @@ impl Default for Setup {
             metrics: None,
             tls: None,
             joined: true,
+            member: None,
+            connector: None,
         }
     }
 }
@@ -339,12 +345,13 @@ impl Bench {
         change(&mut setup);
         let worker = FakeWorker::new("w1");
         let registry = MemoryRegistry::new();
-        let lease = if setup.joined { registry.join(worker.member()).await.ok() } else { None };
+        let member = setup.member.unwrap_or_else(|| worker.member());
+        let lease = if setup.joined { registry.join(member).await.ok() } else { None };
         let shutdown = CancellationToken::new();
         let views = views(&registry, Strategy::Slots, CancellationToken::new());
         let parts = GatewayParts {
             views: views.clone(),
-            connector: worker.connector(),
+            connector: setup.connector.unwrap_or_else(|| worker.connector()),
             tokens: setup.tokens,
             authenticator: setup.authenticator,
             origins: OriginPolicy::new(&setup.origins).expect("origins"),
