@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use ringway_proto::v1;
 use ringway_rpc::{ClusterSecret, NodePool, NodeUrl, PoolConfig};
+use ringway_sender::{Sender, SenderConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -12,7 +15,7 @@ use tokio::process::Command;
 use crate::client::Client;
 use crate::metrics::Metrics;
 use crate::process::Process;
-use crate::{address, raise_file_limit, required};
+use crate::{PATIENCE, address, raise_file_limit, required};
 
 /// How a cluster shall be.
 #[derive(Clone, Debug)]
@@ -92,6 +95,12 @@ impl Cluster {
         NodePool::new(self.site.secret.clone(), PoolConfig::default())
     }
 
+    /// A sender that learns the ring from the first gateway.
+    pub async fn sender(&self) -> Sender {
+        let config = SenderConfig::new([self.gateways[0].url()], self.site.secret.clone());
+        Sender::connect(config).await.expect("the gateway shows the ring")
+    }
+
     /// All nodes, workers first.
     pub fn nodes(&mut self) -> impl Iterator<Item = &mut Node> {
         self.workers.iter_mut().chain(&mut self.gateways)
@@ -104,6 +113,24 @@ impl Cluster {
             sum += worker.metrics().await.sum(name, labels);
         }
         sum
+    }
+
+    /// Waits until every node reaches every worker. A node that started earlier than another has found it missing, and
+    /// looks again only after a moment; until then its answers say which workers it could not ask.
+    async fn settle(&self) {
+        let (pool, deadline) = (self.pool(), Instant::now() + PATIENCE);
+        for node in self.workers.iter().chain(&self.gateways) {
+            let mut client = pool.node(&node.url()).delivery();
+            loop {
+                let request = v1::SendToAllRequest { message: Some(v1::Message::default()), routing: None };
+                let answer = client.send_to_all(request).await;
+                if answer.as_ref().is_ok_and(|receipt| receipt.get_ref().workers_unreached.is_empty()) {
+                    break;
+                }
+                assert!(Instant::now() < deadline, "{} does not reach every worker: {answer:?}", node.name);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
     }
 
     /// Holds that every process runs and that none has panicked.
@@ -156,7 +183,9 @@ impl ClusterBuilder {
             node.ready = node.process.ready().await;
         }
         let gateways = starting.split_off(self.workers);
-        Cluster { workers: starting, gateways, site }
+        let cluster = Cluster { workers: starting, gateways, site };
+        cluster.settle().await;
+        cluster
     }
 
     fn site(&self) -> Site {

@@ -52,12 +52,57 @@ pub async fn get(server: SocketAddr, path: &str) -> Answer {
         .await
 }
 
-/// A proper opening handshake of a WebSocket, with further header lines.
-pub fn handshake(path: &str, headers: &[&str]) -> String {
-    const PROPER: &str = "Host: ringway\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let further: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    format!("GET {path} HTTP/1.1\r\n{PROPER}{further}\r\n")
+/// The request of an opening handshake: proper as it begins, to be spoiled.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    line: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Handshake {
+    /// A proper handshake (RFC 6455 section 4.1) for this path and query.
+    pub fn at(target: &str) -> Self {
+        let headers = [
+            ("Host", "ringway.test"),
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { line: format!("GET {target} HTTP/1.1"), headers }
+    }
+
+    /// With another request line.
+    pub fn line(self, line: &str) -> Self {
+        Self { line: line.to_owned(), ..self }
+    }
+
+    /// With one more header.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Without a header.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(found, _)| found != name);
+        self
+    }
+
+    /// With another value of a header.
+    pub fn but(self, name: &str, value: &str) -> Self {
+        self.without(name).with(name, value)
+    }
+
+    /// Sends it and reads the answer.
+    pub async fn answer(&self, server: SocketAddr) -> Answer {
+        let headers = self
+            .headers
+            .iter()
+            .fold(String::new(), |text, (name, value)| text + name + ": " + value + "\r\n");
+        exchange(server, format!("{}\r\n{headers}\r\n", self.line).as_bytes()).await
+    }
 }
 
 async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Answer>> {

@@ -22,12 +22,18 @@ const LINES_MAX: usize = 200;
 pub struct Process {
     name: String,
     child: Child,
-    stdout: watch::Receiver<Lines>,
-    stderr: watch::Receiver<Lines>,
+    stdout: watch::Receiver<Output>,
+    stderr: watch::Receiver<Output>,
 }
 
-/// The last lines of an output.
-type Lines = VecDeque<String>;
+/// What a process wrote to an output.
+#[derive(Default)]
+struct Output {
+    /// The last lines.
+    lines: VecDeque<String>,
+    /// The first line that tells of a panic.
+    panic: Option<String>,
+}
 
 impl Process {
     /// Starts a program. `name` is what failures call it.
@@ -65,17 +71,17 @@ impl Process {
 
     /// Waits for a line on stdout.
     pub async fn line(&mut self, what: &str, right: impl Fn(&str) -> bool) -> String {
-        line(&self.name, self.stdout.clone(), what, right).await
+        self.line_of(self.stdout.clone(), what, right).await
     }
 
     /// Waits for a line on stderr.
     pub async fn error_line(&mut self, what: &str, right: impl Fn(&str) -> bool) -> String {
-        line(&self.name, self.stderr.clone(), what, right).await
+        self.line_of(self.stderr.clone(), what, right).await
     }
 
     /// The end of what it wrote to stderr.
     pub fn stderr(&self) -> String {
-        self.stderr.borrow().iter().fold(String::new(), |text, line| text + line + "\n")
+        self.stderr.borrow().lines.iter().fold(String::new(), |text, line| text + line + "\n")
     }
 
     /// Asks it to end (SIGTERM).
@@ -93,6 +99,8 @@ impl Process {
     pub async fn exit(&mut self, deadline: Duration) -> ExitStatus {
         let ended = tokio::time::timeout(deadline, self.child.wait()).await;
         let status = ended.unwrap_or_else(|_| panic!("{} did not end within {deadline:?}", self.name));
+        // Its last words are read until its end of the pipe is closed.
+        while self.stderr.changed().await.is_ok() {}
         status.expect("a child can be waited for")
     }
 
@@ -100,7 +108,26 @@ impl Process {
     pub fn assert_sound(&mut self) {
         let ended = self.child.try_wait().expect("a child can be waited for");
         assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
-        assert!(!self.stderr().contains("panicked at"), "{} panicked", self.name);
+        let panic = &self.stderr.borrow().panic;
+        assert!(panic.is_none(), "{} panicked: {panic:?}", self.name);
+    }
+
+    async fn line_of(
+        &mut self,
+        mut output: watch::Receiver<Output>,
+        what: &str,
+        right: impl Fn(&str) -> bool,
+    ) -> String {
+        let found = |output: &Output| output.lines.iter().find(|line| right(line)).cloned();
+        let waited = tokio::time::timeout(PATIENCE, output.wait_for(|output| found(output).is_some())).await;
+        match waited {
+            Ok(Ok(output)) => found(&output).expect("it was found"),
+            Ok(Err(_)) => {
+                let status = self.exit(PATIENCE).await;
+                panic!("{} ended before {what} ({status})", self.name);
+            }
+            Err(_) => panic!("{}: {what} did not come within {PATIENCE:?}", self.name),
+        }
     }
 }
 
@@ -112,35 +139,27 @@ impl Drop for Process {
     }
 }
 
-async fn line(
-    name: &str,
-    mut lines: watch::Receiver<Lines>,
-    what: &str,
-    right: impl Fn(&str) -> bool,
-) -> String {
-    let found = |lines: &Lines| lines.iter().find(|line| right(line)).cloned();
-    let waited = tokio::time::timeout(PATIENCE, lines.wait_for(|lines| found(lines).is_some())).await;
-    match waited {
-        Ok(Ok(lines)) => found(&lines).expect("it was found"),
-        Ok(Err(_)) => panic!("{name} ended before {what}"),
-        Err(_) => panic!("{name}: {what} did not come within {PATIENCE:?}"),
-    }
-}
-
 /// Reads an output line by line to its end.
-fn follow(output: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<Lines> {
-    let (sender, receiver) = watch::channel(Lines::new());
+fn follow(output: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<Output> {
+    let (sender, receiver) = watch::channel(Output::default());
     tokio::spawn(async move {
         let mut lines = BufReader::new(output).lines();
         // An error means that the process is gone, and so does the end.
         while let Ok(Some(line)) = lines.next_line().await {
-            sender.send_modify(|lines| {
-                if lines.len() == LINES_MAX {
-                    lines.pop_front();
-                }
-                lines.push_back(line);
-            });
+            sender.send_modify(|output| output.push(line));
         }
     });
     receiver
+}
+
+impl Output {
+    fn push(&mut self, line: String) {
+        if self.panic.is_none() && line.contains("panicked at") {
+            self.panic = Some(line.clone());
+        }
+        if self.lines.len() == LINES_MAX {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
 }

@@ -1,0 +1,194 @@
+//! Whoever is killed, and whenever: nobody else falls, and nothing of the dead stays behind.
+
+use std::time::{Duration, Instant};
+
+use ringway_e2e::{Client, Cluster, Node, PATIENCE, metrics, procfs};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// File descriptors and threads that a process may have more of than before: links, and connections of the test itself
+/// that have not ended yet.
+const SLACK: usize = 8;
+
+/// What a process holds that must not grow.
+#[derive(Clone, Copy, Debug)]
+struct Holdings {
+    files: usize,
+    threads: u64,
+}
+
+impl Holdings {
+    fn of(node: &Node) -> Self {
+        let id = node.process.id();
+        Self { files: procfs::open_files(id), threads: procfs::threads(id) }
+    }
+
+    fn of_all(nodes: &[Node]) -> Vec<Self> {
+        nodes.iter().map(Self::of).collect()
+    }
+}
+
+/// Waits until a process holds no more than before.
+async fn until_released(node: &Node, before: Holdings) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = Holdings::of(node);
+        if now.files <= before.files + SLACK && now.threads <= before.threads + SLACK as u64 {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{} holds {now:?}, and held {before:?} before",
+            node.process.name()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until a worker has nothing of any client.
+async fn until_forgotten(worker: &Node) {
+    for gauge in ["sessions", "users", "groups", "link_queue_bytes"] {
+        metrics::until(worker.status(), &format!("ringway_worker_{gauge}"), &[], |value| value == 0.0).await;
+    }
+}
+
+/// Waits until a gateway has nothing of any client.
+async fn until_left(gateway: &Node) {
+    for gauge in ["connections", "queue_bytes", "link_queue_bytes"] {
+        metrics::until(gateway.status(), &format!("ringway_gateway_{gauge}"), &[], |value| value == 0.0)
+            .await;
+    }
+}
+
+/// Waits until the workers have so many sessions in all.
+async fn until_sessions(cluster: &Cluster, expected: f64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let sessions = cluster.over_workers("ringway_worker_sessions", &[]).await;
+        if sessions == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the workers have {sessions} sessions, not {expected}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// One client that ends in one of the ways in which clients end.
+async fn live_and_die(server: std::net::SocketAddr, number: usize) {
+    let token = format!("user{}-room{}", number % 300, number % 7);
+    match number % 5 {
+        0 => Client::connect(server, &token).await.close().await,
+        1 => drop(Client::connect(server, &token).await),
+        2 => Client::connect(server, &token).await.kill(),
+        3 => {
+            let mut client = Client::connect(server, &token).await;
+            client.send("x".repeat(100_000)).await;
+            client.kill();
+        }
+        // Gone while the handshake is under way.
+        _ => {
+            let mut stream = TcpStream::connect(server).await.expect("the gateway listens");
+            let request = format!(
+                "GET /ws?token={token} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            let part = if number.is_multiple_of(2) { request.len() } else { request.len() / 2 };
+            stream.write_all(&request.as_bytes()[..part]).await.expect("the gateway reads");
+            stream.set_zero_linger().expect("an open socket takes options");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_clients_come_and_die_and_leave_nothing() {
+    let mut cluster = Cluster::builder().workers(2).worker_arguments(&["--echo"]).start().await;
+    live_and_die(cluster.clients(), 0).await;
+    until_sessions(&cluster, 0.0).await;
+    let (workers, gateway) = (Holdings::of_all(&cluster.workers), Holdings::of(&cluster.gateways[0]));
+    for round in 0..10 {
+        let (server, mut living) = (cluster.clients(), JoinSet::new());
+        for number in 0..100 {
+            living.spawn(live_and_die(server, round * 100 + number));
+        }
+        living.join_all().await;
+    }
+    until_left(&cluster.gateways[0]).await;
+    until_released(&cluster.gateways[0], gateway).await;
+    for (worker, before) in cluster.workers.iter().zip(workers) {
+        until_forgotten(worker).await;
+        until_released(worker, before).await;
+    }
+    cluster.assert_sound();
+    let mut alice = cluster.client("alice").await;
+    cluster.sender().await.send_to_user("alice", "still fine").await.expect("it is taken");
+    assert_eq!(alice.text().await, "still fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_gateway_leaves_no_sessions() {
+    let mut cluster = Cluster::builder().workers(2).gateways(2).start().await;
+    let _stays = Client::connect(cluster.gateways[1].clients(), "stays").await;
+    until_sessions(&cluster, 1.0).await;
+    let workers = Holdings::of_all(&cluster.workers);
+    for _ in 0..3 {
+        let mut clients = Vec::new();
+        for number in 0..200 {
+            clients.push(cluster.client(&format!("user{number}-room")).await);
+        }
+        until_sessions(&cluster, 201.0).await;
+        // Killed with sends under way.
+        let sender = cluster.sender().await;
+        let sending = tokio::spawn(async move {
+            for number in 0..2_000 {
+                sender
+                    .send_to_user(format!("user{}-room", number % 200), "hello")
+                    .await
+                    .expect("it is answered");
+            }
+        });
+        cluster.gateways[0].restart().await;
+        until_sessions(&cluster, 1.0).await;
+        sending.await.expect("every send is answered");
+    }
+    for (worker, before) in cluster.workers.iter().zip(workers) {
+        until_released(worker, before).await;
+    }
+    cluster.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_takes_only_its_own_sessions_along() {
+    const CLIENTS: usize = 150;
+    let mut cluster = Cluster::builder().workers(3).start().await;
+    let gateway = Holdings::of(&cluster.gateways[0]);
+    for _ in 0..3 {
+        let view = cluster.sender().await.views().current();
+        let (mut on_it, mut elsewhere) = (Vec::new(), Vec::new());
+        for number in 0..CLIENTS {
+            let user = format!("user{number}");
+            let client = cluster.client(&user).await;
+            let is_on_it = view.owner(&user).is_some_and(|owner| owner.id.as_str() == "w1");
+            if is_on_it { on_it.push(client) } else { elsewhere.push((user, client)) }
+        }
+        assert!(on_it.len() > 20 && elsewhere.len() > 20);
+        cluster.workers[0].process.kill().await;
+        for client in on_it {
+            assert_eq!(client.closed().await.0, 1012, "reconnect now");
+        }
+        let sender = cluster.sender().await;
+        for (user, client) in &mut elsewhere {
+            assert_eq!(
+                sender.send_to_user(user.as_str(), "unharmed").await.expect("it is taken").sessions,
+                1
+            );
+            assert_eq!(client.text().await, "unharmed");
+        }
+        drop(elsewhere);
+        cluster.workers[0].restart().await;
+        until_left(&cluster.gateways[0]).await;
+        until_sessions(&cluster, 0.0).await;
+    }
+    until_released(&cluster.gateways[0], gateway).await;
+    cluster.assert_sound();
+}

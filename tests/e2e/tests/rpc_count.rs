@@ -1,0 +1,66 @@
+//! What a message costs: one RPC to a user, whatever the number of workers.
+
+use ringway_e2e::Cluster;
+use ringway_sender::Outcome;
+
+const SERVED: &str = "ringway_rpc_server_calls_total";
+
+/// How many calls the workers have answered: of one method, and of all.
+async fn served(cluster: &Cluster, method: &str) -> (f64, f64) {
+    let method = format!("method=\"ringway.v1.{method}\"");
+    (cluster.over_workers(SERVED, &[&method]).await, cluster.over_workers(SERVED, &[]).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_to_a_user_is_exactly_one_rpc() {
+    const SENDS: u32 = 200;
+    for workers in [1, 16] {
+        let cluster = Cluster::start(workers).await;
+        let sender = cluster.sender().await;
+        let mut clients = Vec::new();
+        for number in 0..40 {
+            clients.push(cluster.client(&format!("user{number}")).await);
+        }
+        let (calls_before, before) = (sender.calls(), served(&cluster, "Delivery/SendToUser").await);
+        for number in 0..SENDS {
+            let receipt =
+                sender.send_to_user(format!("user{}", number % 40), "hello").await.expect("it is taken");
+            assert_eq!(receipt.outcome, Outcome::Delivered);
+        }
+        assert_eq!(
+            sender.calls() - calls_before,
+            u64::from(SENDS),
+            "the sender's calls at {workers} workers"
+        );
+        let after = served(&cluster, "Delivery/SendToUser").await;
+        assert_eq!(after.0 - before.0, f64::from(SENDS), "sends answered by {workers} workers");
+        assert_eq!(after.1 - before.1, f64::from(SENDS), "calls of any kind between {workers} workers");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_to_a_group_asks_only_workers_with_members() {
+    let cluster = Cluster::start(8).await;
+    let sender = cluster.sender().await;
+    let mut clients = Vec::new();
+    for number in 0..3 {
+        clients.push(cluster.client(&format!("user{number}-room7")).await);
+    }
+    let view = sender.views().current();
+    let owner = |key: &str| view.owner(key).map(|member| member.id.clone());
+    let home = owner("room7");
+    let mut holders: Vec<_> = (0..3).map(|number| owner(&format!("user{number}-room7"))).collect();
+    holders.sort();
+    holders.dedup();
+    let asked = holders.iter().filter(|holder| **holder != home).count();
+
+    let before = served(&cluster, "Peer/DeliverLocal").await;
+    const SENDS: usize = 50;
+    for _ in 0..SENDS {
+        let receipt = sender.send_to_group("room7", "hello").await.expect("it is taken");
+        assert_eq!(receipt.sessions, 3);
+    }
+    let after = served(&cluster, "Peer/DeliverLocal").await;
+    assert_eq!(after.0 - before.0, (SENDS * asked) as f64, "home {home:?}, members at {holders:?}");
+    assert_eq!(after.1 - before.1, (SENDS * (asked + 1)) as f64, "calls of any kind");
+}
