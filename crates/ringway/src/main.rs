@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
             // Where stderr is gone too there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "ringway: {error:#}");
+            let _ = writeln!(std::io::stderr(), "ringway: {}", output::chain(&error));
             ExitCode::FAILURE
         }
     }

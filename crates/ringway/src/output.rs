@@ -38,7 +38,7 @@ pub(crate) fn line(text: impl Display) -> anyhow::Result<()> {
 /// Writes a value as JSON on one line.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?)
 }
@@ -46,7 +46,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Writes bytes as they are.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
@@ -71,6 +71,19 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     std::iter::once(lay(heading)).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
+/// An error and its causes on one line. A cause that its effect tells already is passed over.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match text.as_str() {
+            "" => text = cause,
+            told if told.contains(&cause) => {}
+            _ => text = format!("{text}: {cause}"),
+        }
+    }
+    text
+}
+
 /// `1 session`, `2 sessions`.
 pub(crate) fn count(number: impl Into<u64>, what: &str) -> String {
     match number.into() {
@@ -87,6 +100,13 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let rows = [["w1".to_owned(), "87381".to_owned()], ["wörker".to_owned(), "2".to_owned()]];
         assert_eq!(table(["id", "slots"], &rows), "id      slots\nw1      87381\nwörker  2");
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let error =
+            anyhow::anyhow!("connection refused").context("cannot send: connection refused").context("send");
+        assert_eq!(chain(&error), "send: cannot send: connection refused");
     }
 
     #[test]

@@ -12,7 +12,7 @@ Examples:
   ringway ring show --node http://10.0.0.1:7071         # of another one
   ringway ring locate alice-room7
   ringway ring diff --add w4 --remove w1                # what would move
-  ringway ring diff --member w1 --member w2=2 --add w3  # without a cluster: three workers, the second twice as heavy
+  ringway ring diff --member w1 --member w2=2 --add w3  # without a cluster; w2 twice as heavy
   ringway ring vectors                                  # test vectors for other languages";
 
 const SESSIONS_EXAMPLES: &str = "\
@@ -164,6 +164,7 @@ pub(crate) enum RingCommand {
 #[derive(Debug, Args)]
 pub(crate) struct LocateArgs {
     /// The user or group
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) key: String,
     #[command(flatten)]
     pub(crate) source: RingSource,

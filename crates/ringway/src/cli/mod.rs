@@ -26,7 +26,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nobody there, 4 too slow to take 
 
 /// Keeps users' WebSockets on a cluster of workers, and takes a message to a user in one call to one machine.
 #[derive(Debug, Parser)]
-#[command(name = "ringway", version, about, after_help = AFTER_HELP, max_term_width = 110, propagate_version = true)]
+#[command(name = "ringway", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -13,19 +13,21 @@ Examples:
   ringway up --workers 5 --echo               # each client gets back what it sends
   ringway up --listen 127.0.0.1:0 --rpc-listen 127.0.0.1:0 --workers-listen 127.0.0.1:0
                                               # on free ports; the ready line tells which
-  ringway up --config ringway.toml --set sessions.per_user_max=1 --set sessions.on_conflict=refuse";
+  ringway up --set sessions.per_user_max=1 --set sessions.on_conflict=replace_oldest";
 
 const GATEWAY_EXAMPLES: &str = "\
 Examples:
-  ringway gateway --secret-file secret --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071
   ringway gateway --config ringway.toml --listen 0.0.0.0:8080
-  ringway gateway --secret-file secret --node-url http://10.0.0.1:7071   # learns the workers from this one";
+  ringway gateway --secret-file secret --node-url http://10.0.0.1:7071  # learns the workers there
+  ringway gateway --secret-file secret \\
+    --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071";
 
 const WORKER_EXAMPLES: &str = "\
 Examples:
-  ringway worker --id w1 --secret-file secret --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071
   ringway worker --id w1 --config ringway.toml
-  ringway worker --id w1 --config ringway.toml --listen 0.0.0.0:8081     # takes clients itself";
+  ringway worker --id w1 --config ringway.toml --listen 0.0.0.0:8081    # takes clients itself
+  ringway worker --id w1 --secret-file secret \\
+    --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071";
 
 /// Where the configuration comes from.
 #[derive(Debug, Args)]

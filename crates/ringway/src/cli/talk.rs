@@ -11,12 +11,14 @@ use super::NodeArgs;
 const CONNECT_EXAMPLES: &str = "\
 Examples:
   ringway connect --token alice-room7
-  ringway connect --token \"$JWT\" --url wss://chat.example.com/ws --header 'Origin: https://app.example.com'
+  ringway connect --token \"$JWT\" --url wss://chat.example.com/ws -H 'Origin: https://example.com'
   ringway connect --token alice-room7 --json --messages 1     # wait for one message, print it, leave
 
-Each line that is typed is sent as a text message. Ctrl-D or Ctrl-C ends the connection; when stdin is no terminal, its
-end does not.
-Exit codes: 0 ended by you or closed normally, 1 failed, 5 handshake refused, 6 closed by the server or lost.";
+Each line that is typed is sent as a text message. Ctrl-D or Ctrl-C ends the connection; when
+stdin is no terminal, its end does not.
+
+Exit codes: 0 ended by you or closed normally, 1 failed, 5 handshake refused, 6 closed by the
+server or lost.";
 
 const SEND_EXAMPLES: &str = "\
 Examples:
@@ -25,8 +27,8 @@ Examples:
   date | ringway send all -
   ringway send user alice-room7 --binary-file photo.jpg
 
-Exit codes: 0 delivered, 1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target was
-too slow to take it.";
+Exit codes: 0 delivered, 1 failed, 3 nobody there (no session of the target is connected),
+4 every session of the target was too slow to take it.";
 
 /// `ringway connect`
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::config::Role;
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
-  ringway token --user alice --groups news,room7 --secret 'at least 32 bytes of shared secret'
+  ringway token --user alice --groups news,room7 --secret 'at least 32 bytes of secret text'
   ringway token --user alice --secret-file jwt.secret --ttl 10m --claim aud=chat
   ringway connect --token \"$(ringway token --user alice --secret-file jwt.secret)\"";
 

@@ -56,6 +56,12 @@ pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
             "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it"
                 .to_owned()
         }
+        // The message is not one of ours: something else answers there.
+        Reason::ConnectionLost | Reason::Internal if refusal.message.contains("grpc-status") => {
+            format!(
+                "\n  is {node} the gRPC address of a node? Clients' sockets and status have addresses of their own"
+            )
+        }
         _ => String::new(),
     };
     anyhow::anyhow!("{}{hint}", refusal.message)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
 use ringway_rpc::ClusterSecret;
+use tracing_subscriber::EnvFilter;
 
 use super::Settings;
 use super::reader::Reader;
@@ -45,6 +46,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
     role_needs(settings, role, reader);
     sockets(settings, reader);
     sessions(settings, reader);
+    log(settings, reader);
     Checked {
         secret: secret(settings, role, reader),
         extractor: extractor(settings, reader),
@@ -164,6 +166,14 @@ fn sessions(settings: &Settings, reader: &mut Reader) {
             "sessions.window_bytes",
             format!("expected at most sessions.queue_bytes_max, which is {queue}"),
         );
+    }
+}
+
+fn log(settings: &Settings, reader: &mut Reader) {
+    if EnvFilter::try_new(&settings.log.filter).is_err() {
+        let problem = "expected a level (off, error, warn, info, debug, trace), or levels for single parts such as \
+                       \"info,ringway_gateway=debug\"";
+        reader.object("log.filter", problem);
     }
 }
 

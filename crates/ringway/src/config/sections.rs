@@ -71,7 +71,7 @@ section! {
         /// Where clients connect.
         listen: SocketAddr = "127.0.0.1:8080";
         /// The paths at which a WebSocket may be opened: `/ws` is exactly this path, `*/ws` every path that ends so.
-        paths: Vec<ClientPath> = "*/webSocket, */ws";
+        paths: Vec<ClientPath> = "*/ws, */webSocket";
         /// How many clients may be connected at once. Further ones get 503.
         connections_max: usize = "1000000", "1" to "10000000";
         /// How many handshakes may be answered at once. Further ones get 429.

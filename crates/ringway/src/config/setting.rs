@@ -212,7 +212,7 @@ impl Setting for Duration {
 
 impl Setting for SocketAddr {
     const EXPECTED: &'static str = "an IP address with a port";
-    const EXAMPLE: &'static str = "\"127.0.0.1:8080\" or \"[::]:8080\"";
+    const EXAMPLE: &'static str = "\"127.0.0.1:8080\"";
 
     fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
         let address = value.text().and_then(|text| text.parse().ok());

@@ -76,11 +76,11 @@ fn a_key_that_is_none_is_refused_with_the_one_that_was_meant() {
 const WRONG_TYPES: [(&str, &str); 15] = [
     (
         "[gateway]\nlisten = 'localhost'",
-        "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\"",
     ),
     (
         "[gateway]\nlisten = 8080",
-        "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        "gateway.listen = 8080: expected an IP address with a port, such as \"127.0.0.1:8080\"",
     ),
     (
         "[gateway]\nopen_deadline = 5",
@@ -126,7 +126,7 @@ const WRONG_TYPES: [(&str, &str); 15] = [
     ),
     (
         "[node]\nrpc_listen = 1979-05-27",
-        "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+        "node.rpc_listen = 1979-05-27: expected an IP address with a port, such as \"127.0.0.1:8080\"",
     ),
 ];
 
@@ -179,6 +179,10 @@ fn what_contradicts_itself_is_refused() {
         (
             "[gateway]\nping_interval = '2m'",
             "ringway.toml:2: gateway.ping_interval = \"2m\": expected less than gateway.idle_timeout, which is 1m",
+        ),
+        (
+            "[log]\nfilter = 'a=b=c'",
+            "ringway.toml:2: log.filter = \"a=b=c\": expected a level (off, error, warn, info, debug, trace), or levels for single parts such as \"info,ringway_gateway=debug\"",
         ),
         (
             "[gateway]\npaths = []",
@@ -336,7 +340,7 @@ fn mistakes_outside_files_name_the_variable_or_the_flag() {
     assert_eq!(
         mistakes(&given),
         [
-            "ringway.toml:2: gateway.listen = \"x\": expected an IP address with a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"",
+            "ringway.toml:2: gateway.listen = \"x\": expected an IP address with a port, such as \"127.0.0.1:8080\"",
             "environment variable RINGWAY_GATEWAY_LISTN: it sets nothing: did you mean RINGWAY_GATEWAY_LISTEN?",
             "environment variable RINGWAY_SESSIONS_MAX: sessions.max = \"many\": expected a whole number, such as 16",
             "flag --member: cluster.members[0] = \"w1\": expected a worker, such as { id = \"w1\", rpc_url = \"http://10.0.0.1:7071\" } or w1=http://10.0.0.1:7071,weight=2",

@@ -178,8 +178,6 @@ fn authenticator(verifier: &Verifier) -> Arc<dyn Authenticator> {
 }
 
 /// The path to tell people: the first that they may use.
-pub(super) fn client_path(settings: &Settings) -> String {
-    let paths = &settings.gateway.paths;
-    let shortest = paths.iter().map(|path| path.0.trim_start_matches('*')).min_by_key(|path| path.len());
-    shortest.unwrap_or("/ws").to_owned()
+pub(super) fn client_path(settings: &Settings) -> &str {
+    settings.gateway.paths.first().map_or("/ws", |path| path.0.trim_start_matches('*'))
 }

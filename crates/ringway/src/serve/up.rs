@@ -161,15 +161,13 @@ impl Addresses {
 
     fn tell(&self) -> anyhow::Result<()> {
         let worker = |(id, rpc): &(String, NodeUrl)| json!({ "id": id, "rpc": rpc.as_str() });
-        let mut ready = json!({
+        let ready = json!({
             "client": self.client,
             "rpc": self.rpc.as_str(),
             "workers": self.workers.iter().map(worker).collect::<Vec<_>>(),
             "secret_file": self.secret_file,
+            "status": self.status,
         });
-        if let Some(status) = &self.status {
-            ready["status"] = json!(status);
-        }
         tell_ready(&ready)?;
         if io::stdout().is_terminal() { output::line(self.for_people()) } else { Ok(()) }
     }

@@ -19,7 +19,7 @@ pub(crate) fn start_logs(section: &LogSection) -> anyhow::Result<()> {
         LogFormat::Pretty => false,
         LogFormat::Json => true,
     };
-    let builder = builder(&section.filter).context("log.filter")?;
+    let builder = builder(&section.filter)?;
     if json {
         let json = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
         json.finish().try_init()?;
@@ -35,7 +35,7 @@ pub(crate) fn start_logs(section: &LogSection) -> anyhow::Result<()> {
 /// When the filter cannot be understood.
 pub(crate) fn start_quiet_logs() -> anyhow::Result<()> {
     let filter = std::env::var("RINGWAY_LOG").unwrap_or_else(|_| "off".to_owned());
-    builder(&filter).context("RINGWAY_LOG")?.compact().with_ansi(colourful()).finish().try_init()?;
+    builder(&filter)?.compact().with_ansi(colourful()).finish().try_init()?;
     Ok(())
 }
 
@@ -47,9 +47,7 @@ type Builder = SubscriberBuilder<
 >;
 
 fn builder(filter: &str) -> anyhow::Result<Builder> {
-    let filter = EnvFilter::try_new(filter).with_context(|| {
-        format!("{filter:?} is no log filter: expected a level such as info, or info,ringway_gateway=debug")
-    })?;
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("RINGWAY_LOG={filter:?}"))?;
     Ok(tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr as fn() -> io::Stderr))
 }
 
