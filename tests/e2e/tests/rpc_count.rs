@@ -1,7 +1,9 @@
 //! What a message costs: one RPC to a user, whatever the number of workers.
 
-use ringway_e2e::Cluster;
-use ringway_sender::Outcome;
+use std::time::Instant;
+
+use ringway_e2e::{Cluster, PATIENCE};
+use ringway_sender::{Outcome, Sender};
 
 const SERVED: &str = "ringway_rpc_server_calls_total";
 
@@ -54,6 +56,7 @@ async fn a_send_to_a_group_asks_only_workers_with_members() {
     holders.dedup();
     let asked = holders.iter().filter(|holder| **holder != home).count();
 
+    until_reported(&cluster, &sender, asked as f64).await;
     let before = served(&cluster, "Peer/DeliverLocal").await;
     const SENDS: usize = 50;
     for _ in 0..SENDS {
@@ -63,4 +66,18 @@ async fn a_send_to_a_group_asks_only_workers_with_members() {
     let after = served(&cluster, "Peer/DeliverLocal").await;
     assert_eq!(after.0 - before.0, (SENDS * asked) as f64, "home {home:?}, members at {holders:?}");
     assert_eq!(after.1 - before.1, (SENDS * (asked + 1)) as f64, "calls of any kind");
+}
+
+/// Waits until the group's home knows who has members: a worker that has not reported yet is asked to be sure.
+async fn until_reported(cluster: &Cluster, sender: &Sender, asked: f64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = served(cluster, "Peer/DeliverLocal").await.0;
+        sender.send_to_group("room7", "hello").await.expect("it is taken");
+        let calls = served(cluster, "Peer/DeliverLocal").await.0 - before;
+        if calls == asked {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{calls} workers are asked, not {asked}");
+    }
 }
