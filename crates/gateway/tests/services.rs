@@ -137,7 +137,11 @@ impl Link for Recorder {
         let worker_id = format!("knows {}", hello.gateway_id);
         let welcome = Welcome { worker_id, ..Welcome::default() };
         let welcome = WorkerFrame { frame: Some(worker_frame::Frame::Welcome(welcome)) };
-        Ok(Response::new(futures_util::stream::iter([Ok(WorkerFrames { frames: vec![welcome] })]).boxed()))
+        Ok(Response::new(
+            futures_util::stream::iter([Ok(WorkerFrames { frames: vec![welcome] })])
+                .chain(futures_util::stream::pending())
+                .boxed(),
+        ))
     }
 }
 
@@ -315,5 +319,6 @@ async fn another_worker_at_the_address_gets_no_sessions() {
     .await;
     let answer = bench.ask(&support::upgrade("/ws?token=alice", "")).await;
     assert_eq!((answer.status, answer.reason().as_str()), (503, "worker_unavailable"));
+    assert!(answer.body.contains("no link to it is up"), "{}", answer.body);
     bench.end().await;
 }
