@@ -111,7 +111,7 @@ async fn a_list_names_the_workers_that_could_not_be_asked() {
     cluster.workers[0].script.sessions.lock().push(session("alice", 1));
     cluster.workers[1].script.then(Take::Hang);
     cluster.crash(2).await;
-    let deadline = Instant::now() + Duration::from_millis(300);
+    let deadline = Instant::now() + Duration::from_secs(2);
     let list = dispatcher.list_sessions(ListSessionsRequest::default(), Hops::FromClient, deadline);
     let list = soon("the list", list).await.unwrap();
     assert!(Instant::now() < deadline, "there must be time left for the answer's own way");

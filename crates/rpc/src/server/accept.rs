@@ -1,7 +1,8 @@
 //! Accepts connections, at most `connections_max` at a time, each on a leash.
 //!
 //! The leash is a token: when it is cancelled, every connection's next read or write fails, and the HTTP/2 stack
-//! lets go of it and of all its streams. That is how shutdown ends what does not end by itself.
+//! lets go of it and of all its streams. That is how shutdown ends what does not end by itself. A connection on which
+//! nothing is heard at first is dropped, too: HTTP/2 pings begin only after its preface.
 
 use std::io;
 use std::pin::Pin;
@@ -13,8 +14,11 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use super::ServerConfig;
 
 /// How long to wait after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -23,13 +27,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Connections {
     listener: TcpListener,
     room: Arc<Semaphore>,
+    preface_timeout: Duration,
     cut: CancellationToken,
 }
 
 impl Connections {
-    pub(super) fn new(listener: TcpListener, connections_max: usize, cut: CancellationToken) -> Self {
-        let room = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-        Connections { listener, room, cut }
+    pub(super) fn new(listener: TcpListener, config: &ServerConfig, cut: CancellationToken) -> Self {
+        let room = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+        Connections { listener, room, preface_timeout: config.preface_timeout, cut }
     }
 
     /// The connections as they come; it has no end.
@@ -44,7 +49,7 @@ impl Connections {
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return Ok(Connection::new(stream, permit, &self.cut)),
+                Ok((stream, _)) => return Ok(self.connection(stream, permit)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -52,27 +57,42 @@ impl Connections {
             }
         }
     }
+
+    fn connection(&self, stream: TcpStream, room: OwnedSemaphorePermit) -> Connection {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        Connection {
+            stream,
+            silence: Some(Box::pin(tokio::time::sleep(self.preface_timeout))),
+            cut: Box::pin(self.cut.clone().cancelled_owned()),
+            _room: room,
+        }
+    }
 }
 
 /// One accepted connection.
 pub(super) struct Connection {
     stream: TcpStream,
+    /// Until the first bytes come: when to give up.
+    silence: Option<Pin<Box<Sleep>>>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, room: OwnedSemaphorePermit, cut: &CancellationToken) -> Self {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-        Connection { stream, cut: Box::pin(cut.clone().cancelled_owned()), _room: room }
-    }
-
     fn check_leash(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.cut.as_mut().poll(cx) {
             Poll::Pending => Ok(()),
             Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node shuts down")),
+        }
+    }
+
+    fn check_silence(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let over = self.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready());
+        match over {
+            true => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was heard on a new connection")),
+            false => Ok(()),
         }
     }
 }
@@ -92,7 +112,12 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_leash(cx)?;
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        match read {
+            Poll::Pending => self.check_silence(cx)?,
+            Poll::Ready(_) => self.silence = None,
+        }
+        read
     }
 }
 

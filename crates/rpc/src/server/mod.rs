@@ -42,6 +42,8 @@ pub struct ServerConfig {
     pub stream_window_bytes: u32,
     /// HTTP/2 flow control: how much of all streams of a connection may be under way to us unread.
     pub connection_window_bytes: u32,
+    /// How long a new connection may be silent; beyond it, it is dropped.
+    pub preface_timeout: Duration,
     /// How often a connection is probed with an HTTP/2 ping.
     pub keepalive_interval: Duration,
     /// How long the answer to a ping may take; beyond it the connection is dropped.
@@ -57,6 +59,7 @@ impl Default for ServerConfig {
             streams_per_connection_max: 4096,
             stream_window_bytes: 1024 * 1024,
             connection_window_bytes: 4 * 1024 * 1024,
+            preface_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),
@@ -134,7 +137,7 @@ pub async fn serve_node(
     let routes = services.into_routes()?;
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
-    let connections = Connections::new(listener, config.connections_max, cut.clone());
+    let connections = Connections::new(listener, &config, cut.clone());
     let serving = builder(&config)
         .layer(CountLayer)
         .layer(AuthLayer::new(secret))
