@@ -49,26 +49,15 @@ async fn load(source: &RingSource) -> anyhow::Result<Loaded> {
 }
 
 fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
-    let Loaded { ring, members } = loaded;
+    let ring = &loaded.ring;
     let shares: BTreeMap<_, _> = ring.shares().into_iter().collect();
     let slots = |id: &MemberId| shares.get(id).copied().unwrap_or(0);
     if form == Form::Json {
-        let listed = ring.members().iter().map(|member| member_json(member, slots(&member.id), None));
-        let known = members.values().map(|member| {
-            let weighed = RingMember::new(member.id.clone()).weighing(member.weight);
-            member_json(&weighed, slots(&member.id), Some(member))
-        });
-        let all: Vec<Value> = if members.is_empty() { listed.collect() } else { known.collect() };
-        return output::json(&json!({
-            "ring_version": ring.version(),
-            "strategy": ring.strategy(),
-            "table_digest": format!("{:016x}", ring.table_digest()),
-            "members": all,
-        }));
+        return show_json(loaded, slots);
     }
     let count = output::count(ring.active_members().len() as u64, "active member");
     output::line(format_args!("ring {}, strategy {}, {count}\n", ring.version(), ring.strategy()))?;
-    if members.is_empty() {
+    if loaded.members.is_empty() {
         let row = |member: &RingMember| {
             let slots = slots(&member.id);
             [member.id.to_string(), member.weight.to_string(), slots.to_string(), percent(slots)]
@@ -82,8 +71,24 @@ fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
             (member.id.to_string(), member.weight.to_string(), member.state.to_string());
         [id, weight, state, slots.to_string(), percent(slots), member.rpc_url.to_string()]
     };
-    let rows: Vec<_> = members.values().map(row).collect();
+    let rows: Vec<_> = loaded.members.values().map(row).collect();
     output::line(output::table(["member", "weight", "state", "slots", "share", "rpc"], &rows))
+}
+
+fn show_json(loaded: &Loaded, slots: impl Fn(&MemberId) -> u32) -> anyhow::Result<()> {
+    let Loaded { ring, members } = loaded;
+    let listed = ring.members().iter().map(|member| member_json(member, slots(&member.id), None));
+    let known = members.values().map(|member| {
+        let weighed = RingMember::new(member.id.clone()).weighing(member.weight);
+        member_json(&weighed, slots(&member.id), Some(member))
+    });
+    let all: Vec<Value> = if members.is_empty() { listed.collect() } else { known.collect() };
+    output::json(&json!({
+        "ring_version": ring.version(),
+        "strategy": ring.strategy(),
+        "table_digest": format!("{:016x}", ring.table_digest()),
+        "members": all,
+    }))
 }
 
 fn member_json(member: &RingMember, slots: u32, known: Option<&Member>) -> Value {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ringway_cluster::{FollowError, StaticRegistry, Views, follow, views};
-use ringway_gateway::{Gateway, Grpc, Listener, Routing};
-use ringway_rpc::NodePool;
+use ringway_gateway::{Gateway, Grpc, Routing};
+use ringway_rpc::{ClusterSecret, NodePool};
 use serde_json::json;
 use tracing::warn;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared};
 use super::running::Running;
-use super::{Process, keys, parts, system, tell_ready};
+use super::{Process, parts, system, tell_ready};
 use crate::cli::GatewayArgs;
-use crate::config::{Config, Role, Settings};
+use crate::config::{Config, Role};
 use crate::exit::Ending;
 
 /// Where the gRPC server listens if nobody says otherwise.
@@ -46,9 +46,8 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     });
 
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
-    let pool = NodePool::new(secret.clone(), parts::pool(settings));
-    let Some(views) = view(settings, &pool, &process).await? else { return Ok(Ending::Done) };
-    let shared = Shared { views, pool, secret };
+    let Some(views) = view(&process, &secret).await? else { return Ok(Ending::Done) };
+    let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     running.phase("clients leave", deadlines.clients);
@@ -57,29 +56,26 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, &process))?;
     let server = nodes::forwarding(RpcServer::new(name, rpc, &shared, settings), &shared, settings);
     let health = server.health.clone();
-    let listener = Listener { socket: clients, tls: parts::tls(settings) };
-    nodes::start_gateway(gateway, listener, health.clone(), &mut running);
-    keys::watch(&checked.verifier, &process.end);
+    process.start_gateway(gateway, clients, health.clone(), &mut running);
+    process.start_status(status, health);
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
-    process.start_status(status, health);
-
     tell_ready(&ready)?;
-    let outcome = running.until(process.shutdown.clone()).await;
-    process.end.cancel();
-    outcome.map(|()| Ending::Done)
+    process.run(running).await
 }
 
 /// The way to the ring: the static list, or a node that is followed. A gateway may start before the nodes do, so it asks
 /// until one answers; there is nothing if the shutdown comes first.
-async fn view(settings: &Settings, pool: &NodePool, process: &Process) -> anyhow::Result<Option<Views>> {
+async fn view(process: &Process, secret: &ClusterSecret) -> anyhow::Result<Option<Views>> {
+    let settings = &process.config.settings;
     let cluster = &settings.cluster;
     if !cluster.members.0.is_empty() {
         let registry = StaticRegistry::new(cluster.members.0.iter().map(parts::member))?;
         return Ok(Some(views(&registry, cluster.strategy, process.end.clone())));
     }
+    let pool = NodePool::new(secret.clone(), parts::pool(settings));
     loop {
-        match follow(pool, cluster.nodes.clone(), process.shutdown.clone()).await {
+        match follow(&pool, cluster.nodes.clone(), process.shutdown.clone()).await {
             Ok(views) => return Ok(Some(views)),
             Err(FollowError::ShutDown) => return Ok(None),
             Err(error @ FollowError::NoNodes) => return Err(error.into()),

@@ -16,6 +16,7 @@ mod worker;
 
 use std::path::PathBuf;
 
+use ringway_gateway::{Gateway, Listener};
 use ringway_rpc::HealthHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::exit::Ending;
 use crate::output;
 use crate::telemetry::{self, Metrics, StatusServer, serve_status};
 use bind::{address_of, bind, reachable};
+use running::Running;
 
 pub(crate) use gateway::gateway;
 pub(crate) use up::up;
@@ -51,6 +53,26 @@ impl Process {
         let metrics = telemetry::start_metrics(end.clone())?;
         let shutdown = system::shutdown_signals()?;
         Ok(Self { config, metrics, shutdown, end })
+    }
+
+    /// Runs all parts until the shutdown, then ends them.
+    async fn run(self, running: Running) -> anyhow::Result<Ending> {
+        let outcome = running.until(self.shutdown.clone()).await;
+        self.end.cancel();
+        outcome.map(|()| Ending::Done)
+    }
+
+    /// Starts to take clients, in the present phase; `health` says no from the beginning of the shutdown.
+    fn start_gateway(
+        &self,
+        gateway: Gateway,
+        socket: TcpListener,
+        health: HealthHandle,
+        running: &mut Running,
+    ) {
+        let listener = Listener { socket, tls: parts::tls(&self.config.settings) };
+        nodes::start_gateway(gateway, listener, health, running);
+        keys::watch(&self.config.checked.verifier, &self.end);
     }
 
     /// Binds the socket of the status server, if there shall be one.

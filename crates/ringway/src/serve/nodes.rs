@@ -27,6 +27,13 @@ pub(super) struct Shared {
     pub(super) secret: ClusterSecret,
 }
 
+impl Shared {
+    /// The way to the ring, and connections that show this secret.
+    pub(super) fn new(views: Views, secret: ClusterSecret, settings: &Settings) -> Self {
+        Self { views, pool: NodePool::new(secret.clone(), parts::pool(settings)), secret }
+    }
+}
+
 /// How long the phases of a shutdown may take.
 pub(super) struct Deadlines {
     /// The clients of a gateway leave.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use ringway_cluster::{Member, StaticRegistry, views};
-use ringway_gateway::{Gateway, Grpc, Listener, Routing};
-use ringway_rpc::{ClusterSecret, NodePool, NodeUrl};
+use ringway_gateway::{Gateway, Grpc, Routing};
+use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
-use super::{Process, keys, parts, tell_ready};
+use super::{Process, parts, tell_ready};
 use crate::cli::UpArgs;
 use crate::config::{Config, Role, Settings};
 use crate::exit::Ending;
@@ -34,28 +34,36 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
     let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
     let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
     let addresses = Addresses::of(&sockets, settings, &secret_files)?;
+    let running = start(&process, sockets, secret).await?;
+    addresses.tell()?;
+    let ending = process.run(running).await;
+    drop(secret_files);
+    ending
+}
 
+/// Starts all nodes: a gateway, and a worker for each of its sockets.
+async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> anyhow::Result<Running> {
+    let settings = &process.config.settings;
     let members = sockets.members()?;
     let registry = StaticRegistry::new(members.iter().cloned())?;
-    let shared = Shared {
-        views: views(&registry, settings.cluster.strategy, process.end.clone()),
-        pool: NodePool::new(secret.clone(), parts::pool(settings)),
-        secret,
-    };
+    let views = views(&registry, settings.cluster.strategy, process.end.clone());
+    let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
+
     running.phase("clients leave", deadlines.clients);
-    let config = parts::gateway("gateway".to_owned(), Routing::Everywhere, settings);
+    let name = "gateway".to_owned();
+    let server =
+        nodes::forwarding(RpcServer::new(name.clone(), sockets.rpc, &shared, settings), &shared, settings);
+    let health = server.health.clone();
+    let config = parts::gateway(name, Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
-    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, &process))?;
-    let server = RpcServer::new("the gateway".to_owned(), sockets.rpc, &shared, settings);
-    let mut servers = vec![nodes::forwarding(server, &shared, settings)];
-    let health = servers[0].health.clone();
-    let listener = Listener { socket: sockets.clients, tls: parts::tls(settings) };
-    nodes::start_gateway(gateway, listener, health.clone(), &mut running);
-    keys::watch(&checked.verifier, &process.end);
+    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, process))?;
+    process.start_gateway(gateway, sockets.clients, health.clone(), &mut running);
+    process.start_status(sockets.status, health);
 
     running.phase("sessions end", deadlines.sessions);
+    let mut servers = vec![server];
     for (member, listener) in members.into_iter().zip(sockets.workers) {
         let name = format!("worker {}", member.id);
         let node = WorkerNode::join(member, &registry, &shared, settings).await?;
@@ -64,16 +72,8 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
         node.start(&mut running);
     }
     running.phase("calls end", deadlines.calls);
-    for server in servers {
-        server.start(&mut running, &shared, settings);
-    }
-    process.start_status(sockets.status, health);
-
-    addresses.tell()?;
-    let outcome = running.until(process.shutdown.clone()).await;
-    process.end.cancel();
-    drop(secret_files);
-    outcome.map(|()| Ending::Done)
+    servers.into_iter().for_each(|server| server.start(&mut running, &shared, settings));
+    Ok(running)
 }
 
 /// All sockets of the cluster, bound.

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures_util::{FutureExt as _, StreamExt as _};
 use ringway_cluster::{Member, StaticRegistry, views};
-use ringway_gateway::{Gateway, GatewayStream, InProcess, LinkConnector, Listener, Routing, WorkerStream};
-use ringway_rpc::{NodePool, NodeUrl};
+use ringway_gateway::{Gateway, GatewayStream, InProcess, LinkConnector, Routing, WorkerStream};
+use ringway_rpc::NodeUrl;
 use ringway_worker::Worker;
 use serde_json::json;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
-use super::{Process, keys, parts, tell_ready};
+use super::{Process, parts, tell_ready};
 use crate::cli::WorkerArgs;
 use crate::config::{Config, Role, Settings};
 use crate::exit::Ending;
@@ -38,11 +38,8 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
 
     let registry = StaticRegistry::new(settings.cluster.members.0.iter().map(parts::member))?;
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
-    let shared = Shared {
-        views: views(&registry, settings.cluster.strategy, process.end.clone()),
-        pool: NodePool::new(secret.clone(), parts::pool(settings)),
-        secret,
-    };
+    let views = views(&registry, settings.cluster.strategy, process.end.clone());
+    let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
@@ -52,20 +49,15 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     if let Some(socket) = clients {
         running.phase("clients leave", deadlines.clients);
         let gateway = own_gateway(&node.worker, &shared, &process)?;
-        let listener = Listener { socket, tls: parts::tls(settings) };
-        nodes::start_gateway(gateway, listener, health.clone(), &mut running);
-        keys::watch(&checked.verifier, &process.end);
+        process.start_gateway(gateway, socket, health.clone(), &mut running);
     }
+    process.start_status(status, health);
     running.phase("sessions end", deadlines.sessions);
     node.start(&mut running);
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
-    process.start_status(status, health);
-
     tell_ready(&ready)?;
-    let outcome = running.until(process.shutdown.clone()).await;
-    process.end.cancel();
-    outcome.map(|()| Ending::Done)
+    process.run(running).await
 }
 
 /// This worker, as the member list has it.

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Request, Response, Uri};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::cli::ConnectArgs;
@@ -75,7 +75,11 @@ fn request(args: &ConnectArgs) -> anyhow::Result<Request<()>> {
         args.url
     );
     let mut request = uri.into_client_request().with_context(|| format!("--url {}", args.url))?;
-    let headers = request.headers_mut();
+    add_headers(request.headers_mut(), args)?;
+    Ok(request)
+}
+
+fn add_headers(headers: &mut HeaderMap, args: &ConnectArgs) -> anyhow::Result<()> {
     for (name, value) in &args.header {
         let parsed: HeaderName = name.parse().map_err(|_| anyhow!("--header {name}: no name of a header"))?;
         let value =
@@ -84,12 +88,10 @@ fn request(args: &ConnectArgs) -> anyhow::Result<Request<()>> {
     }
     if !args.subprotocol.is_empty() {
         let offered = HeaderValue::from_str(&args.subprotocol.join(", "));
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            offered.map_err(|_| anyhow!("--subprotocol: no name of a subprotocol"))?,
-        );
+        let offered = offered.map_err(|_| anyhow!("--subprotocol: no name of a subprotocol"))?;
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, offered);
     }
-    Ok(request)
+    Ok(())
 }
 
 async fn stream(uri: &Uri, args: &ConnectArgs) -> anyhow::Result<Transport> {
