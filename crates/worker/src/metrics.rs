@@ -1,6 +1,6 @@
 //! What a worker counts, each with the label `worker`.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 use ringway_ring::MemberId;
 use ringway_session::{CloseCode, Payload, Reach};
 
@@ -15,9 +15,9 @@ pub(crate) struct Metrics {
     groups: Gauge,
     pub(crate) links: Gauge,
     pub(crate) queue_bytes: Gauge,
-    sends_to_user: Counter,
-    sends_to_group: Counter,
-    sends_to_all: Counter,
+    messages_to_user: Counter,
+    messages_to_group: Counter,
+    messages_to_all: Counter,
     echoes: Counter,
     deliveries: Counter,
     delivered_bytes: Counter,
@@ -30,20 +30,21 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(id: &MemberId) -> Self {
+        describe();
         let worker = id.to_string();
         let gauge = |name: &'static str| gauge!(name, "worker" => worker.clone());
         let counter = |name: &'static str| counter!(name, "worker" => worker.clone());
-        let sends = |target: &'static str| counter!("ringway_worker_sends_total", "worker" => worker.clone(), "target" => target);
+        let messages = |target: &'static str| counter!("ringway_worker_messages_total", "worker" => worker.clone(), "target" => target);
         Metrics {
             sessions: gauge("ringway_worker_sessions"),
             users: gauge("ringway_worker_users"),
             groups: gauge("ringway_worker_groups"),
             links: gauge("ringway_worker_links"),
             queue_bytes: gauge("ringway_worker_link_queue_bytes"),
-            sends_to_user: sends("user"),
-            sends_to_group: sends("group"),
-            sends_to_all: sends("all"),
-            echoes: sends("echo"),
+            messages_to_user: messages("user"),
+            messages_to_group: messages("group"),
+            messages_to_all: messages("all"),
+            echoes: messages("echo"),
             deliveries: counter("ringway_worker_deliveries_total"),
             delivered_bytes: counter("ringway_worker_delivered_bytes_total"),
             overflows: counter("ringway_worker_overflows_total"),
@@ -63,9 +64,9 @@ impl Metrics {
 
     pub(crate) fn sent(&self, to: &Receivers, reach: Reach, payload: &Payload) {
         match to {
-            Receivers::User(_) => self.sends_to_user.increment(1),
-            Receivers::Group(_) => self.sends_to_group.increment(1),
-            Receivers::All => self.sends_to_all.increment(1),
+            Receivers::User(_) => self.messages_to_user.increment(1),
+            Receivers::Group(_) => self.messages_to_group.increment(1),
+            Receivers::All => self.messages_to_all.increment(1),
             Receivers::One(_) => self.echoes.increment(1),
         }
         self.deliveries.increment(reach.sessions.into());
@@ -83,4 +84,32 @@ impl Metrics {
         let code = code.to_string();
         counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code).increment(1);
     }
+}
+
+fn describe() {
+    describe_gauge!("ringway_worker_sessions", "Sessions.");
+    describe_gauge!("ringway_worker_users", "Users with sessions.");
+    describe_gauge!("ringway_worker_groups", "Groups with members here.");
+    describe_gauge!("ringway_worker_links", "Links of gateways.");
+    describe_gauge!("ringway_worker_link_queue_bytes", Unit::Bytes, "Bytes of frames that wait for links.");
+    describe_counter!("ringway_worker_messages_total", "Messages put on their way here, by target.");
+    describe_counter!(
+        "ringway_worker_deliveries_total",
+        "Sessions that those messages were put on the way to."
+    );
+    describe_counter!(
+        "ringway_worker_delivered_bytes_total",
+        Unit::Bytes,
+        "Payload bytes of those deliveries."
+    );
+    describe_counter!("ringway_worker_overflows_total", "Deliveries that found a session's queue full.");
+    describe_counter!("ringway_worker_client_messages_total", "Messages from clients.");
+    describe_counter!("ringway_worker_client_bytes_total", Unit::Bytes, "Payload bytes of those messages.");
+    describe_counter!("ringway_worker_opens_total", "Sessions asked for, by result: ok or why not.");
+    describe_counter!("ringway_worker_closes_total", "Sessions closed by this worker, by close code.");
+    describe_counter!("ringway_worker_forwards_total", "Calls that another worker owns, forwarded to it.");
+    describe_counter!(
+        "ringway_worker_not_owner_total",
+        "Forwarded calls refused because another worker owns them."
+    );
 }
