@@ -1,15 +1,23 @@
 //! The way to a cluster for commands that are over soon: which node, and with which secret.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ringway_cluster::{FollowError, NodeError};
 use ringway_proto::Refusal;
 use ringway_rpc::{ClusterSecret, NodeChannel, NodePool, NodeUrl, PoolConfig};
 use ringway_sender::ConnectError;
+use tokio::time::timeout;
+use tonic::{Response, Status};
 
 use crate::cli::NodeArgs;
 use crate::secret_file;
+
+/// The largest payload that any cluster can be told to take.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// How long a node may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The secret for a node: from `--secret-file`, else from the environment, else, if the node is on this machine, from
 /// the file that `ringway up` left.
@@ -36,12 +44,30 @@ pub(crate) fn secret(args: &NodeArgs) -> anyhow::Result<ClusterSecret> {
 
 /// A channel to the node that the arguments name.
 pub(crate) fn channel(args: &NodeArgs) -> anyhow::Result<NodeChannel> {
-    let pool = NodePool::new(secret(args)?, PoolConfig::default());
-    Ok(pool.node(&args.node))
+    Ok(NodePool::new(secret(args)?, pool()).node(&args.node))
+}
+
+/// How nodes are called from here: what a cluster takes at most is for the cluster to say.
+pub(crate) fn pool() -> PoolConfig {
+    PoolConfig { message_bytes_max: MESSAGE_BYTES_MAX, ..PoolConfig::default() }
+}
+
+/// A node's answer, if it comes in time.
+pub(crate) async fn answer<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+    node: &NodeUrl,
+) -> anyhow::Result<T> {
+    match timeout(ANSWER_TIMEOUT, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(told(&status, node)),
+        Err(_) => {
+            anyhow::bail!("{node} did not answer within {}", humantime::format_duration(ANSWER_TIMEOUT))
+        }
+    }
 }
 
 /// What a node's refusal means to somebody at a terminal.
-pub(crate) fn told(status: &tonic::Status, node: &NodeUrl) -> anyhow::Error {
+fn told(status: &Status, node: &NodeUrl) -> anyhow::Error {
     refused(&Refusal::from_status(status), node)
 }
 

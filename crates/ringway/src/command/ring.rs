@@ -41,8 +41,8 @@ async fn load(source: &RingSource) -> anyhow::Result<Loaded> {
         return Ok(Loaded { ring: Arc::new(ring), members: BTreeMap::new() });
     }
     let channel = node::channel(&source.node)?;
-    let response = channel.ring().get(GetRingRequest { with_table: false }).await;
-    let snapshot = response.map_err(|status| node::told(&status, &source.node.node))?.into_inner();
+    let mut ring = channel.ring();
+    let snapshot = node::answer(ring.get(GetRingRequest { with_table: false }), &source.node.node).await?;
     let view = View::from_snapshot(snapshot)?;
     let members = view.workers().iter().map(|member| (member.id.clone(), member.clone())).collect();
     Ok(Loaded { ring: Arc::clone(view.ring()), members })

@@ -43,6 +43,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
 async fn connect(content: &Content) -> anyhow::Result<Sender> {
     let url = &content.node.node;
     let config = SenderConfig::new([url.clone()], node::secret(&content.node)?);
+    let config = SenderConfig { pool: node::pool(), ..config };
     let connecting = tokio::time::timeout(content.timeout, Sender::connect(config));
     let connected = connecting.await.with_context(|| format!("{url} did not answer in time (--timeout)"))?;
     connected.map_err(|error| node::not_followed(error, url))

@@ -10,9 +10,8 @@ use ringway_proto::v1::{
     Session, SessionTarget,
 };
 use ringway_proto::{Reason, Refusal};
-use ringway_rpc::NodeUrl;
 use serde_json::{Value, json};
-use tonic::Status;
+use tonic::{Response, Status};
 
 use super::node;
 use crate::cli::{CloseArgs, GroupArgs, GroupCommand, MembershipArgs, SessionsArgs};
@@ -28,8 +27,8 @@ pub(crate) async fn sessions(args: SessionsArgs) -> anyhow::Result<Ending> {
     };
     let filtered = filter.is_some();
     let request = ListSessionsRequest { filter, limit: args.limit, routing: None };
-    let response = node::channel(&args.node)?.sessions().list(request).await;
-    let list = response.map_err(|status| node::told(&status, &args.node.node))?.into_inner();
+    let mut sessions = node::channel(&args.node)?.sessions();
+    let list = node::answer(sessions.list(request), &args.node.node).await?;
     if args.json {
         output::json(&list_json(&list))?;
     } else {
@@ -43,8 +42,8 @@ pub(crate) async fn close(args: CloseArgs) -> anyhow::Result<Ending> {
     let target = target(args.session, args.user)?;
     let request =
         CloseSessionsRequest { target: Some(target), code: args.code, reason: args.reason, routing: None };
-    let response = node::channel(&args.node)?.sessions().close(request).await;
-    let closed = number(response.map(|response| response.into_inner().sessions), &args.node.node)?;
+    let mut sessions = node::channel(&args.node)?.sessions();
+    let closed = node::answer(found(sessions.close(request)), &args.node.node).await?.sessions;
     tell(closed, "closed", args.json)
 }
 
@@ -59,16 +58,16 @@ pub(crate) async fn group(args: GroupArgs) -> anyhow::Result<Ending> {
 async fn join(args: MembershipArgs) -> anyhow::Result<Ending> {
     let target = Some(target(args.target.session, args.target.user)?);
     let request = JoinGroupRequest { target, group: args.group, routing: None };
-    let response = node::channel(&args.node)?.sessions().join_group(request).await;
-    let joined = number(response.map(|response| response.into_inner().sessions), &args.node.node)?;
+    let mut sessions = node::channel(&args.node)?.sessions();
+    let joined = node::answer(found(sessions.join_group(request)), &args.node.node).await?.sessions;
     tell(joined, "in the group now", args.json)
 }
 
 async fn leave(args: MembershipArgs) -> anyhow::Result<Ending> {
     let target = Some(target(args.target.session, args.target.user)?);
     let request = LeaveGroupRequest { target, group: args.group, routing: None };
-    let response = node::channel(&args.node)?.sessions().leave_group(request).await;
-    let left = number(response.map(|response| response.into_inner().sessions), &args.node.node)?;
+    let mut sessions = node::channel(&args.node)?.sessions();
+    let left = node::answer(found(sessions.leave_group(request)), &args.node.node).await?.sessions;
     tell(left, "taken out of the group", args.json)
 }
 
@@ -77,13 +76,14 @@ fn target(session: Option<String>, user: Option<String>) -> anyhow::Result<Sessi
     Ok(SessionTarget { target: Some(target.context("name a session, or --user U")?) })
 }
 
-/// How many sessions a call concerned; one that is not there is none.
-fn number(answer: Result<u32, Status>, node: &NodeUrl) -> anyhow::Result<u32> {
-    match answer {
-        Ok(sessions) => Ok(sessions),
-        Err(status) if Refusal::from_status(&status).reason == Reason::SessionNotFound => Ok(0),
-        Err(status) => Err(node::told(&status, node)),
-    }
+/// The answer to a call on sessions; on none, if the one that is named is not there.
+async fn found<T: Default>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<Response<T>, Status> {
+    call.await.or_else(|status| match Refusal::from_status(&status).reason {
+        Reason::SessionNotFound => Ok(Response::new(T::default())),
+        _ => Err(status),
+    })
 }
 
 fn tell(sessions: u32, done: &str, json: bool) -> anyhow::Result<Ending> {
