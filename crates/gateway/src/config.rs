@@ -75,7 +75,8 @@ pub struct PathRules {
 /// The settings of the clients' WebSockets.
 #[derive(Clone, Debug)]
 pub struct SocketConfig {
-    /// The longest message from a client, in bytes of payload; a longer one closes the socket with 1009. Default 1 MiB.
+    /// The longest message, in bytes of payload, the cluster's for both ways. A longer one from a client closes the socket
+    /// with 1009; a longer one from a worker is a defect and closes it with 1011. Default 1 MiB.
     pub message_bytes_max: usize,
     /// How many bytes of frames are gathered before they are written to the socket. Default 16 KiB.
     pub write_batch_bytes: usize,

@@ -110,7 +110,8 @@ impl Gateway {
         listeners: Vec<Listener>,
         shutdown: CancellationToken,
     ) -> Result<(), GatewayError> {
-        // Dropped at the end, and everything in it with it.
+        // Whoever drops this future before its end leaves nothing running.
+        let _guards = (self.links.close_when_dropped(), self.front.cut_when_dropped());
         let mut background = JoinSet::new();
         let stop_accepting = CancellationToken::new();
         for listener in listeners {

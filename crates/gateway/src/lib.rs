@@ -1,9 +1,9 @@
 //! A gateway: takes client sockets, authenticates, and links them to their workers.
 //!
-//! A client costs one socket in the whole cluster, and that socket ends here. Its handshake is checked ([`http`]), its
-//! user's owner is looked up in the present view and asked for a session ([`route`]) over a link that thousands of
-//! sessions share ([`link`]), and only then the client has its 101. From there on a small task relays messages both ways
-//! ([`socket`]). Calls of plain gRPC clients are forwarded to the workers concerned ([`services`]).
+//! A client costs one socket in the whole cluster, and that socket ends here. Its handshake is checked (`http`), its
+//! user's owner is looked up in the present view and asked for a session (`route`) over a link that thousands of
+//! sessions share (`link`), and only then the client has its 101. From there on a small task relays messages both ways
+//! (`socket`). Calls of plain gRPC clients are forwarded to the workers concerned (`services`).
 //!
 //! The gateway holds no business state. What it promises: nobody who has not passed authentication is heard by a worker;
 //! what a worker was told is there ends with `Gone`, whatever happens here; a client that does not read, or a worker that

@@ -77,9 +77,13 @@ impl Meters {
         let mut ticks = tokio::time::interval(SAMPLE_INTERVAL);
         loop {
             ticks.tick().await;
-            gauge!("ringway_gateway_queue_bytes").set(self.queued.now() as f64);
-            gauge!("ringway_gateway_link_queue_bytes").set(self.link_queued.now() as f64);
+            self.show();
         }
+    }
+
+    fn show(&self) {
+        gauge!("ringway_gateway_queue_bytes").set(self.queued.now() as f64);
+        gauge!("ringway_gateway_link_queue_bytes").set(self.link_queued.now() as f64);
     }
 }
 
@@ -135,4 +139,48 @@ fn describe() {
     describe_gauge!("ringway_gateway_queue_bytes", Unit::Bytes, "Bytes of messages that wait for clients.");
     describe_gauge!("ringway_gateway_links", "Links to workers, by worker and state: up or down.");
     describe_gauge!("ringway_gateway_link_queue_bytes", Unit::Bytes, "Bytes of frames that wait for links.");
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_counted_under_its_documented_name() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let _stays = metrics::with_local_recorder(&recorder, || {
+            let meters = Meters::new();
+            drop(meters.connected());
+            let stays = meters.connected();
+            meters.inbound.count(10);
+            meters.inbound.count(5);
+            meters.outbound.count(7);
+            meters.handshake("ok", Duration::from_millis(2));
+            meters.handshake("token_missing", Duration::ZERO);
+            meters.closed(1001);
+            meters.queued.add(9);
+            meters.queued.subtract(2);
+            meters.link(&MemberId::new("w1").expect("an id"), "up", 1.0);
+            meters.show();
+            stays
+        });
+        let text = recorder.handle().render();
+        for line in [
+            "ringway_gateway_connections 1",
+            "ringway_gateway_messages_total{direction=\"in\"} 2",
+            "ringway_gateway_bytes_total{direction=\"in\"} 15",
+            "ringway_gateway_messages_total{direction=\"out\"} 1",
+            "ringway_gateway_handshakes_total{result=\"ok\"} 1",
+            "ringway_gateway_handshakes_total{result=\"token_missing\"} 1",
+            "ringway_gateway_handshake_duration_seconds_count 2",
+            "ringway_gateway_closes_total{code=\"1001\"} 1",
+            "ringway_gateway_queue_bytes 7",
+            "ringway_gateway_link_queue_bytes 0",
+            "ringway_gateway_links{worker=\"w1\",state=\"up\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
 }

@@ -293,6 +293,37 @@ async fn shutdown_tells_the_clients_and_the_workers_and_leaves_nothing_behind() 
 }
 
 #[tokio::test]
+async fn a_gateway_that_is_dropped_leaves_nothing_running() {
+    let bench = Bench::start().await;
+    let (mut client, _) = bench.client_and_channel("alice").await;
+    bench.gateway.abort();
+    client.closed().await;
+    soon("the link's end", bench.worker.left()).await;
+    assert!(tokio::net::TcpStream::connect(bench.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_session_after_its_end() {
+    let bench = Bench::start().await;
+    let (mut client, channel) = bench.client_and_channel("alice").await;
+    bench.worker.deliver(&[channel], &[1; 100], PayloadKind::Binary).await;
+    client.receive_data().await;
+    bench.worker.hears_written(channel, 164).await;
+    bench.worker.deliver(&[channel], &[1; 100], PayloadKind::Binary).await;
+    bench.worker.close(channel, 4400, "enough").await;
+    client.receive_data().await;
+    client.closed().await;
+    // Reports gather for a while, so another client's is waited for, which comes later than this one's would.
+    let (mut other, other_channel) = bench.client_and_channel("bob").await;
+    bench.worker.deliver(&[other_channel], b"", PayloadKind::Text).await;
+    other.receive_data().await;
+    bench.worker.hears_written(other_channel, 64).await;
+    assert_eq!(bench.worker.written(channel), 164);
+    drop(other);
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn an_unready_gateway_says_so_and_serves_on() {
     let bench = Bench::with(|setup| setup.config.shutdown.unready_for = Duration::from_secs(2)).await;
     let mut health = bench.tcp().await;

@@ -16,7 +16,7 @@ use ringway_session::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
@@ -93,6 +93,11 @@ impl Front {
 
     pub(crate) fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Cuts what is no client socket if the gateway is dropped before it has ended.
+    pub(crate) fn cut_when_dropped(&self) -> DropGuard {
+        self.cut.clone().drop_guard()
     }
 
     /// Cuts what is no client socket, and waits until every task is over.

@@ -62,6 +62,8 @@ pub(crate) struct Channel {
     number: u64,
     outbound: Arc<Outbound>,
     gone_code: u16,
+    /// Whether the session is over for the worker, and nothing more is to be said of it.
+    has_left: bool,
 }
 
 impl Link {
@@ -88,7 +90,7 @@ impl Link {
         drop(table);
         self.queue.push(Frame::Open(Open { channel: number, ..open }));
         let gone_code = CloseCode::ABNORMAL.as_u16();
-        Ok((Channel { link: Arc::clone(self), number, outbound, gone_code }, answered))
+        Ok((Channel { link: Arc::clone(self), number, outbound, gone_code, has_left: false }, answered))
     }
 
     /// Takes what the worker said.
@@ -209,7 +211,11 @@ impl Channel {
 
     /// Notes that messages of this cost have left for the client.
     pub(crate) fn written(&self, cost_bytes: u64) {
-        self.link.queue.written(self.number, &self.outbound, cost_bytes);
+        if self.has_left {
+            self.outbound.written(cost_bytes);
+        } else {
+            self.link.queue.written(self.number, &self.outbound, cost_bytes);
+        }
     }
 
     /// Notes the close code that the client has sent, or 1005 for none (RFC 6455 section 7.1.5).
@@ -217,8 +223,9 @@ impl Channel {
         self.gone_code = code;
     }
 
-    /// Tells the worker now that the client is gone, before the guard is dropped.
-    pub(crate) fn leave(&self) {
+    /// Tells the worker now that the client is gone, unless it knows, before the guard is dropped.
+    pub(crate) fn leave(&mut self) {
+        self.has_left = true;
         if self.link.forget(self.number) {
             self.outbound.tell();
             let code = self.gone_code.into();

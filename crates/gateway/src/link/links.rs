@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use ringway_cluster::{Member, MemberState, View, Views};
 use ringway_ring::MemberId;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::channel::Link;
@@ -105,6 +105,11 @@ impl Links {
                 },
             }
         }
+    }
+
+    /// Closes all links if their gateway is dropped before it has ended.
+    pub(crate) fn close_when_dropped(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
     }
 
     /// Sends what is queued, closes all links, and waits until they are closed.

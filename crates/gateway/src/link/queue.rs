@@ -22,7 +22,7 @@ use crate::metrics::Meters;
 
 /// How long reports of written bytes gather.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
-/// From how many written bytes on a client's report does not wait: an eighth of the smallest usual window.
+/// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB).
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
 /// What each frame counts beside its payload.
 const FRAME_OVERHEAD_BYTES: usize = 64;
