@@ -146,6 +146,30 @@ async fn a_silent_client_is_asked_and_then_closed() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_held_up_by_its_worker_is_not_idle() {
+    let idle_timeout = Duration::from_millis(200);
+    let bench = Bench::with(|setup| {
+        setup.config.link.queue_bytes_max = 1000;
+        setup.config.socket.ping_interval = Duration::from_millis(50);
+        setup.config.socket.idle_timeout = idle_timeout;
+    })
+    .await;
+    let mut client = bench.client("alice").await;
+    bench.worker.listen(false);
+    for _ in 0..20 {
+        client.send(Message::binary(vec![1; 100_000])).await;
+    }
+    // Only the passing of this time shows it.
+    tokio::time::sleep(3 * idle_timeout).await;
+    bench.worker.listen(true);
+    for _ in 0..20 {
+        assert_eq!(client.receive_data().await.len(), 100_000);
+    }
+    drop(client);
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_client_that_answers_pings_stays() {
     let bench = Bench::with(|setup| {
         setup.config.socket.ping_interval = Duration::from_millis(20);

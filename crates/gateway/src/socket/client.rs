@@ -47,6 +47,8 @@ pub(crate) struct Client<S> {
     /// Cost of what the wire has and the operating system may not have.
     unconfirmed_bytes: u64,
     waiting: WaitingSince,
+    /// Whether the client is not listened to because its link has no room: then its silence says nothing about it.
+    held_up: bool,
     phase: Phase,
     heard_at: Instant,
     pinged_at: Instant,
@@ -99,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             sending: VecDeque::new(),
             unconfirmed_bytes: 0,
             waiting: WaitingSince::default(),
+            held_up: false,
             phase: Phase::Open,
             heard_at: now,
             pinged_at: now,
@@ -174,6 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let Phase::Open = self.phase else {
             return if now >= self.due() { Err(Over) } else { Ok(()) };
         };
+        if self.held_up {
+            self.heard_at = now;
+        }
         let config = &self.shared.config;
         let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
         if self.blocked_since.is_some_and(|since| passed(since, config.write_timeout)) {
@@ -266,9 +272,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Reads until the socket has no more, or the link has no room.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
         let is_open = matches!(self.phase, Phase::Open);
-        let Self { wire, channel, shared, waiting, heard_at, close_code, .. } = self;
+        let Self { wire, channel, shared, waiting, held_up, heard_at, close_code, .. } = self;
         loop {
-            if is_open && channel.poll_room(cx, waiting).is_pending() {
+            *held_up = is_open && channel.poll_room(cx, waiting).is_pending();
+            if *held_up {
                 return Ok(Poll::Ready(()));
             }
             let polled = wire.poll_read(cx, &shared.config, |message| match message {
@@ -341,6 +348,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for ClientTask<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         std::task::ready!(this.client.poll(cx, this.timer));
+        this.client.wire.part(cx);
         this.client.shared.meters.closed(this.client.close_code);
         Poll::Ready(())
     }

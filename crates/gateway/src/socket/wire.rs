@@ -160,6 +160,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         std::mem::take(&mut self.progress)
     }
 
+    /// Says that the stream ends (in TLS that is a message), as far as that goes at once. Nothing waits for more.
+    pub(crate) fn part(&mut self, cx: &mut Context<'_>) {
+        let _ended: Poll<io::Result<()>> = Pin::new(&mut self.stream).poll_shutdown(cx);
+    }
+
     /// Ends the stream's writing half, then reads and forgets; ready when the client has ended its half too.
     pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.engine = None;
