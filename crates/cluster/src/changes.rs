@@ -21,7 +21,7 @@ impl<'a> Changes<'a> {
             match older.member(&member.id) {
                 None => changes.joined.push(id),
                 Some(before) if before == member => {}
-                Some(before) if before.incarnation != member.incarnation => changes.restarted.push(id),
+                Some(before) if restarted(before, member) => changes.restarted.push(id),
                 Some(_) => changes.changed.push(id),
             }
         }
@@ -33,5 +33,53 @@ impl<'a> Changes<'a> {
     /// Whether nothing is different.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Whether both incarnations are known, and are not the same.
+fn restarted(before: &Member, after: &Member) -> bool {
+    before.incarnation != 0 && after.incarnation != 0 && before.incarnation != after.incarnation
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_ring::Strategy;
+
+    use super::*;
+
+    fn member(id: &str, incarnation: u64, zone: Option<&str>) -> Member {
+        let url = "http://127.0.0.1:7071".parse().expect("a good url");
+        let member = Member::new(id.parse().expect("a good id"), url);
+        Member { incarnation, zone: zone.map(ToOwned::to_owned), ..member }
+    }
+
+    #[test]
+    fn every_change_is_told_under_its_name() {
+        let view = |members: Vec<Member>| View::build(Strategy::Slots, members).expect("a good list");
+        let same = || member("same", 1, None);
+        let before = vec![
+            same(),
+            member("gone", 1, None),
+            member("back", 1, None),
+            member("moved", 1, None),
+            member("known", 0, None),
+        ];
+        let after = vec![
+            same(),
+            member("new", 1, None),
+            member("back", 2, None),
+            member("moved", 1, Some("b")),
+            member("known", 7, None),
+        ];
+        let (before, after) = (view(before), view(after));
+        let changes = Changes::between(&before, &after);
+        let expected = Changes {
+            joined: vec!["new"],
+            left: vec!["gone"],
+            restarted: vec!["back"],
+            changed: vec!["known", "moved"],
+        };
+        assert_eq!(changes, expected);
+        assert!(Changes::between(&after, &after).is_empty());
     }
 }

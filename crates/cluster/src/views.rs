@@ -49,8 +49,14 @@ impl Views {
         if changes.is_empty() {
             return;
         }
-        let Changes { joined, left, restarted, changed } = changes;
-        info!(version = %next.version(), ?joined, ?left, ?restarted, ?changed, "the members changed");
+        info!(
+            version = %next.version(),
+            joined = changes.joined.join(" "),
+            left = changes.left.join(" "),
+            restarted = changes.restarted.join(" "),
+            changed = changes.changed.join(" "),
+            "the members changed",
+        );
         if before.version() != next.version() {
             metrics::counter!("ringway_cluster_ring_changes_total").increment(1);
         }
