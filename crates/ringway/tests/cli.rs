@@ -1,12 +1,18 @@
 //! The binary as its users meet it: exit codes, what is on stdout and what on stderr, and how it ends.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long anything here may take.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The binary, without the environment of whoever runs the tests.
 fn ringway(line: &str) -> Command {
@@ -15,17 +21,25 @@ fn ringway(line: &str) -> Command {
     for name in ours.filter(|name| name.to_string_lossy().starts_with("RINGWAY_")) {
         command.env_remove(name);
     }
-    command.args(line.split_whitespace()).stdin(Stdio::null());
+    command.args(line.split_whitespace()).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
-fn run(line: &str) -> (Option<i32>, String, String) {
-    outcome(&ringway(line).output().expect("the binary runs"))
+/// Exit code, stdout and stderr.
+type Outcome = (Option<i32>, String, String);
+
+async fn run(line: &str) -> Outcome {
+    outcome(ringway(line).output()).await
 }
 
-fn outcome(output: &Output) -> (Option<i32>, String, String) {
+async fn outcome(running: impl Future<Output = std::io::Result<Output>>) -> Outcome {
+    let output = soon(running).await.expect("the binary runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, future).await.expect("it happens in time")
 }
 
 /// A cluster on free ports, ended when it is dropped.
@@ -36,14 +50,15 @@ struct Up {
 }
 
 impl Up {
-    fn start(further: &str) -> Self {
+    async fn start(further: &str) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
         let ports = "--listen 127.0.0.1:0 --rpc-listen 127.0.0.1:0 --workers-listen 127.0.0.1:0";
         let mut command = ringway(&format!("up {ports} {further}"));
         command.env("XDG_STATE_HOME", state.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+        let mut stdout = BufReader::new(child.stdout.as_mut().expect("piped"));
+        soon(stdout.read_line(&mut line)).await.expect("a line");
         let json = line.strip_prefix("ready ").unwrap_or_else(|| panic!("no ready line: {line:?}"));
         Self { ready: serde_json::from_str(json).expect("JSON"), child, state }
     }
@@ -53,22 +68,19 @@ impl Up {
     }
 
     /// Asks the cluster something; the secret is found by itself.
-    fn ask(&self, line: &str) -> (Option<i32>, String, String) {
+    async fn ask(&self, line: &str) -> Outcome {
         let mut command = ringway(line);
         command.env("XDG_STATE_HOME", self.state.path()).env("RINGWAY_NODE", self.address("rpc"));
-        outcome(&command.env("RINGWAY_URL", self.address("client")).output().expect("the binary runs"))
+        outcome(command.env("RINGWAY_URL", self.address("client")).output()).await
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is there");
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(id.expect("it runs"), signal).expect("it is there");
     }
-}
 
-impl Drop for Up {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _killed = self.child.kill();
-        let _status = self.child.wait();
+    async fn exit_code(mut self) -> Option<i32> {
+        soon(self.child.wait()).await.expect("it ends").code()
     }
 }
 
@@ -76,80 +88,80 @@ fn files_below(path: &Path) -> usize {
     std::fs::read_dir(path.join("ringway")).map_or(0, Iterator::count)
 }
 
-#[test]
-fn a_cluster_runs_answers_and_ends() {
-    let mut up = Up::start("--workers 2");
+#[tokio::test]
+async fn a_cluster_runs_answers_and_ends() {
+    let mut up = Up::start("--workers 2").await;
     assert_eq!(up.ready["workers"].as_array().map(Vec::len), Some(2));
     assert_eq!(files_below(up.state.path()), 3, "one secret for each node");
 
-    let (code, told, _) = up.ask("send user nobody hello --json");
+    let (code, told, _) = up.ask("send user nobody hello --json").await;
     let receipt: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!((code, receipt["outcome"].as_str()), (Some(3), Some("no_session")));
-    let (code, told, _) = up.ask("sessions");
+    let (code, told, _) = up.ask("sessions").await;
     assert_eq!((code, told.as_str()), (Some(0), "0 sessions\n"));
-    assert_eq!(up.ask("sessions alice").0, Some(3));
-    assert_eq!(up.ask("close --user alice").0, Some(3));
-    assert_eq!(up.ask("group join room7 --user alice").0, Some(3));
-    let (code, told, _) = up.ask("ring locate alice --json");
+    assert_eq!(up.ask("sessions alice").await.0, Some(3));
+    assert_eq!(up.ask("close --user alice").await.0, Some(3));
+    assert_eq!(up.ask("group join room7 --user alice").await.0, Some(3));
+    let (code, told, _) = up.ask("ring locate alice --json").await;
     let location: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(code, Some(0));
     assert!(["w1", "w2"].contains(&location["owner"].as_str().expect("an owner")), "{told}");
 
     up.signal(Signal::TERM);
-    assert_eq!(up.child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(soon(up.child.wait()).await.expect("it ends").code(), Some(0));
     assert_eq!(files_below(up.state.path()), 0, "the secrets are gone with it");
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    let mut up = Up::start("--workers 1 --set gateway.unready_for=10m");
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut up = Up::start("--workers 1 --set gateway.unready_for=10m").await;
     up.signal(Signal::INT);
     let mut told = BufReader::new(up.child.stderr.take().expect("piped"));
     let mut line = String::new();
     while !line.contains("clients leave") {
         line.clear();
-        assert!(told.read_line(&mut line).expect("a line") > 0, "it ended by itself");
+        assert!(soon(told.read_line(&mut line)).await.expect("a line") > 0, "it ended by itself");
     }
     up.signal(Signal::INT);
-    assert_eq!(up.child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(up.exit_code().await, Some(130));
 }
 
-#[test]
-fn a_client_is_told_why_it_is_refused() {
-    let up = Up::start("--workers 1");
-    let (code, told, _) = up.ask("connect --json");
+#[tokio::test]
+async fn a_client_is_told_why_it_is_refused() {
+    let up = Up::start("--workers 1").await;
+    let (code, told, _) = up.ask("connect --json").await;
     let event: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(code, Some(5));
     assert_eq!((event["event"].as_str(), event["status"].as_u64()), (Some("refused"), Some(401)));
 }
 
-#[test]
-fn a_client_gets_back_what_it_sends() {
-    let up = Up::start("--workers 1 --echo");
+#[tokio::test]
+async fn a_client_gets_back_what_it_sends() {
+    let up = Up::start("--workers 1 --echo").await;
     let mut connect = ringway("connect --token alice --messages 2");
     connect.arg("--url").arg(up.address("client")).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = connect.spawn().expect("the binary runs");
-    std::io::Write::write_all(&mut child.stdin.take().expect("piped"), "first\nzweite äöü\n".as_bytes())
-        .expect("it reads");
-    let (code, told, _) = outcome(&child.wait_with_output().expect("it ends"));
+    let typed = "first\nzweite äöü\n".as_bytes();
+    child.stdin.take().expect("piped").write_all(typed).await.expect("it reads");
+    let (code, told, _) = outcome(child.wait_with_output()).await;
     assert_eq!((code, told.as_str()), (Some(0), "first\nzweite äöü\n"));
 }
 
-#[test]
-fn a_wrong_secret_is_told() {
-    let up = Up::start("--workers 1");
+#[tokio::test]
+async fn a_wrong_secret_is_told() {
+    let up = Up::start("--workers 1").await;
     let mut command = ringway("sessions");
     command.env("RINGWAY_NODE", up.address("rpc")).env("RINGWAY_CLUSTER_SECRET", "not-the-right-secret");
-    let (code, _, told) = outcome(&command.output().expect("the binary runs"));
+    let (code, _, told) = outcome(command.output()).await;
     assert_eq!(code, Some(1));
     assert!(told.contains("the cluster has another secret"), "{told}");
 }
 
-#[test]
-fn a_port_in_use_is_one_line_and_nothing_runs() {
+#[tokio::test]
+async fn a_port_in_use_is_one_line_and_nothing_runs() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address");
-    let (code, told, error) = run(&format!("up --listen {address} --rpc-listen 127.0.0.1:0"));
+    let (code, told, error) = run(&format!("up --listen {address} --rpc-listen 127.0.0.1:0")).await;
     let expected = format!(
         "ringway: cannot listen at {address} (gateway.listen): another process does; give another address, or port 0 \
          for any\n"
@@ -157,46 +169,46 @@ fn a_port_in_use_is_one_line_and_nothing_runs() {
     assert_eq!((code, told.as_str(), error), (Some(1), "", expected));
 }
 
-#[test]
-fn nobody_there_is_told_with_what_to_do() {
-    let (code, _, told) = run("ring show --node http://127.0.0.1:1 --secret-file /nonexistent");
+#[tokio::test]
+async fn nobody_there_is_told_with_what_to_do() {
+    let (code, _, told) = run("ring show --node http://127.0.0.1:1 --secret-file /nonexistent").await;
     assert_eq!(
         (code, told.as_str()),
         (Some(1), "ringway: --secret-file /nonexistent: No such file or directory (os error 2)\n")
     );
     let mut command = ringway("send user alice hi --node http://127.0.0.1:1");
     command.env("RINGWAY_CLUSTER_SECRET", "0123456789abcdef");
-    let (code, _, told) = outcome(&command.output().expect("the binary runs"));
+    let (code, _, told) = outcome(command.output()).await;
     assert_eq!(code, Some(1));
     assert!(told.contains("is a node running at http://127.0.0.1:1?"), "{told}");
 }
 
-#[test]
-fn a_reader_that_has_gone_away_is_no_error() {
+#[tokio::test]
+async fn a_reader_that_has_gone_away_is_no_error() {
     for line in
         ["ring vectors", "ring show --member w1", "completions zsh", "check-config --template", "--help"]
     {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let child = ringway(line).stdout(writer).stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let (code, _, told) = outcome(&child.wait_with_output().expect("it ends"));
+        let (code, _, told) = outcome(child.wait_with_output()).await;
         assert_eq!((code, told.as_str()), (Some(0), ""), "{line}");
     }
 }
 
-#[test]
-fn a_configuration_with_mistakes_is_exit_code_1_and_all_of_them_are_told() {
+#[tokio::test]
+async fn a_configuration_with_mistakes_is_exit_code_1_and_all_of_them_are_told() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("ringway.toml");
     std::fs::write(&path, "[gateway]\nlisten = 1\ncolour = 2\n").expect("a file");
-    let (code, told, error) = run(&format!("check-config {}", path.display()));
+    let (code, told, error) = run(&format!("check-config {}", path.display())).await;
     assert_eq!((code, told.as_str()), (Some(1), ""));
     assert_eq!(error.lines().count(), 3, "{error}");
     std::fs::write(&path, "").expect("a file");
-    assert_eq!(run(&format!("check-config {}", path.display())).0, Some(0));
+    assert_eq!(run(&format!("check-config {}", path.display())).await.0, Some(0));
 }
 
-#[test]
-fn wrong_usage_is_exit_code_2() {
-    assert_eq!(run("send user").0, Some(2));
+#[tokio::test]
+async fn wrong_usage_is_exit_code_2() {
+    assert_eq!(run("send user").await.0, Some(2));
 }

@@ -82,6 +82,10 @@ pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
             "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it"
                 .to_owned()
         }
+        // Said by the gRPC library, before the node's own rules saw the message.
+        Reason::InvalidArgument if refusal.message.contains("message length too large") => {
+            "\n  the payload is larger than the cluster takes (limits.message_bytes_max)".to_owned()
+        }
         // The message is not one of ours: something else answers there.
         Reason::ConnectionLost | Reason::Internal if refusal.message.contains("grpc-status") => {
             format!(
