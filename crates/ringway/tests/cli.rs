@@ -113,6 +113,14 @@ async fn a_cluster_runs_answers_and_ends() {
 }
 
 #[tokio::test]
+async fn it_ends_in_order_when_nobody_reads_its_logs_any_more() {
+    let mut up = Up::start("--workers 1").await;
+    drop(up.child.stderr.take());
+    up.signal(Signal::TERM);
+    assert_eq!(up.exit_code().await, Some(0));
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let mut up = Up::start("--workers 1 --set gateway.unready_for=10m").await;
     up.signal(Signal::INT);

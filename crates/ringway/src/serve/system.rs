@@ -21,8 +21,8 @@ pub(super) fn shutdown_signals() -> anyhow::Result<CancellationToken> {
     let cancelled = shutdown.clone();
     tokio::spawn(async move {
         let name = signals.next().await;
-        tracing::info!(signal = name, "shutdown: begins; a second signal ends the process at once");
         cancelled.cancel();
+        tracing::info!(signal = name, "shutdown: begins; a second signal ends the process at once");
         let name = signals.next().await;
         tracing::warn!(signal = name, "shutdown: at once");
         std::process::exit(EXIT_AT_ONCE);

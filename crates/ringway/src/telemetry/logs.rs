@@ -48,7 +48,9 @@ type Builder = SubscriberBuilder<
 
 fn builder(filter: &str) -> anyhow::Result<Builder> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("RINGWAY_LOG={filter:?}"))?;
-    Ok(tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr as fn() -> io::Stderr))
+    let writer = io::stderr as fn() -> io::Stderr;
+    // When nobody reads stderr any more, lines are lost. To say so on stderr, as is the default, would be a panic.
+    Ok(tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false))
 }
 
 fn colourful() -> bool {
