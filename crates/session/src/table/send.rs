@@ -68,7 +68,12 @@ impl SessionTable {
     }
 
     /// Sends to the session at an address, if there is one.
-    pub fn send_to_address(&mut self, address: Address, payload: &Payload, out: &mut Vec<Directive>) -> Reach {
+    pub fn send_to_address(
+        &mut self,
+        address: Address,
+        payload: &Payload,
+        out: &mut Vec<Directive>,
+    ) -> Reach {
         let mut fanout = Fanout::new(&self.policy, payload, &[]);
         let key = self.by_link.get(&address.link).and_then(|channels| channels.get(&address.channel));
         if let Some(&key) = key {
