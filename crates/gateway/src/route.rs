@@ -12,7 +12,7 @@ use rand::RngExt;
 use ringway_auth::Identity;
 use ringway_cluster::{View, Views};
 use ringway_proto::v1::{Open, RefusalReason, Refused};
-use ringway_ring::Slot;
+use ringway_ring::{RingVersion, Slot};
 use ringway_session::SessionId;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -86,13 +86,17 @@ impl Router {
         }
         let passing = |why: &str| Setback::Passing(why.to_owned());
         let link = self.links.to(&owner.id).ok_or_else(|| passing("no link to it is up"))?;
-        let opening = link.open(open_frame(applicant, &view));
+        let opening = link.open(open_frame(applicant));
         let (channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
         match tokio::time::timeout_at(deadline, answered).await {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
             Ok(Err(_)) => Err(passing("the link to it broke")),
             Ok(Ok(Answer::Opened(opened))) => Ok(Admission { channel, subprotocol: opened.subprotocol }),
-            Ok(Ok(Answer::Refused(refused))) => Err(setback(refused)),
+            Ok(Ok(Answer::Refused(refused))) => {
+                let theirs = RingVersion::from_u64(refused.ring_version);
+                debug!(ours = %view.version(), %theirs, "the worker refused, by its own ring");
+                Err(setback(refused))
+            }
         }
     }
 }
@@ -129,17 +133,15 @@ fn setback(refused: Refused) -> Setback {
     }
 }
 
-fn open_frame(applicant: &Applicant, view: &View) -> Open {
-    let Identity { user, groups, claims, .. } = &applicant.identity;
+fn open_frame(applicant: &Applicant) -> Open {
+    let Identity { user, groups, .. } = &applicant.identity;
     let session_id = SessionId::new(Slot::of(user.as_bytes()), rand::random());
     Open {
         channel: 0,
         session_id: Bytes::copy_from_slice(&session_id.to_bytes()),
         user: user.clone(),
         groups: groups.clone(),
-        claims: claims.as_deref().map(|claims| Bytes::copy_from_slice(claims.as_bytes())).unwrap_or_default(),
         remote_address: applicant.remote_address.to_string(),
         subprotocols: applicant.subprotocols.clone(),
-        ring_version: view.version().as_u64(),
     }
 }

@@ -50,7 +50,6 @@ async fn the_open_frame_says_who_came_and_the_answer_carries_the_subprotocol() {
     assert_eq!(open.groups, ["room7"]);
     assert_eq!(open.subprotocols, ["chat", "ringway.v1.json"], "the token is not among them");
     assert_eq!(open.remote_address, stream.local_addr().expect("an address").to_string());
-    assert_eq!(open.ring_version, bench.views.current().version().as_u64());
     let id = ringway_session::SessionId::from_bytes(&open.session_id).expect("16 bytes");
     assert_eq!(id.slot(), ringway_ring::Slot::of(b"alice-room7"));
     drop(stream);

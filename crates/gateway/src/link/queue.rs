@@ -218,7 +218,7 @@ impl Drop for SendQueue {
 pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
     let payload = match &frame.frame {
         Some(Frame::Message(message)) => message.payload.len(),
-        Some(Frame::Open(open)) => open.claims.len() + open.groups.iter().map(String::len).sum::<usize>(),
+        Some(Frame::Open(open)) => open.groups.iter().map(String::len).sum::<usize>(),
         _ => 0,
     };
     payload + FRAME_OVERHEAD_BYTES

@@ -14,10 +14,11 @@ use ringway_proto::Refusal;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{GatewayFrame, GatewayFrames, Hello, Welcome, WorkerFrames};
+use ringway_ring::RingVersion;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::channel::Link;
 use super::connector::{LinkConnector, WorkerStream};
@@ -87,7 +88,7 @@ impl LinkTask {
         while !self.retired.is_cancelled() && !self.stop.is_cancelled() {
             match self.once(&mut backoff).await {
                 Ok(()) => return,
-                Err(error) if failed_before => tracing::debug!(%error, "the link is down"),
+                Err(error) if failed_before => debug!(%error, "the link is down"),
                 Err(error) => warn!(%error, "the link is down"),
             }
             failed_before = backoff.failures > 0;
@@ -133,6 +134,8 @@ impl LinkTask {
         if welcome.worker_id != self.member.id.as_str() {
             return Err(LinkError::OtherWorker(welcome.worker_id));
         }
+        let ring_version = RingVersion::from_u64(welcome.ring_version);
+        debug!(incarnation = welcome.incarnation, %ring_version, "the worker welcomes the gateway");
         Ok(incoming)
     }
 
