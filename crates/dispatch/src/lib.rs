@@ -10,6 +10,7 @@ mod call;
 mod dispatcher;
 mod hops;
 mod rules;
+mod serve;
 mod sessions;
 mod split;
 
@@ -19,4 +20,5 @@ pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
     MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, new_message_id,
 };
+pub use serve::{PublishHandler, StreamBounds, Taken, serve_publish};
 pub use split::{SplitConfig, SplitPublisher};

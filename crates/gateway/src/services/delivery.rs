@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ringway_dispatch::Hops;
+use ringway_dispatch::{Hops, serve_publish};
 use ringway_proto::v1::delivery_server::Delivery;
 use ringway_proto::v1::{
     PublishReply, PublishRequest, Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest,
@@ -11,7 +11,8 @@ use ringway_proto::v1::{
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Forwarder, publish};
+use super::Forwarder;
+use super::publish::PublishForwarder;
 
 pub(super) struct DeliveryService(pub(super) Arc<Forwarder>);
 
@@ -50,7 +51,8 @@ impl Delivery for DeliveryService {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        let replies = publish::serve(Arc::clone(&self.0), request.into_inner());
+        let handler = PublishForwarder::new(Arc::clone(&self.0));
+        let replies = serve_publish(request.into_inner(), handler, self.0.config.stream);
         Ok(Response::new(Box::pin(replies)))
     }
 }

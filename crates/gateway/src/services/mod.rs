@@ -11,7 +11,7 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Dispatcher, RequestRules, SplitConfig};
+use ringway_dispatch::{Dispatcher, RequestRules, SplitConfig, StreamBounds};
 use ringway_proto::v1::Routing;
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::{NodeLimits, NodeServices};
@@ -29,10 +29,8 @@ pub struct ForwardConfig {
     pub timeout: Duration,
     /// The streams to the workers of one Publish stream.
     pub publish: SplitConfig,
-    /// Requests of one Publish stream that are under way; beyond it the caller's next ones are not taken. Default 4,096.
-    pub publish_in_flight_max: usize,
-    /// Answers of one Publish stream that wait for the caller; beyond it the same. Default 1,024.
-    pub publish_replies_max: usize,
+    /// The bounds of one Publish stream.
+    pub stream: StreamBounds,
 }
 
 impl Default for ForwardConfig {
@@ -41,8 +39,7 @@ impl Default for ForwardConfig {
             limits: NodeLimits::default(),
             timeout: Duration::from_secs(5),
             publish: SplitConfig::default(),
-            publish_in_flight_max: 4096,
-            publish_replies_max: 1024,
+            stream: StreamBounds::default(),
         }
     }
 }

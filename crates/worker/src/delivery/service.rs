@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use ringway_dispatch::{StreamBounds, serve_publish};
 use ringway_proto::v1::delivery_server::Delivery;
 use ringway_proto::v1::{
     PublishReply, PublishRequest, Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest,
@@ -10,7 +11,7 @@ use ringway_proto::v1::{
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::publish;
+use super::publish::Publishing;
 use crate::worker::Shared;
 
 pub(crate) struct DeliveryService(pub(crate) Arc<Shared>);
@@ -35,6 +36,8 @@ impl Delivery for DeliveryService {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        Ok(Response::new(Box::pin(publish::serve(Arc::clone(&self.0), request.into_inner()))))
+        let handler = Publishing::new(Arc::clone(&self.0));
+        let replies = serve_publish(request.into_inner(), handler, StreamBounds::default());
+        Ok(Response::new(Box::pin(replies)))
     }
 }
