@@ -57,6 +57,12 @@ impl TestOptions {
         }
         Ok(options)
     }
+
+    /// Whether the arguments of cargo say which packages are tested.
+    pub(crate) fn chooses_packages(&self) -> bool {
+        let of_cargo = self.cargo_arguments.iter().take_while(|argument| *argument != "--");
+        of_cargo.into_iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +93,19 @@ mod tests {
         }
         for line in ["tset", "ci now", "test --without", "test --without cargo", "test --fast"] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn packages_are_chosen_before_the_second_dashes() {
+        for (arguments, expected) in [
+            (["--test", "memory", "-p", "x"], true),
+            (["--package=x", "--", "--exact", "a"], true),
+            (["--test", "memory", "--", "-p"], false),
+        ] {
+            let cargo_arguments = arguments.map(ToOwned::to_owned).to_vec();
+            let options = TestOptions { without: Vec::new(), cargo_arguments };
+            assert_eq!(options.chooses_packages(), expected, "{arguments:?}");
         }
     }
 }

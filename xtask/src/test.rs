@@ -21,7 +21,10 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
         &mut step::cargo(&["build", "--release", "--package", "ringway", "--locked"]),
     )?;
 
-    let mut tests = step::cargo(&["test", "--workspace", "--no-fail-fast", "--locked"]);
+    let mut tests = step::cargo(&["test", "--no-fail-fast", "--locked"]);
+    if !options.chooses_packages() {
+        tests.arg("--workspace");
+    }
     tests.args(&options.cargo_arguments).env("RINGWAY_BIN", binary());
     for tool in Tool::ALL {
         match found.iter().find(|(found, _)| *found == tool) {
