@@ -17,7 +17,7 @@ use ringway_proto::v1::link_server::Link;
 use ringway_proto::v1::publish_request::Send;
 use ringway_proto::v1::sessions_server::Sessions;
 use ringway_proto::v1::*;
-use ringway_proto::{Reason, Refusal};
+use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
 use ringway_ring::{MemberId, Strategy};
 use ringway_rpc::{
     ClusterSecret, HealthHandle, NodeChannel, NodeLimits, NodePool, NodeServices, PoolConfig, ServerConfig,
@@ -293,7 +293,7 @@ async fn calls_on_sessions_are_forwarded() {
 async fn a_link_over_grpc_says_hello_before_it_is_answered() {
     let nodes = Nodes::start().await;
     let (says, outgoing) = mpsc::channel(1);
-    let hello = Said::Hello(Hello { gateway_id: "g1".into(), protocol: 1 });
+    let hello = Said::Hello(Hello { gateway_id: "g1".into(), protocol: LINK_PROTOCOL });
     says.send(GatewayFrames { frames: vec![GatewayFrame { frame: Some(hello) }] }).await.expect("room");
     let connector = Grpc::new(nodes.pool.clone());
     let connecting = connector.connect(&nodes.member, ReceiverStream::new(outgoing));

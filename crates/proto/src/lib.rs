@@ -16,3 +16,6 @@ pub mod v1 {
 
 /// The encoded file descriptors of the package, for gRPC server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ringway.v1.bin"));
+
+/// The version of the protocol of links (link.proto) that gateways and workers of this build speak.
+pub const LINK_PROTOCOL: u32 = 1;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use rand::RngExt;
 use ringway_cluster::Member;
-use ringway_proto::Refusal;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{GatewayFrame, GatewayFrames, Hello, Welcome, WorkerFrames};
+use ringway_proto::{LINK_PROTOCOL, Refusal};
 use ringway_ring::RingVersion;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,8 +28,6 @@ use super::queue::{self, Filled, REPORT_INTERVAL};
 use crate::config::LinkConfig;
 use crate::metrics::Meters;
 
-/// The version of the link protocol.
-const PROTOCOL: u32 = 1;
 /// Batches on the way between the queue and the transport.
 const BATCHES_MAX: usize = 2;
 /// How often a link whose worker has left the view is looked at for its last session.
@@ -125,7 +123,7 @@ impl LinkTask {
         says: &mpsc::Sender<GatewayFrames>,
         outgoing: mpsc::Receiver<GatewayFrames>,
     ) -> Result<WorkerStream, LinkError> {
-        let hello = Hello { gateway_id: self.gateway_id.clone(), protocol: PROTOCOL };
+        let hello = Hello { gateway_id: self.gateway_id.clone(), protocol: LINK_PROTOCOL };
         let frames = vec![GatewayFrame { frame: Some(Frame::Hello(hello)) }];
         says.send(GatewayFrames { frames }).await.map_err(|_| LinkError::Ended)?;
         let mut incoming = self.connector.connect(&self.member, ReceiverStream::new(outgoing)).await?;
