@@ -1,8 +1,8 @@
 //! Accepts connections, at most `connections_max` at a time, each on a leash.
 //!
 //! The leash is a token: when it is cancelled, every connection's next read or write fails, and the HTTP/2 stack
-//! lets go of it and of all its streams. That is how shutdown ends what does not end by itself. A connection on which
-//! nothing is heard at first is dropped, too: HTTP/2 pings begin only after its preface.
+//! lets go of it and of all its streams. That is how shutdown ends what does not end by itself, and how a connection
+//! ends whose [`Probation`] ends badly.
 
 use std::io;
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
 use super::ServerConfig;
+use super::probation::{Admission, Probation};
 
 /// How long to wait after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -27,14 +27,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Connections {
     listener: TcpListener,
     room: Arc<Semaphore>,
-    preface_timeout: Duration,
+    config: ServerConfig,
     cut: CancellationToken,
 }
 
 impl Connections {
-    pub(super) fn new(listener: TcpListener, config: &ServerConfig, cut: CancellationToken) -> Self {
+    pub(super) fn new(listener: TcpListener, config: ServerConfig, cut: CancellationToken) -> Self {
         let room = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-        Connections { listener, room, preface_timeout: config.preface_timeout, cut }
+        Connections { listener, room, config, cut }
     }
 
     /// The connections as they come; it has no end.
@@ -62,9 +62,11 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        let probation = Probation::begin(&self.config);
         Connection {
             stream,
-            silence: Some(Box::pin(tokio::time::sleep(self.preface_timeout))),
+            admission: probation.admission().clone(),
+            probation: Some(probation),
             cut: Box::pin(self.cut.clone().cancelled_owned()),
             _room: room,
         }
@@ -74,34 +76,35 @@ impl Connections {
 /// One accepted connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Until the first bytes come: when to give up.
-    silence: Option<Pin<Box<Sleep>>>,
+    admission: Admission,
+    /// Until a call has shown the secret.
+    probation: Option<Probation>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Connection {
+    /// Every read and write begins here: a peer that does not read must not get around it.
     fn check_leash(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.cut.as_mut().poll(cx) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node shuts down")),
+        if self.cut.as_mut().poll(cx).is_ready() {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node shuts down"));
         }
-    }
-
-    fn check_silence(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let over = self.silence.as_mut().is_some_and(|silence| silence.as_mut().poll(cx).is_ready());
-        match over {
-            true => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was heard on a new connection")),
-            false => Ok(()),
+        match self.probation.as_mut().map(|probation| probation.poll_end(cx)) {
+            None | Some(Poll::Pending) => Ok(()),
+            Some(Poll::Ready(Ok(()))) => {
+                self.probation = None;
+                Ok(())
+            }
+            Some(Poll::Ready(Err(missing))) => Err(io::Error::new(io::ErrorKind::TimedOut, missing)),
         }
     }
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Admission;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+    fn connect_info(&self) -> Admission {
+        self.admission.clone()
     }
 }
 
@@ -112,10 +115,10 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_leash(cx)?;
+        let filled = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        match read {
-            Poll::Pending => self.check_silence(cx)?,
-            Poll::Ready(_) => self.silence = None,
+        if let Some(probation) = &mut self.probation {
+            probation.heard(buf.filled().len() - filled);
         }
         read
     }

@@ -1,6 +1,7 @@
-//! Lets in who shows the cluster secret as `authorization: Bearer <secret>`, and everybody to health.
+//! Lets in who shows the cluster secret as `authorization: Bearer <secret>`, and everybody to a check of the health.
 //!
-//! A refused request's body is never read.
+//! A refused request's body is never read. The first call with the secret ends its connection's probation. Watching the
+//! health needs the secret: a stranger's stream would last.
 
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -12,9 +13,10 @@ use ringway_proto::{Reason, Refusal};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::probation::Admission;
 use crate::ClusterSecret;
 
-const OPEN_PREFIX: &str = "/grpc.health.v1.Health/";
+const OPEN_PATH: &str = "/grpc.health.v1.Health/Check";
 const WHAT_WOULD_BE_RIGHT: &str =
     "send the cluster secret as the metadata \"authorization: Bearer <secret>\"";
 
@@ -56,12 +58,14 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let verdict = match request.uri().path().starts_with(OPEN_PREFIX) {
-            true => Ok(()),
-            false => check(request.headers(), &self.secret),
-        };
-        match verdict {
-            Ok(()) => Either::Left(self.inner.call(request)),
+        match check(request.headers(), &self.secret) {
+            Ok(()) => {
+                if let Some(admission) = request.extensions().get::<Admission>() {
+                    admission.grant();
+                }
+                Either::Left(self.inner.call(request))
+            }
+            Err(_) if request.uri().path() == OPEN_PATH => Either::Left(self.inner.call(request)),
             Err(what) => {
                 let refusal = Refusal::new(Reason::Unauthenticated, format!("{what}; {WHAT_WOULD_BE_RIGHT}"));
                 Either::Right(ready(Ok(refusal.to_status().into_http())))

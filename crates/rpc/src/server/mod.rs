@@ -1,7 +1,7 @@
 //! The shell of a node's gRPC server: who may come in, what is counted, how it ends.
 //!
-//! Health is open to all; reflection and every other service need the cluster secret, which is looked at before a
-//! request's body is. Shutdown has three phases: stop accepting and report "not serving"; tell the peers to go
+//! A check of the health is open to all; everything else needs the cluster secret, which is looked at before a
+//! request's body is, and a connection that does not show it in time is dropped. Shutdown has three phases: stop accepting and report "not serving"; tell the peers to go
 //! (GOAWAY) and let calls finish, for at most `shutdown_timeout`; drop the connections that are left, so that a stream
 //! without an end never holds the process.
 
@@ -9,6 +9,7 @@ mod accept;
 mod auth;
 mod count;
 mod health;
+mod probation;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -42,8 +43,11 @@ pub struct ServerConfig {
     pub stream_window_bytes: u32,
     /// HTTP/2 flow control: how much of all streams of a connection may be under way to us unread.
     pub connection_window_bytes: u32,
-    /// How long a new connection may be silent; beyond it, it is dropped.
+    /// How long a new connection may take for the HTTP/2 preface; beyond it, it is dropped.
     pub preface_timeout: Duration,
+    /// How long a new connection may last without a call that shows the cluster secret; beyond it, it is dropped. A
+    /// stranger's health probe takes its answer sooner, and may come again.
+    pub authenticate_timeout: Duration,
     /// How often a connection is probed with an HTTP/2 ping.
     pub keepalive_interval: Duration,
     /// How long the answer to a ping may take; beyond it the connection is dropped.
@@ -60,6 +64,7 @@ impl Default for ServerConfig {
             stream_window_bytes: 1024 * 1024,
             connection_window_bytes: 4 * 1024 * 1024,
             preface_timeout: Duration::from_secs(5),
+            authenticate_timeout: Duration::from_secs(10),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),
@@ -137,7 +142,7 @@ pub async fn serve_node(
     let routes = services.into_routes()?;
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
-    let connections = Connections::new(listener, &config, cut.clone());
+    let connections = Connections::new(listener, config, cut.clone());
     let serving = builder(&config)
         .layer(CountLayer)
         .layer(AuthLayer::new(secret))

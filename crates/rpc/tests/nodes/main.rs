@@ -6,4 +6,5 @@ mod fake;
 mod publisher;
 mod server;
 mod shutdown;
+mod strangers;
 mod transport;

@@ -7,7 +7,6 @@ use ringway_proto::v1::PublishRequest;
 use ringway_proto::v1::delivery_client::DeliveryClient;
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::{ClusterSecret, NodePool, PoolConfig, ServerConfig};
-use tokio::io::AsyncReadExt as _;
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
@@ -66,9 +65,9 @@ async fn a_stranger_is_refused_before_the_body_comes() {
 }
 
 #[tokio::test]
-async fn health_is_open_and_follows_the_handle() {
+async fn health_follows_the_handle() {
     let node = FakeNode::start().await;
-    let mut client = HealthClient::new(foreign(&node).await);
+    let mut client = HealthClient::new(node.channel().transport());
     let request = |service: &str| HealthCheckRequest { service: service.into() };
 
     let mut watch = client.watch(request("ringway.v1.Delivery")).await.unwrap().into_inner();
@@ -190,23 +189,6 @@ async fn beyond_connections_max_the_next_one_waits() {
     assert!(early.await.is_err(), "there is room for one connection only");
     drop(first);
     soon("the second call", call).await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_new_connection_that_stays_silent_is_dropped_and_one_that_has_spoken_is_not() {
-    let preface_timeout = Duration::from_millis(50);
-    let node = FakeNode::start_with(ServerConfig { preface_timeout, ..ServerConfig::default() }).await;
-    let mut silent = tokio::net::TcpStream::connect(node.url.authority()).await.unwrap();
-    let channel = node.channel();
-    channel.delivery().send_to_user(to_user("alice", "m0")).await.unwrap();
-    // What the node says first is read over; the end counts, orderly or not.
-    let mut said = Vec::new();
-    let _ = soon("the end of the silent one", silent.read_to_end(&mut said)).await;
-    let slow = tokio::spawn(async move { channel.delivery().send_to_user(to_user("slow", "m1")).await });
-    soon("the slow call", node.entered.notified()).await;
-    tokio::time::sleep(preface_timeout * 2).await;
-    node.release.notify_one();
-    soon("the slow call", slow).await.unwrap().unwrap();
 }
 
 #[tokio::test]
