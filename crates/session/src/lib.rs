@@ -23,4 +23,4 @@ pub use name::{GroupId, NameError, UserId};
 pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, NotText, Payload};
 pub use policy::{OnConflict, OnSlowConsumer, Policy};
 pub use session::{Opening, SessionView};
-pub use table::{Filter, OpenError, Reach, SessionTable, Target};
+pub use table::{Filter, OpenError, Reach, SessionTable, Target, deliver_cost_bytes};

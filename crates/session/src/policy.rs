@@ -31,12 +31,16 @@ pub struct Policy {
     pub queue_bytes_max: u64,
     /// How many bytes may be on their way to the gateway without its report that they were written.
     pub window_bytes: u64,
+    /// How many bytes may be on their way to one link before its stream has taken them; beyond it messages wait with
+    /// their sessions.
+    pub link_bytes_max: u64,
     /// What happens beyond `queue_bytes_max`.
     pub on_slow_consumer: OnSlowConsumer,
 }
 
 impl Default for Policy {
-    /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, slow consumers closed.
+    /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
+    /// consumers closed.
     fn default() -> Self {
         Policy {
             sessions_max: 1_000_000,
@@ -44,6 +48,7 @@ impl Default for Policy {
             groups_per_session_max: 64,
             queue_bytes_max: 4 << 20,
             window_bytes: 256 << 10,
+            link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
         }
     }

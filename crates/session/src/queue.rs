@@ -21,6 +21,13 @@ pub(crate) enum Pushed {
     Dropped,
 }
 
+/// Whether a link takes more now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Free,
+    Full,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct OutboundQueue {
     in_flight_bytes: u64,
@@ -34,8 +41,9 @@ impl OutboundQueue {
         self.in_flight_bytes + self.waiting_bytes
     }
 
-    pub(crate) fn push(&mut self, payload: &Payload, policy: &Policy) -> Pushed {
-        if self.waiting.is_empty() && self.in_flight_bytes < policy.window_bytes {
+    /// Takes a message. `link` says whether the session's link has room.
+    pub(crate) fn push(&mut self, payload: &Payload, link: Room, policy: &Policy) -> Pushed {
+        if link == Room::Free && self.waiting.is_empty() && self.window_is_open(policy) {
             self.in_flight_bytes += payload.cost_bytes();
             return Pushed::Now;
         }
@@ -50,18 +58,31 @@ impl OutboundQueue {
         Pushed::Waiting
     }
 
-    /// Takes note of bytes that have left the gateway, and gives out what may follow them, in order.
-    pub(crate) fn written(&mut self, bytes: u64, policy: &Policy, mut send: impl FnMut(Payload)) {
+    /// Takes note of bytes that have left the gateway.
+    pub(crate) fn written(&mut self, bytes: u64) {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
-        while self.in_flight_bytes < policy.window_bytes
-            && let Some(payload) = self.pop()
-        {
-            self.in_flight_bytes += payload.cost_bytes();
-            send(payload);
+    }
+
+    /// The next message that may go, in order, if there is one and the window is open.
+    pub(crate) fn release(&mut self, policy: &Policy) -> Option<Payload> {
+        if !self.window_is_open(policy) {
+            return None;
         }
+        let payload = self.pop()?;
+        self.in_flight_bytes += payload.cost_bytes();
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
+        Some(payload)
+    }
+
+    /// Whether something waits for nothing but the link.
+    pub(crate) fn is_ready(&self, policy: &Policy) -> bool {
+        !self.waiting.is_empty() && self.window_is_open(policy)
+    }
+
+    fn window_is_open(&self, policy: &Policy) -> bool {
+        self.in_flight_bytes < policy.window_bytes
     }
 
     /// Whether a message of this cost fits, after older ones have given way where the policy says so.
@@ -96,16 +117,15 @@ mod tests {
     }
 
     fn drain(queue: &mut OutboundQueue, bytes: u64, policy: &Policy) -> Vec<u8> {
-        let mut sent = Vec::new();
-        queue.written(bytes, policy, |payload| sent.push(payload.bytes()[0]));
-        sent
+        queue.written(bytes);
+        std::iter::from_fn(|| queue.release(policy)).map(|payload| payload.bytes()[0]).collect()
     }
 
     #[test]
     fn the_window_then_the_queue_then_overflow() {
         let policy = policy(OnSlowConsumer::Close);
         let mut queue = OutboundQueue::default();
-        let pushed: Vec<_> = (0..5).map(|n| queue.push(&payload(n), &policy)).collect();
+        let pushed: Vec<_> = (0..5).map(|n| queue.push(&payload(n), Room::Free, &policy)).collect();
         use Pushed::{Now, Overflow, Waiting};
         assert_eq!(pushed, [Now, Now, Waiting, Waiting, Overflow]);
         assert_eq!(queue.bytes(), 400);
@@ -116,10 +136,10 @@ mod tests {
         let policy = policy(OnSlowConsumer::Close);
         let mut queue = OutboundQueue::default();
         for n in 0..4 {
-            queue.push(&payload(n), &policy);
+            queue.push(&payload(n), Room::Free, &policy);
         }
         assert_eq!(drain(&mut queue, 100, &policy), [2]);
-        assert_eq!(queue.push(&payload(4), &policy), Pushed::Waiting);
+        assert_eq!(queue.push(&payload(4), Room::Free, &policy), Pushed::Waiting);
         assert_eq!(drain(&mut queue, 300, &policy), [3, 4]);
         assert_eq!(drain(&mut queue, 200, &policy), [0; 0]);
         assert_eq!(queue.bytes(), 0);
@@ -130,7 +150,7 @@ mod tests {
         let policy = policy(OnSlowConsumer::DropOldest);
         let mut queue = OutboundQueue::default();
         for n in 0..6 {
-            queue.push(&payload(n), &policy);
+            queue.push(&payload(n), Room::Free, &policy);
         }
         assert_eq!(queue.bytes(), 400);
         assert_eq!(drain(&mut queue, 200, &policy), [4, 5]);
@@ -141,17 +161,28 @@ mod tests {
         let policy = policy(OnSlowConsumer::DropOldest);
         let mut queue = OutboundQueue::default();
         for n in 0..3 {
-            queue.push(&payload(n), &policy);
+            queue.push(&payload(n), Room::Free, &policy);
         }
         let large = Payload::new(Bytes::from(vec![9; 1000]), Kind::Binary).unwrap();
-        assert_eq!(queue.push(&large, &policy), Pushed::Dropped);
+        assert_eq!(queue.push(&large, Room::Free, &policy), Pushed::Dropped);
         assert_eq!(drain(&mut queue, 200, &policy), [2]);
+    }
+
+    #[test]
+    fn without_room_on_the_link_a_message_waits_and_goes_first_when_there_is() {
+        let policy = policy(OnSlowConsumer::Close);
+        let mut queue = OutboundQueue::default();
+        assert_eq!(queue.push(&payload(0), Room::Full, &policy), Pushed::Waiting);
+        assert_eq!(queue.push(&payload(1), Room::Free, &policy), Pushed::Waiting);
+        assert!(queue.is_ready(&policy));
+        assert_eq!(drain(&mut queue, 0, &policy), [0, 1]);
+        assert!(!queue.is_ready(&policy));
     }
 
     #[test]
     fn a_large_message_is_taken_by_an_empty_window() {
         let policy = policy(OnSlowConsumer::Close);
         let large = Payload::new(Bytes::from(vec![9; 1000]), Kind::Binary).unwrap();
-        assert_eq!(OutboundQueue::default().push(&large, &policy), Pushed::Now);
+        assert_eq!(OutboundQueue::default().push(&large, Room::Free, &policy), Pushed::Now);
     }
 }

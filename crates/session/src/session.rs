@@ -52,19 +52,25 @@ pub(crate) struct Session {
     pub(crate) groups: Vec<GroupId>,
     pub(crate) address: Address,
     pub(crate) queue: OutboundQueue,
+    /// Whether it stands in its link's line of sessions that wait for room.
+    pub(crate) parked: bool,
+    /// Which in the order of opening.
+    pub(crate) sequence: u64,
     remote_address: Box<str>,
     subprotocol: Box<str>,
     opened_at_ms: u64,
 }
 
 impl Session {
-    pub(crate) fn new(opening: Opening) -> Self {
+    pub(crate) fn new(opening: Opening, sequence: u64) -> Self {
         Session {
             id: opening.id,
             user: opening.user,
             groups: Vec::new(),
             address: opening.address,
             queue: OutboundQueue::default(),
+            parked: false,
+            sequence,
             remote_address: opening.remote_address,
             subprotocol: opening.subprotocol,
             opened_at_ms: opening.opened_at_ms,

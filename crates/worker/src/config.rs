@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringway_dispatch::StreamBounds;
 use ringway_ring::MemberId;
 use ringway_rpc::NodeLimits;
 use ringway_session::Policy;
@@ -29,16 +30,16 @@ pub struct WorkerConfig {
     pub subprotocols: Vec<String>,
     /// What happens to clients' messages.
     pub on_client_message: OnClientMessage,
-    /// How many bytes may wait for one link; beyond it the gateway is taken for stuck and the link is broken.
-    pub link_queue_bytes_max: usize,
-    /// How many bytes may wait for one link before those who send are slowed down.
-    pub link_queue_bytes_high: usize,
-    /// How long a sender is slowed down at the most for one message.
+    /// How long a gateway may take nothing while frames wait for its link; then the link is broken.
+    pub link_stall_timeout: Duration,
+    /// How long a sender is slowed down at the most for one message while a link has no room (`policy.link_bytes_max`).
     pub crowded_wait_max: Duration,
     /// How long a handshake or a join waits until its groups are known to their homes; beyond it, it goes on without.
     pub settle_timeout: Duration,
     /// How long another worker may take to deliver its part of a group's message, or to answer a forwarded call.
     pub peer_timeout: Duration,
+    /// The bounds of one Publish stream.
+    pub publish: StreamBounds,
     /// How long sessions' last frames may take to leave at shutdown.
     pub flush_timeout: Duration,
 }
@@ -52,11 +53,11 @@ impl WorkerConfig {
             limits: NodeLimits::default(),
             subprotocols: vec!["ringway.raw".to_owned()],
             on_client_message: OnClientMessage::default(),
-            link_queue_bytes_max: 64 << 20,
-            link_queue_bytes_high: 4 << 20,
+            link_stall_timeout: Duration::from_secs(30),
             crowded_wait_max: Duration::from_secs(1),
             settle_timeout: Duration::from_secs(1),
             peer_timeout: Duration::from_secs(5),
+            publish: StreamBounds::default(),
             flush_timeout: Duration::from_secs(5),
         }
     }

@@ -43,6 +43,10 @@ impl Shared {
         owner: Option<&Member>,
         routing: Option<&Routing>,
     ) -> Result<Place, Refusal> {
+        if self.hub.is_leaving() {
+            let message = "this worker is about to leave; try again";
+            return Err(Refusal::new(Reason::Draining, message).with_ring(view.version()));
+        }
         let hops = routing.map_or(0, |routing| routing.hops);
         match owner {
             Some(owner) if self.is_me(&owner.id) => Ok(Place::Here),

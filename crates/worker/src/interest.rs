@@ -9,6 +9,7 @@ use ringway_cluster::View;
 use ringway_ring::{MemberId, Ring};
 use ringway_session::{GroupId, HomeInterest, LocalInterest, Report, StreamId};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 pub(crate) struct Interest {
     local: Mutex<LocalInterest>,
@@ -59,7 +60,19 @@ impl Interest {
     }
 
     pub(crate) fn acknowledged(&self, home: &MemberId, sequence: u64) {
-        self.local.lock().acknowledged(home, sequence);
+        let caught_up = self.local.lock().acknowledged(home, sequence);
+        if caught_up {
+            info!(%home, "a worker takes note of our groups again");
+        }
+        self.to_settle.send_replace(());
+    }
+
+    /// From now on nobody waits for the homes that are behind, until they have caught up.
+    pub(crate) fn give_up_waiting(&self) {
+        let behind = self.local.lock().give_up_waiting();
+        if !behind.is_empty() {
+            warn!(?behind, "workers do not take note of our groups in time: handshakes go on without them");
+        }
         self.to_settle.send_replace(());
     }
 

@@ -76,7 +76,7 @@ impl Sessions for SessionsService {
         let CheckedGroupChange { target, group } = self.0.rules().join_group(&request)?;
         Ok(Response::new(match self.place_target(&target, request.routing.as_ref())? {
             Place::Here => {
-                let joined = self.0.hub.join(&target, &group);
+                let joined = self.0.hub.join_group(&target, &group);
                 let joined =
                     joined.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
                 let sessions = found(&target, joined)?;
@@ -102,7 +102,7 @@ impl Sessions for SessionsService {
                 if let Target::Session(id) = target {
                     self.0.hub.session(id).ok_or_else(|| not_found(id))?;
                 }
-                LeaveGroupResponse { sessions: self.0.hub.leave(&target, &group) as u32 }
+                LeaveGroupResponse { sessions: self.0.hub.leave_group(&target, &group) as u32 }
             }
             Place::Elsewhere => {
                 self.0.dispatcher.leave_group(request, Hops::Forwarded, self.0.peer_deadline()).await?

@@ -1,7 +1,7 @@
 //! The worker as a whole: its parts, its services, its life.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ringway_cluster::{View, Views};
 use ringway_dispatch::{Dispatcher, RequestRules};
@@ -24,8 +24,8 @@ use crate::metrics::Metrics;
 use crate::peer::{PeerService, Reporters};
 use crate::sessions::SessionsService;
 
-/// How often the gauges that nobody pushes are read, in seconds.
-const GAUGES_INTERVAL_S: u64 = 1;
+/// How often links are looked at: whether one is stalled, and how much waits for them.
+const LINKS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A worker. A cheap handle: clones are the same worker.
 #[derive(Clone)]
@@ -44,7 +44,6 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
-    draining: AtomicBool,
 }
 
 impl Worker {
@@ -55,9 +54,7 @@ impl Worker {
         let interest = Arc::new(Interest::new(config.id.clone(), &views.current()));
         let hub = Hub::new(&config, Arc::clone(&interest), metrics.clone());
         let dispatcher = Dispatcher::new(views.clone(), pool.clone());
-        let draining = AtomicBool::new(false);
-        let shared =
-            Shared { config, incarnation, views, pool, dispatcher, hub, interest, metrics, draining };
+        let shared = Shared { config, incarnation, views, pool, dispatcher, hub, interest, metrics };
         Worker { shared: Arc::new(shared) }
     }
 
@@ -99,17 +96,18 @@ impl Worker {
             biased;
             () = shutdown.cancelled() => {}
             () = reporters.run() => {}
-            () = self.watch_gauges() => {}
+            () = self.watch_links() => {}
         }
         self.leave().await;
     }
 
     async fn leave(&self) {
-        self.shared.draining.store(true, Ordering::Relaxed);
-        info!(phase = "refuse", "the worker leaves: no new sessions");
         let reason = "the session's worker is leaving; reconnect";
-        let (sessions, outboxes) = self.shared.hub.close_all(CloseCode::RESTART, reason);
-        info!(phase = "close", sessions, "sessions were closed");
+        let (sessions, outboxes) = self.shared.hub.leave(CloseCode::RESTART, reason);
+        info!(
+            phase = "close",
+            sessions, "the worker leaves: no new links and sessions, those that were here are closed"
+        );
         let flushed = async {
             for outbox in &outboxes {
                 outbox.flushed().await;
@@ -123,24 +121,22 @@ impl Worker {
         }
     }
 
-    async fn watch_gauges(&self) {
-        let mut ticks = tokio::time::interval(std::time::Duration::from_secs(GAUGES_INTERVAL_S));
+    async fn watch_links(&self) {
+        let mut ticks = tokio::time::interval(LINKS_INTERVAL);
         loop {
             ticks.tick().await;
+            self.shared.hub.break_stalled(self.shared.config.link_stall_timeout);
             self.shared.metrics.queue_bytes.set(self.shared.hub.queue_bytes() as f64);
         }
     }
 }
 
 impl Shared {
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// Waits until the homes of these groups know of their members here, for a bounded time.
+    /// Waits until the homes of these groups know of their members here. Homes that let somebody wait for too long are
+    /// not waited for again until they have caught up.
     pub(crate) async fn settle(&self, groups: &[GroupId]) {
         if !self.interest.settle(groups, self.config.settle_timeout).await {
-            warn!(?groups, "not every worker has taken note of these groups in time");
+            self.interest.give_up_waiting();
         }
     }
 

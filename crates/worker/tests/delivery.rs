@@ -4,10 +4,11 @@
 mod house;
 
 use house::{Gateway, House, forwarded, to_all, to_group, to_user, within};
+use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::publish_reply::Result as Answer;
 use ringway_proto::v1::publish_request::Send;
 use ringway_proto::v1::worker_frame::Frame as Down;
-use ringway_proto::v1::{Outcome, PublishRequest, Receipt, SendToUserRequest};
+use ringway_proto::v1::{Outcome, PublishRequest, Receipt, SendToUserRequest, Written};
 use ringway_proto::{Reason, Refusal};
 use ringway_worker::WorkerConfig;
 use tokio::sync::mpsc;
@@ -232,4 +233,66 @@ async fn errors_on_a_publish_stream_leave_it_open() {
         results.push((reply.sequence, matches!(reply.result, Some(Answer::Receipt(_)))));
     }
     assert_eq!(results, [(0, false), (1, false), (2, true)]);
+}
+
+/// Messages for many sessions wait at the sessions when their link has no room, and nobody is the worse for it.
+#[tokio::test]
+async fn concurrent_sends_to_one_link_are_all_delivered() {
+    const SENDS: usize = 100;
+    const BYTES: usize = 1 << 20;
+    let house = House::new(1).await;
+    let mut gateway = house.gateway("w1").await;
+    for number in 0..SENDS {
+        gateway.open_ok(&format!("user{number}"), &[]).await;
+    }
+    let payload = "x".repeat(BYTES);
+    let mut sends = tokio::task::JoinSet::new();
+    for number in 0..SENDS {
+        let mut delivery = house.workers[0].node.delivery();
+        let request = to_user(&format!("user{number}"), &payload);
+        sends.spawn(async move { delivery.send_to_user(request).await.unwrap().into_inner().outcome() });
+    }
+    // The gateway takes nothing until everybody has an answer.
+    let outcomes = within(sends.join_all()).await;
+    assert_eq!(outcomes, [Outcome::Delivered; SENDS]);
+    let mut reached = Vec::new();
+    for _ in 0..SENDS {
+        let (channels, content) = gateway.message().await;
+        assert_eq!(content.len(), BYTES);
+        reached.extend(channels);
+    }
+    reached.sort_unstable();
+    assert_eq!(reached, (1..=SENDS as u64).collect::<Vec<_>>());
+}
+
+/// The windows of many sessions that open at the same moment are no flood for their link.
+#[tokio::test]
+async fn many_windows_that_open_at_once_do_not_break_the_link() {
+    const MEMBERS: u64 = 400;
+    const MESSAGES: usize = 40;
+    let house = House::new(1).await;
+    let mut gateway = house.gateway("w1").await;
+    for number in 0..MEMBERS {
+        gateway.open_ok(&format!("user{number}"), &["room"]).await;
+    }
+    let mut delivery = house.workers[0].node.delivery();
+    let payload = "x".repeat(16 << 10);
+    for _ in 0..MESSAGES {
+        let receipt = delivery.send_to_group(to_group("room", &payload)).await.unwrap().into_inner();
+        assert_eq!(counts(&receipt), (Outcome::Delivered, MEMBERS as u32, 0));
+    }
+    let mut frames = 0;
+    let mut received = vec![0; MEMBERS as usize];
+    while received.iter().any(|received| *received < MESSAGES) {
+        let (channels, _) = gateway.message().await;
+        frames += 1;
+        let mut reports = Vec::new();
+        for channel in channels {
+            received[channel as usize - 1] += 1;
+            reports.push(Up::Written(Written { channel, bytes: (16 << 10) + 64 }));
+        }
+        gateway.say_all(reports).await;
+    }
+    assert!(received.iter().all(|received| *received == MESSAGES));
+    assert_eq!(frames, MESSAGES, "a message crosses the link once, also when it had to wait");
 }

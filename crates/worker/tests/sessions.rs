@@ -6,13 +6,13 @@ mod house;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use house::{Gateway, House, to_group, to_user, within};
+use house::{Gateway, House, batch, to_group, to_user, within};
 use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::worker_frame::Frame as Down;
 use ringway_proto::v1::{
-    ClientMessage, CloseSessionsRequest, GetSessionRequest, Gone, JoinGroupRequest, LeaveGroupRequest,
+    ClientMessage, CloseSessionsRequest, GetSessionRequest, Gone, Hello, JoinGroupRequest, LeaveGroupRequest,
     ListSessionsRequest, Open, Outcome, PayloadKind, RefusalReason, SessionTarget,
 };
 use ringway_proto::{Reason, Refusal};
@@ -201,9 +201,12 @@ async fn a_leaving_worker_closes_its_sessions_and_takes_no_new_ones() {
     assert_eq!(close.code, 1012);
     assert!(within(gateway.try_next()).await.is_none(), "the link ends after its last frame");
     assert!(within(late.try_next()).await.is_none());
-    let mut refused = Gateway::attach(&house.workers[0].worker).await;
-    let (_, answer) = refused.open("bob", &[]).await;
-    assert_eq!(refusal(&answer), RefusalReason::Draining);
+    let hello = Up::Hello(Hello { gateway_id: "g1".into(), protocol: 1 });
+    let frames = tokio_stream::iter([batch([hello])]);
+    let refused = house.workers[0].worker.attach(frames).await.err().expect("no link is taken any more");
+    assert_eq!(refused.reason, Reason::Draining);
+    let status = house.workers[0].node.delivery().send_to_user(to_user("alice", "hi")).await.unwrap_err();
+    assert_eq!(Refusal::from_status(&status).reason, Reason::Draining);
 }
 
 /// The 101 tells the client that its groups' messages come by; so it waits until the home knows, or gives up waiting.
@@ -217,4 +220,8 @@ async fn a_handshake_waits_for_its_groups_homes_for_a_bounded_time() {
     let started = Instant::now();
     gateway.open_ok(&user, &[&group]).await;
     assert!(started.elapsed() >= PATIENCE, "the home cannot know of the group, and nobody waited for it");
+    for number in 0..20 {
+        gateway.open_ok(&house.key_of("w1", &format!("other{number}-")), &[&group]).await;
+    }
+    assert!(started.elapsed() < PATIENCE * 10, "each handshake waits again for the same absent worker");
 }

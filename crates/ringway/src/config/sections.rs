@@ -216,10 +216,11 @@ section! {
         /// The WebSocket subprotocols that are agreed to, whatever they mean to clients and back end: payloads go as
         /// they are.
         subprotocols: Vec<String> = "ringway.raw";
-        /// How much may wait for one link before its gateway is taken for stuck and the link is broken.
-        link_queue_bytes_max: Bytes = "64MiB", "1MiB" to "4GiB";
-        /// How much may wait for one link before those who send are slowed down.
-        link_queue_bytes_high: Bytes = "4MiB", "64KiB" to "4GiB";
+        /// How much may be on its way to one link. Beyond it messages wait with their sessions, and those who send are
+        /// slowed down.
+        link_queue_bytes_max: Bytes = "4MiB", "64KiB" to "4GiB";
+        /// How long a gateway may take nothing while frames wait for its link; then the link is broken.
+        link_stall_timeout: Duration = "30s", "1s" to "1h";
         /// How long a sender is slowed down at the most for one message.
         crowded_wait_max: Duration = "1s", "0s" to "1m";
         /// How long a handshake or a join waits until other workers know of its groups.

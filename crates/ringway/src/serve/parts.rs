@@ -63,8 +63,7 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         limits: limits(settings),
         subprotocols: worker.subprotocols.clone(),
         on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
-        link_queue_bytes_max: worker.link_queue_bytes_max.0,
-        link_queue_bytes_high: worker.link_queue_bytes_high.0,
+        link_stall_timeout: worker.link_stall_timeout,
         crowded_wait_max: worker.crowded_wait_max,
         settle_timeout: worker.settle_timeout,
         peer_timeout: settings.rpc.call_timeout,
@@ -86,6 +85,7 @@ fn policy(settings: &Settings) -> Policy {
         groups_per_session_max: sessions.groups_per_session_max,
         queue_bytes_max: sessions.queue_bytes_max.0 as u64,
         window_bytes: sessions.window_bytes.0 as u64,
+        link_bytes_max: settings.worker.link_queue_bytes_max.0 as u64,
         on_slow_consumer: match sessions.on_slow_consumer {
             OnSlowConsumer::Close => session::OnSlowConsumer::Close,
             OnSlowConsumer::DropOldest => session::OnSlowConsumer::DropOldest,

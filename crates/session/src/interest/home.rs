@@ -85,7 +85,8 @@ impl HomeInterest {
     }
 
     /// How many workers have a complete list for this ring.
-    pub fn complete(&self, ring: RingVersion) -> usize {
+    #[cfg(test)]
+    pub(super) fn complete(&self, ring: RingVersion) -> usize {
         self.streams.values().filter(|stream| stream.complete_for == Some(ring)).count()
     }
 

@@ -222,6 +222,26 @@ fn a_long_list_goes_out_in_parts_and_is_complete_with_the_last() {
 }
 
 #[test]
+fn nobody_waits_for_a_home_that_is_overdue_until_it_has_caught_up() {
+    let mut local = LocalInterest::new(worker(0), ring(3));
+    local.ring_changed(ring(3), (0..3).map(worker));
+    let acknowledge = |local: &mut LocalInterest, home: usize| {
+        let report = local.next_report(&worker(home)).unwrap();
+        local.acknowledged(&worker(home), report.sequence)
+    };
+    assert!(!acknowledge(&mut local, 1), "it was in time");
+    let own = (0..).map(group).find(|group| ring(3).owner(group.as_str()) == Some(&worker(0))).unwrap();
+    local.appeared(&own);
+    assert!(!local.settled(&own), "w3 may go by an older ring");
+    assert_eq!(local.give_up_waiting(), [worker(2)]);
+    assert_eq!(local.give_up_waiting(), []);
+    assert!(local.settled(&own));
+    assert!(acknowledge(&mut local, 2), "it has caught up");
+    local.ring_changed(ring(2), (0..3).map(worker));
+    assert!(!local.settled(&own), "and is waited for again");
+}
+
+#[test]
 fn a_report_of_a_void_stream_does_not_count() {
     let mut home = HomeInterest::default();
     home.begin(worker(0), StreamId(1));

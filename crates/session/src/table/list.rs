@@ -20,16 +20,14 @@ impl SessionTable {
     pub fn list(&self, filter: &Filter, limit: usize) -> (Vec<SessionView>, usize) {
         let mut keys = self.keys_matching(filter);
         let total = keys.len();
-        keys.sort_unstable_by_key(|&key| {
-            let session = &self.sessions[key];
-            (&session.user, session.id)
-        });
-        (keys.into_iter().take(limit).map(|key| self.sessions[key].view()).collect(), total)
-    }
-
-    /// All groups that have members here.
-    pub fn group_names(&self) -> impl Iterator<Item = &GroupId> {
-        self.by_group.keys()
+        let order = |key: &Key| (&self.sessions[*key].user, self.sessions[*key].id);
+        if limit < total {
+            // Only the first `limit` need to be in order: others wait for the table meanwhile.
+            keys.select_nth_unstable_by(limit, |a, b| order(a).cmp(&order(b)));
+            keys.truncate(limit);
+        }
+        keys.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        (keys.into_iter().map(|key| self.sessions[key].view()).collect(), total)
     }
 
     fn keys_matching(&self, filter: &Filter) -> Vec<Key> {

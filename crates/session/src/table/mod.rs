@@ -5,6 +5,7 @@
 //! one session arrives in the order in which the table saw it.
 
 mod groups;
+mod link;
 mod list;
 mod send;
 #[cfg(test)]
@@ -15,11 +16,13 @@ use std::collections::HashMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
+pub use link::deliver_cost_bytes;
 pub use list::Filter;
 pub use send::Reach;
 
+use self::link::Link;
 use crate::close::CloseCode;
-use crate::directive::{Address, Channel, Directive, LinkId};
+use crate::directive::{Address, Directive, LinkId};
 use crate::id::SessionId;
 use crate::name::{GroupId, UserId};
 use crate::policy::{OnConflict, Policy};
@@ -73,7 +76,9 @@ pub struct SessionTable {
     by_id: FxHashMap<SessionId, Key>,
     by_user: HashMap<UserId, Vec<Key>>,
     by_group: HashMap<GroupId, FxHashSet<Key>>,
-    by_link: FxHashMap<LinkId, FxHashMap<Channel, Key>>,
+    by_link: FxHashMap<LinkId, Link>,
+    /// How many sessions were opened so far.
+    opened: u64,
 }
 
 impl SessionTable {
@@ -86,6 +91,7 @@ impl SessionTable {
             by_user: HashMap::new(),
             by_group: HashMap::new(),
             by_link: FxHashMap::default(),
+            opened: 0,
         }
     }
 
@@ -97,7 +103,8 @@ impl SessionTable {
         self.check_opening(&opening)?;
         self.make_room_for(&opening.user, out)?;
         let groups = opening.groups.clone();
-        let key = self.insert(Session::new(opening));
+        self.opened += 1;
+        let key = self.insert(Session::new(opening, self.opened));
         for group in groups {
             self.add_member(key, &group, out);
         }
@@ -112,11 +119,14 @@ impl SessionTable {
 
     /// Forgets all sessions of a link that has broken.
     pub fn link_gone(&mut self, link: LinkId, out: &mut Vec<Directive>) -> usize {
-        let Some(channels) = self.by_link.get(&link) else { return 0 };
-        let keys: Vec<Key> = channels.values().copied().collect();
+        let Some(state) = self.by_link.get(&link) else { return 0 };
+        let mut keys: Vec<Key> = state.channels.values().copied().collect();
+        // The newest first: then each stands at the end of its user's list.
+        keys.sort_unstable_by_key(|&key| std::cmp::Reverse(self.sessions[key].sequence));
         for &key in &keys {
             self.remove(key, out);
         }
+        self.by_link.remove(&link);
         keys.len()
     }
 
@@ -129,7 +139,7 @@ impl SessionTable {
         out: &mut Vec<Directive>,
     ) -> usize {
         let keys = self.keys_of(target);
-        for &key in &keys {
+        for &key in keys.iter().rev() {
             self.close_key(key, code, reason, out);
         }
         keys.len()
@@ -212,7 +222,7 @@ impl SessionTable {
         let key = self.sessions.insert(session);
         self.by_id.insert(id, key);
         self.by_user.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(key);
-        self.by_link.entry(address.link).or_default().insert(address.channel, key);
+        self.by_link.entry(address.link).or_default().channels.insert(address.channel, key);
         key
     }
 
@@ -225,26 +235,33 @@ impl SessionTable {
     fn remove(&mut self, key: Key, out: &mut Vec<Directive>) -> Session {
         let mut session = self.sessions.remove(key);
         self.by_id.remove(&session.id);
-        if let Some(keys) = self.by_user.get_mut(&session.user) {
-            keys.retain(|&other| other != key);
-            if keys.is_empty() {
-                self.by_user.remove(&session.user);
-            }
-        }
+        self.remove_from_user(key, &session);
         for group in std::mem::take(&mut session.groups) {
             self.remove_member(key, &group, out);
         }
-        if let Some(channels) = self.by_link.get_mut(&session.address.link) {
-            channels.remove(&session.address.channel);
-            if channels.is_empty() {
-                self.by_link.remove(&session.address.link);
-            }
+        if let Some(link) = self.by_link.get_mut(&session.address.link) {
+            link.channels.remove(&session.address.channel);
         }
         session
     }
 
+    /// A user's sessions stand in the order of opening, so one of many is found quickly.
+    fn remove_from_user(&mut self, key: Key, session: &Session) {
+        let Some(keys) = self.by_user.get_mut(&session.user) else { return };
+        let sessions = &self.sessions;
+        // The session itself is not in the slab any more.
+        let sequence = |other: Key| sessions.get(other).map_or(session.sequence, |other| other.sequence);
+        if let Ok(position) = keys.binary_search_by_key(&session.sequence, |&other| sequence(other)) {
+            debug_assert_eq!(keys[position], key);
+            keys.remove(position);
+        }
+        if keys.is_empty() {
+            self.by_user.remove(&session.user);
+        }
+    }
+
     fn at(&self, address: Address) -> Option<Key> {
-        self.by_link.get(&address.link)?.get(&address.channel).copied()
+        self.by_link.get(&address.link)?.channels.get(&address.channel).copied()
     }
 
     fn keys_of(&self, target: &Target) -> Vec<Key> {

@@ -1,13 +1,17 @@
 //! Putting messages on their way to sessions.
 
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use super::link::{Link, Releases, deliver_cost_bytes};
 use super::{Key, SessionTable};
 use crate::close::CloseCode;
-use crate::directive::{Address, Directive, LinkId};
+use crate::directive::{Address, Channel, Directive, LinkId};
 use crate::id::SessionId;
 use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
 use crate::policy::Policy;
-use crate::queue::Pushed;
+use crate::queue::{Pushed, Room};
 use crate::session::Session;
 
 /// How many sessions a message was put on the way to, and how many could not take it.
@@ -28,9 +32,9 @@ impl SessionTable {
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, payload, exclude);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
         for &key in self.by_user.get(user).into_iter().flatten() {
-            fanout.add(key, &mut self.sessions[key]);
+            fanout.add(key, exclude);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -44,9 +48,9 @@ impl SessionTable {
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, payload, exclude);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
         for &key in self.by_group.get(group).into_iter().flatten() {
-            fanout.add(key, &mut self.sessions[key]);
+            fanout.add(key, exclude);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -59,9 +63,10 @@ impl SessionTable {
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, payload, exclude);
-        for (key, session) in &mut self.sessions {
-            fanout.add(key, session);
+        let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        for key in keys {
+            fanout.add(key, exclude);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -74,21 +79,47 @@ impl SessionTable {
         payload: &Payload,
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, payload, &[]);
-        let key = self.by_link.get(&address.link).and_then(|channels| channels.get(&address.channel));
-        if let Some(&key) = key {
-            fanout.add(key, &mut self.sessions[key]);
+        let key = self.at(address);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        if let Some(key) = key {
+            fanout.add(key, &[]);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
     }
 
-    /// Takes note of bytes that have left the gateway for a session's client, and sends what waited for them.
-    pub fn written(&mut self, address: Address, bytes: u64, out: &mut Vec<Directive>) {
-        let Some(key) = self.at(address) else { return };
-        self.sessions[key].queue.written(bytes, &self.policy, |payload| {
-            out.push(Directive::Deliver { link: address.link, channels: vec![address.channel.0], payload });
-        });
+    /// Takes note of bytes that have left the gateway for sessions' clients, and sends what waited for that.
+    pub fn written(
+        &mut self,
+        link: LinkId,
+        reports: impl IntoIterator<Item = (Channel, u64)>,
+        out: &mut Vec<Directive>,
+    ) {
+        let Some(state) = self.by_link.get_mut(&link) else { return };
+        let mut releases = Releases::new(link, state, &self.policy);
+        for (channel, bytes) in reports {
+            if let Some(key) = releases.key_of(channel) {
+                let session = &mut self.sessions[key];
+                session.queue.written(bytes);
+                releases.release(key, session);
+            }
+        }
+        releases.finish(out);
+    }
+
+    /// Takes note that a link's stream has taken messages of this cost ([`deliver_cost_bytes`]), and sends what waited
+    /// for that.
+    pub fn taken(&mut self, link: LinkId, bytes: u64, out: &mut Vec<Directive>) {
+        let Some(state) = self.by_link.get_mut(&link) else { return };
+        state.taken(bytes);
+        let mut releases = Releases::new(link, state, &self.policy);
+        releases.release_parked(&mut self.sessions);
+        releases.finish(out);
+    }
+
+    /// Whether a link takes no more now, so that who sends should wait.
+    pub fn is_crowded(&self, link: LinkId) -> bool {
+        self.by_link.get(&link).is_some_and(|link| link.room(&self.policy) == Room::Full)
     }
 
     fn close_slow(&mut self, (reach, slow): (Reach, Vec<Key>), out: &mut Vec<Directive>) -> Reach {
@@ -102,28 +133,45 @@ impl SessionTable {
 /// One message on its way to many sessions: the receivers gathered for each link, so that it crosses a link once.
 struct Fanout<'a> {
     policy: &'a Policy,
+    sessions: &'a mut Slab<Session>,
+    by_link: &'a mut FxHashMap<LinkId, Link>,
     payload: &'a Payload,
-    exclude: &'a [SessionId],
-    by_link: Vec<(LinkId, Vec<u64>)>,
+    /// Links with receivers.
+    links: Vec<LinkId>,
     slow: Vec<Key>,
     reach: Reach,
 }
 
 impl<'a> Fanout<'a> {
-    fn new(policy: &'a Policy, payload: &'a Payload, exclude: &'a [SessionId]) -> Self {
-        Fanout { policy, payload, exclude, by_link: Vec::new(), slow: Vec::new(), reach: Reach::default() }
+    fn new(
+        policy: &'a Policy,
+        sessions: &'a mut Slab<Session>,
+        by_link: &'a mut FxHashMap<LinkId, Link>,
+        payload: &'a Payload,
+    ) -> Self {
+        let (links, slow) = (Vec::new(), Vec::new());
+        Fanout { policy, sessions, by_link, payload, links, slow, reach: Reach::default() }
     }
 
-    fn add(&mut self, key: Key, session: &mut Session) {
-        if self.exclude.contains(&session.id) {
+    fn add(&mut self, key: Key, exclude: &[SessionId]) {
+        let session = &mut self.sessions[key];
+        if exclude.contains(&session.id) {
             return;
         }
-        match session.queue.push(self.payload, self.policy) {
+        let Address { link: id, channel } = session.address;
+        let Some(link) = self.by_link.get_mut(&id) else { return };
+        match session.queue.push(self.payload, link.room(self.policy), self.policy) {
             Pushed::Now => {
                 self.reach.sessions += 1;
-                self.receivers_on(session.address.link).push(session.address.channel.0);
+                if link.receivers.is_empty() {
+                    self.links.push(id);
+                }
+                link.receivers.push(channel.0);
             }
-            Pushed::Waiting => self.reach.sessions += 1,
+            Pushed::Waiting => {
+                self.reach.sessions += 1;
+                link.park(key, session, self.policy);
+            }
             Pushed::Dropped => self.reach.overflowed += 1,
             Pushed::Overflow => {
                 self.reach.overflowed += 1;
@@ -132,22 +180,13 @@ impl<'a> Fanout<'a> {
         }
     }
 
-    /// The list for one link. There are few links, so a search from the end is quicker than a map.
-    fn receivers_on(&mut self, link: LinkId) -> &mut Vec<u64> {
-        let found = self.by_link.iter().rposition(|(other, _)| *other == link);
-        let index = found.unwrap_or_else(|| {
-            self.by_link.push((link, Vec::with_capacity(1)));
-            self.by_link.len() - 1
-        });
-        &mut self.by_link[index].1
-    }
-
     fn finish(self, out: &mut Vec<Directive>) -> (Reach, Vec<Key>) {
-        out.extend(self.by_link.into_iter().map(|(link, channels)| Directive::Deliver {
-            link,
-            channels,
-            payload: self.payload.clone(),
-        }));
+        for id in self.links {
+            let Some(link) = self.by_link.get_mut(&id) else { continue };
+            let channels = std::mem::take(&mut link.receivers);
+            link.charge(deliver_cost_bytes(self.payload.bytes().len(), channels.len()));
+            out.push(Directive::Deliver { link: id, channels, payload: self.payload.clone() });
+        }
         (self.reach, self.slow)
     }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use ringway_ring::Slot;
 
 use super::*;
+use crate::directive::Channel;
 use crate::payload::{Kind, Payload};
 use crate::policy::OnSlowConsumer;
 
@@ -193,9 +194,79 @@ fn with_drop_oldest_the_session_stays() {
         assert_eq!(table.send_to_user(&user("bob"), &text(content), &[], &mut out).sessions, 1);
     }
     out.clear();
-    table.written(at(1, 2), 65, &mut out);
+    table.written(LinkId(1), [(Channel(2), 65)], &mut out);
     let expected = Directive::Deliver { link: LinkId(1), channels: vec![2], payload: text("3") };
     assert_eq!(out, [expected]);
+}
+
+/// What the links' streams would take: each message with its receivers, the costs given back to the table.
+fn take_all(table: &mut SessionTable, out: &mut Vec<Directive>) -> Vec<(Vec<u64>, usize)> {
+    let mut taken = Vec::new();
+    while !out.is_empty() {
+        for directive in std::mem::take(out) {
+            if let Directive::Deliver { link, channels, payload } = directive {
+                let bytes = payload.bytes().len();
+                table.taken(link, deliver_cost_bytes(bytes, channels.len()), out);
+                taken.push((channels, bytes));
+            }
+        }
+    }
+    taken
+}
+
+#[test]
+fn no_more_is_on_the_way_to_a_link_than_it_may_and_nothing_is_lost() {
+    let policy = Policy { link_bytes_max: 1_000, ..Policy::default() };
+    let (mut table, mut out) = (SessionTable::new(policy), Vec::new());
+    for number in 0..50 {
+        table.open(opening(&format!("user{number}"), at(1, number), &[]), &mut out).unwrap();
+    }
+    out.clear();
+    let payload = text(&"x".repeat(400));
+    for number in 0..50 {
+        let reach = table.send_to_user(&user(&format!("user{number}")), &payload, &[], &mut out);
+        assert_eq!(reach, Reach { sessions: 1, overflowed: 0 });
+    }
+    assert!(table.is_crowded(LinkId(1)));
+    assert_eq!(receivers(&out).len(), 3, "472 bytes each, until 1,000 are reached");
+    let taken = take_all(&mut table, &mut out);
+    let mut all: Vec<u64> = taken.iter().flat_map(|(channels, _)| channels.clone()).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..50).collect::<Vec<_>>());
+    assert!(!table.is_crowded(LinkId(1)));
+}
+
+#[test]
+fn what_waited_at_many_sessions_crosses_the_link_once_and_keeps_its_order() {
+    let policy = Policy { window_bytes: 65, ..Policy::default() };
+    let (mut table, mut out) = (SessionTable::new(policy), Vec::new());
+    for number in 0..20 {
+        table.open(opening(&format!("user{number}"), at(1, number), &["room"]), &mut out).unwrap();
+    }
+    out.clear();
+    let mut expected = Vec::new();
+    for content in ["a", "b", "c"] {
+        table.send_to_group(&group("room"), &text(content), &[], &mut out);
+    }
+    table.send_to_user(&user("user3"), &text("d"), &[], &mut out);
+    expected.push(("a".to_owned(), 20));
+    let sizes = |out: &[Directive]| -> Vec<(String, usize)> {
+        let deliveries = out.iter().filter_map(|directive| match directive {
+            Directive::Deliver { channels, payload, .. } => {
+                Some((String::from_utf8(payload.bytes().to_vec()).unwrap(), channels.len()))
+            }
+            _ => None,
+        });
+        deliveries.collect()
+    };
+    assert_eq!(sizes(&out), expected);
+    out.clear();
+    table.written(LinkId(1), (0..20).map(|number| (Channel(number), 1_000)), &mut out);
+    assert_eq!(sizes(&out), [("b".to_owned(), 20)], "a window of one message, one payload for all");
+    out.clear();
+    table.written(LinkId(1), [(Channel(3), 65)], &mut out);
+    table.written(LinkId(1), [(Channel(3), 65)], &mut out);
+    assert_eq!(sizes(&out), [("c".to_owned(), 1), ("d".to_owned(), 1)]);
 }
 
 #[test]
@@ -214,6 +285,8 @@ fn lists_are_sorted_and_counted() {
         (sessions.iter().map(|session| session.user.to_string()).collect::<Vec<_>>().join(" "), total)
     };
     assert_eq!(names(Filter::All, 2), ("alice alice".into(), 3));
+    assert_eq!(names(Filter::All, 3), ("alice alice bob".into(), 3));
+    assert_eq!(names(Filter::All, 0), (String::new(), 3));
     assert_eq!(names(Filter::Group(group("room")), 9), ("alice bob".into(), 2));
     assert_eq!(names(Filter::User(user("carol")), 9), (String::new(), 0));
 }

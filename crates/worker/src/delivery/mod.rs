@@ -9,7 +9,7 @@ use ringway_cluster::View;
 use ringway_dispatch::{CheckedSend, Hops};
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{
-    DeliverLocalRequest, DeliverLocalResponse, Message, Outcome, Receipt, SendToAllRequest,
+    DeliverLocalRequest, DeliverLocalResponse, Everyone, Message, Outcome, Receipt, SendToAllRequest,
     SendToGroupRequest, SendToUserRequest,
 };
 use ringway_proto::{Reason, Refusal};
@@ -81,7 +81,7 @@ pub(crate) async fn send_to_all(
     let message = shared.rules().all_send(&mut request)?;
     let ids = view.workers().iter().map(|member| &member.id);
     let others = ids.filter(|id| !shared.is_me(id)).cloned().collect();
-    let spread = Spread { receivers: Receivers::All, target: None, others };
+    let spread = Spread { receivers: Receivers::All, target: Some(Target::All(Everyone {})), others };
     spread.send(shared, &view, message, request.message).await
 }
 

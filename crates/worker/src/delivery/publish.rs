@@ -45,7 +45,7 @@ impl Publishing {
 }
 
 impl PublishHandler for Publishing {
-    async fn take(&mut self, target: Target) -> Taken {
+    async fn take(&self, target: Target) -> Taken {
         match target {
             Target::ToUser(request) => self.send_to_user(request).await,
             Target::ToGroup(request) => Taken::Now(send_to_group(&self.shared, request).await),

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ringway_dispatch::{StreamBounds, serve_publish};
+use ringway_dispatch::serve_publish;
 use ringway_proto::v1::delivery_server::Delivery;
 use ringway_proto::v1::{
     PublishReply, PublishRequest, Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest,
@@ -37,7 +37,7 @@ impl Delivery for DeliveryService {
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
         let handler = Publishing::new(Arc::clone(&self.0));
-        let replies = serve_publish(request.into_inner(), handler, StreamBounds::default());
+        let replies = serve_publish(request.into_inner(), handler, self.0.config.publish);
         Ok(Response::new(Box::pin(replies)))
     }
 }

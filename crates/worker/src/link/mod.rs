@@ -12,21 +12,18 @@ use std::sync::Arc;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as WorkerFrame;
 use ringway_proto::v1::{ClientMessage, GatewayFrames, Gone, Hello, Welcome, WorkerFrames, Written};
-use ringway_proto::{Reason, Refusal};
+use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
 use ringway_session::{Address, Channel, LinkId, Payload};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{debug, info};
 
 use crate::config::OnClientMessage;
 use crate::convert::kind_from_proto;
-use crate::hub::Receivers;
+use crate::hub::{Leaving, Receivers};
 use crate::link::outbox::Outbox;
 use crate::worker::Shared;
 
 pub(crate) use service::LinkService;
-
-/// The version of the link protocol that this worker speaks.
-const LINK_PROTOCOL: u32 = 1;
 
 /// Takes a link's first frame and serves the rest of it in a task. Gives back the worker's half.
 ///
@@ -42,18 +39,20 @@ where
     let batch = frames.next().await.unwrap_or_default();
     let mut rest = batch.frames.into_iter().filter_map(|frame| frame.frame);
     let hello = check_hello(rest.next())?;
-    let (id, outbox) = shared.hub.attach(&hello.gateway_id);
+    let leaving =
+        |Leaving| Refusal::new(Reason::Draining, "this worker is about to leave and takes no links");
+    let (id, outbox) = shared.hub.attach(&hello.gateway_id).map_err(leaving)?;
     outbox.push(WorkerFrame::Welcome(Welcome {
         worker_id: shared.config.id.to_string(),
         incarnation: shared.incarnation,
         ring_version: shared.views.current().version().as_u64(),
     }));
     info!(gateway = hello.gateway_id, link = id.0, "a gateway has attached");
-    let link = AttachedLink { shared, id, gateway: hello.gateway_id };
+    let link = AttachedLink { shared: Arc::clone(&shared), id, gateway: hello.gateway_id };
     let first = rest.collect();
     let end = Arc::clone(&outbox);
     tokio::spawn(link.run(first, frames, end));
-    Ok(outbound(Detaching(outbox)))
+    Ok(outbound(Outbound { shared, id, outbox }))
 }
 
 fn check_hello(frame: Option<Frame>) -> Result<Hello, Refusal> {
@@ -75,16 +74,26 @@ fn check_hello(frame: Option<Frame>) -> Result<Hello, Refusal> {
 }
 
 /// The worker's half as a stream.
-fn outbound(outbox: Detaching) -> impl Stream<Item = WorkerFrames> + Send + 'static {
-    futures_util::stream::unfold(outbox, |outbox| async move { Some((outbox.0.next().await?, outbox)) })
+fn outbound(outbound: Outbound) -> impl Stream<Item = WorkerFrames> + Send + 'static {
+    futures_util::stream::unfold(outbound, |outbound| async move {
+        let batch = outbound.outbox.next().await?;
+        if batch.message_bytes > 0 {
+            outbound.shared.hub.taken(outbound.id, batch.message_bytes);
+        }
+        Some((batch.frames, outbound))
+    })
 }
 
-/// Ends the link when the gateway does not take the worker's half any more.
-struct Detaching(Arc<Outbox>);
+/// The worker's half. Dropping it ends the link: the gateway takes nothing any more.
+struct Outbound {
+    shared: Arc<Shared>,
+    id: LinkId,
+    outbox: Arc<Outbox>,
+}
 
-impl Drop for Detaching {
+impl Drop for Outbound {
     fn drop(&mut self) {
-        self.0.close();
+        self.outbox.close();
     }
 }
 
@@ -100,9 +109,7 @@ impl AttachedLink {
     where
         S: Stream<Item = GatewayFrames> + Unpin,
     {
-        for frame in first {
-            self.take(frame).await;
-        }
+        self.take_batch(first).await;
         loop {
             let batch = tokio::select! {
                 biased;
@@ -112,9 +119,28 @@ impl AttachedLink {
                 batch = frames.next() => batch,
             };
             let Some(batch) = batch else { break };
-            for frame in batch.frames.into_iter().filter_map(|frame| frame.frame) {
-                self.take(frame).await;
+            self.take_batch(batch.frames.into_iter().filter_map(|frame| frame.frame)).await;
+        }
+    }
+
+    /// Takes frames in their order; reports that stand side by side are taken together, so that what waited for them at
+    /// many sessions crosses the link once.
+    async fn take_batch(&self, frames: impl IntoIterator<Item = Frame>) {
+        let mut written = Vec::new();
+        for frame in frames {
+            if let Frame::Written(Written { channel, bytes }) = frame {
+                written.push((Channel(channel), bytes));
+                continue;
             }
+            self.take_written(&mut written);
+            self.take(frame).await;
+        }
+        self.take_written(&mut written);
+    }
+
+    fn take_written(&self, written: &mut Vec<(Channel, u64)>) {
+        if !written.is_empty() {
+            self.shared.hub.written(self.id, written.drain(..));
         }
     }
 
@@ -122,15 +148,15 @@ impl AttachedLink {
         match frame {
             Frame::Open(open) => opening::open(&self.shared, self.id, open),
             Frame::Message(message) => self.take_message(message).await,
-            Frame::Written(Written { channel, bytes }) => {
-                self.shared.hub.written(self.address(channel), bytes);
-            }
             Frame::Gone(Gone { channel, code }) => {
                 if let Some(session) = self.shared.hub.gone(self.address(channel)) {
                     debug!(%session, code, "a client has gone");
                 }
             }
             Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
+            Frame::Written(Written { channel, bytes }) => {
+                self.shared.hub.written(self.id, [(Channel(channel), bytes)]);
+            }
         }
     }
 

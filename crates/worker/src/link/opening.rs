@@ -8,6 +8,7 @@ use ringway_proto::v1::{Open, RefusalReason, Refused};
 use ringway_session::{Address, Channel, GroupId, LinkId, OpenError, Opening, SessionId, UserId};
 use tracing::{debug, warn};
 
+use crate::hub::{Leaving, NotOpened};
 use crate::worker::Shared;
 
 /// Why there will be no session, as the gateway is told.
@@ -42,14 +43,11 @@ fn admit(shared: &Shared, address: Address, open: Open) -> Result<Admitted, NoSe
         groups: opening.groups.clone(),
         subprotocol: opening.subprotocol.to_string(),
     };
-    shared.hub.open(opening).map_err(NoSession::from)?;
+    shared.hub.open(opening)?;
     Ok(admitted)
 }
 
 fn fence(shared: &Shared, user: &str) -> Result<(), NoSession> {
-    if shared.is_draining() {
-        return Err(NoSession::new(RefusalReason::Draining, "this worker is about to leave; ask again"));
-    }
     let view = shared.views.current();
     match view.owner(user) {
         Some(owner) if owner.id == shared.config.id => Ok(()),
@@ -89,9 +87,9 @@ fn answer_when_settled(shared: &Arc<Shared>, admitted: Admitted) {
 }
 
 fn answer(shared: &Shared, admitted: Admitted) {
-    shared.metrics.opened("ok");
-    debug!(session = %admitted.id, "a session was opened");
-    shared.hub.opened(admitted.address, admitted.id, admitted.subprotocol);
+    let exists = shared.hub.opened(admitted.address, admitted.id, admitted.subprotocol);
+    shared.metrics.opened(if exists { "ok" } else { "gone" });
+    debug!(session = %admitted.id, exists, "a session was opened");
 }
 
 fn refuse(shared: &Shared, address: Address, no_session: NoSession) {
@@ -115,8 +113,14 @@ impl NoSession {
     }
 }
 
-impl From<OpenError> for NoSession {
-    fn from(error: OpenError) -> Self {
+impl From<NotOpened> for NoSession {
+    fn from(not_opened: NotOpened) -> Self {
+        let error = match not_opened {
+            NotOpened::Leaving(Leaving) => {
+                return NoSession::new(RefusalReason::Draining, "this worker is about to leave; ask again");
+            }
+            NotOpened::Table(error) => error,
+        };
         let reason = match error {
             OpenError::Full { .. } => RefusalReason::Full,
             OpenError::TooManySessions { .. } => RefusalReason::TooManySessions,

@@ -1,19 +1,22 @@
-//! What waits for one link: frames, in order, bounded in bytes.
+//! What waits for one link: frames, in order.
 //!
-//! Whoever puts frames in never waits; whoever can wait asks for [`room`](Outbox::room) afterwards. The link's stream
-//! takes all there is at each wake-up, so that many frames share one gRPC message.
+//! Whoever puts frames in never waits; the table of sessions bounds how much it directs to a link, and whoever can wait
+//! asks for [`room`](Outbox::room) afterwards. The link's stream takes all there is at each wake-up, so that many frames
+//! share one gRPC message.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use ringway_proto::v1::worker_frame::Frame;
 use ringway_proto::v1::{WorkerFrame, WorkerFrames};
+use ringway_session::deliver_cost_bytes;
 use tokio::sync::Notify;
 
 /// A batch is closed when it has reached this many bytes.
-const BATCH_BYTES: usize = 256 << 10;
-/// What a frame counts beside its payload and its channels.
-const FRAME_BYTES: usize = 64;
+const BATCH_BYTES: u64 = 256 << 10;
+/// What a frame counts that is no message.
+const FRAME_BYTES: u64 = 64;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -22,56 +25,54 @@ pub(crate) struct Outbox {
     work: Notify,
     /// Frames have gone, or the outbox was closed.
     gone: Notify,
-    bytes_high: usize,
-    bytes_max: usize,
+    bytes_high: u64,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
     frames: VecDeque<Frame>,
-    bytes: usize,
+    bytes: u64,
+    /// Since when frames wait without any being taken.
+    waiting_since: Option<Instant>,
     closed: bool,
 }
 
-/// How full an outbox is after a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fill {
-    Low,
-    High,
+/// What the link's stream takes at once.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Batch {
+    pub(crate) frames: WorkerFrames,
+    /// The cost of the messages among them.
+    pub(crate) message_bytes: u64,
 }
 
 impl Outbox {
-    pub(crate) fn new(bytes_high: usize, bytes_max: usize) -> Self {
-        Outbox { pending: Mutex::default(), work: Notify::new(), gone: Notify::new(), bytes_high, bytes_max }
+    /// An outbox that has room while no more than `bytes_high` are waiting.
+    pub(crate) fn new(bytes_high: u64) -> Self {
+        Outbox { pending: Mutex::default(), work: Notify::new(), gone: Notify::new(), bytes_high }
     }
 
-    /// Adds a frame. Beyond `bytes_max` the outbox closes, and with it the link.
-    pub(crate) fn push(&self, frame: Frame) -> Fill {
+    /// Adds a frame, unless the outbox is closed.
+    pub(crate) fn push(&self, frame: Frame) {
         let mut pending = self.pending.lock();
         if pending.closed {
-            return Fill::Low;
+            return;
         }
         pending.bytes += frame_bytes(&frame);
         pending.frames.push_back(frame);
-        let bytes = pending.bytes;
-        if bytes > self.bytes_max {
-            *pending = Pending { closed: true, ..Pending::default() };
-            self.gone.notify_waiters();
-        }
+        pending.waiting_since.get_or_insert_with(Instant::now);
         drop(pending);
         self.work.notify_one();
-        if bytes > self.bytes_high { Fill::High } else { Fill::Low }
     }
 
     /// The next frames; none when the outbox is closed and empty.
-    pub(crate) async fn next(&self) -> Option<WorkerFrames> {
+    pub(crate) async fn next(&self) -> Option<Batch> {
         loop {
             let notified = self.work.notified();
             if let Some(batch) = self.take() {
                 self.gone.notify_waiters();
                 return Some(batch);
             }
-            if self.is_closed() {
+            if self.pending.lock().closed {
                 return None;
             }
             notified.await;
@@ -100,12 +101,13 @@ impl Outbox {
         self.gone.notify_waiters();
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> u64 {
         self.pending.lock().bytes
     }
 
-    fn is_closed(&self) -> bool {
-        self.pending.lock().closed
+    /// For how long frames wait without any being taken.
+    pub(crate) fn stalled_for(&self) -> Duration {
+        self.pending.lock().waiting_since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     async fn until(&self, done: impl Fn(&Pending) -> bool) {
@@ -123,32 +125,34 @@ impl Outbox {
         }
     }
 
-    fn take(&self) -> Option<WorkerFrames> {
+    fn take(&self) -> Option<Batch> {
         let mut pending = self.pending.lock();
         let mut frames = Vec::with_capacity(pending.frames.len().min(64));
-        let mut bytes = 0;
+        let (mut bytes, mut message_bytes) = (0, 0);
         while bytes < BATCH_BYTES
             && let Some(frame) = pending.frames.pop_front()
         {
-            bytes += frame_bytes(&frame);
+            let cost = frame_bytes(&frame);
+            bytes += cost;
+            if let Frame::Deliver(_) = frame {
+                message_bytes += cost;
+            }
             frames.push(WorkerFrame { frame: Some(frame) });
         }
         pending.bytes -= bytes;
+        pending.waiting_since = (!pending.frames.is_empty()).then(Instant::now);
         if pending.frames.is_empty() {
             pending.frames.shrink_to(64);
         }
-        (!frames.is_empty()).then_some(WorkerFrames { frames })
+        (!frames.is_empty()).then_some(Batch { frames: WorkerFrames { frames }, message_bytes })
     }
 }
 
-fn frame_bytes(frame: &Frame) -> usize {
-    FRAME_BYTES
-        + match frame {
-            Frame::Deliver(deliver) => deliver.payload.len() + 8 * deliver.channels.len(),
-            Frame::Refused(refused) => refused.message.len(),
-            Frame::Close(close) => close.reason.len(),
-            Frame::Welcome(_) | Frame::Opened(_) => 0,
-        }
+fn frame_bytes(frame: &Frame) -> u64 {
+    match frame {
+        Frame::Deliver(deliver) => deliver_cost_bytes(deliver.payload.len(), deliver.channels.len()),
+        Frame::Refused(_) | Frame::Close(_) | Frame::Welcome(_) | Frame::Opened(_) => FRAME_BYTES,
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_go_in_order_and_in_batches() {
-        let outbox = Outbox::new(1 << 20, 1 << 30);
+        let outbox = Outbox::new(1 << 20);
         let sizes = [10, 200 << 10, 100 << 10, 20];
         for size in sizes {
             outbox.push(deliver(size));
@@ -172,7 +176,7 @@ mod tests {
         outbox.close();
         let mut batches = Vec::new();
         while let Some(batch) = outbox.next().await {
-            let sizes = batch.frames.iter().map(|frame| match &frame.frame {
+            let sizes = batch.frames.frames.iter().map(|frame| match &frame.frame {
                 Some(Frame::Deliver(deliver)) => deliver.payload.len(),
                 _ => unreachable!(),
             });
@@ -183,22 +187,34 @@ mod tests {
 
     #[tokio::test]
     async fn who_sends_too_much_waits_until_it_is_gone() {
-        let outbox = Outbox::new(1000, 1 << 30);
-        assert_eq!(outbox.push(deliver(100)), Fill::Low);
+        let outbox = Outbox::new(1000);
+        outbox.push(deliver(100));
         outbox.room().await;
-        assert_eq!(outbox.push(deliver(1000)), Fill::High);
+        outbox.push(deliver(1000));
         let (batch, ()) = tokio::join!(outbox.next(), outbox.room());
-        assert_eq!(batch.map(|batch| batch.frames.len()), Some(2));
+        assert_eq!(batch.map(|batch| batch.frames.frames.len()), Some(2));
         assert_eq!(outbox.bytes(), 0);
     }
 
     #[tokio::test]
-    async fn a_stuck_link_ends() {
-        let outbox = Outbox::new(1000, 5000);
+    async fn a_closed_outbox_lets_everybody_go() {
+        let outbox = Outbox::new(1000);
         outbox.push(deliver(4000));
-        outbox.push(deliver(4000));
+        outbox.close();
+        outbox.push(deliver(1));
+        tokio::join!(outbox.room(), outbox.flushed(), outbox.closed());
+        assert_eq!(outbox.next().await.map(|batch| batch.message_bytes), Some(4064));
         assert_eq!(outbox.next().await, None);
-        outbox.room().await;
-        outbox.flushed().await;
+    }
+
+    #[tokio::test]
+    async fn a_stall_lasts_until_something_is_taken() {
+        let outbox = Outbox::new(1000);
+        assert_eq!(outbox.stalled_for(), Duration::ZERO);
+        outbox.push(deliver(1));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(outbox.stalled_for() >= Duration::from_millis(2));
+        outbox.next().await;
+        assert_eq!(outbox.stalled_for(), Duration::ZERO);
     }
 }

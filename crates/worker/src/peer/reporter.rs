@@ -21,8 +21,10 @@ use tracing::debug;
 
 use crate::worker::Shared;
 
-/// The longest pause before a broken stream is opened again.
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// The bound of the first pause before a broken stream is opened again; it doubles with each failure.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The bound beyond which it does not grow.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The reporters to all other workers.
 pub(crate) struct Reporters {
@@ -92,27 +94,30 @@ struct Reporter {
 
 impl Reporter {
     async fn run(self) {
+        let mut pause = PAUSE_MIN;
         loop {
-            if let Err(status) = self.report().await {
+            let mut reported = false;
+            if let Err(status) = self.report(&mut reported).await {
                 debug!(home = %self.home, code = ?status.code(), "the report stream has broken");
             }
-            self.shared.interest.restart(&self.home);
-            tokio::time::sleep(PAUSE_MAX.mul_f64(rand::random())).await;
+            pause = if reported { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
+            tokio::time::sleep(pause.mul_f64(rand::random())).await;
         }
     }
 
-    /// One stream, from a complete list to its end.
-    async fn report(&self) -> Result<(), Status> {
+    /// One stream, from a complete list to its end. Tells whether anything was taken note of.
+    async fn report(&self, reported: &mut bool) -> Result<(), Status> {
         let mut to_report = self.shared.interest.to_report();
-        self.shared.interest.restart(&self.home);
         let (reports, receiver) = mpsc::channel(1);
         let mut peer = self.shared.pool.node(&self.url).peer();
         let mut acks = peer.report_interest(ReceiverStream::new(receiver)).await?.into_inner();
+        self.shared.interest.restart(&self.home);
         loop {
             while let Some(report) = self.shared.interest.next_report(&self.home) {
                 let sequence = report.sequence;
                 reports.send(self.to_proto(report)).await.map_err(|_| ended())?;
                 self.acknowledged(&mut acks, sequence).await?;
+                *reported = true;
             }
             tokio::select! {
                 biased;

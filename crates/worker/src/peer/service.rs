@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
-use ringway_proto::v1::{DeliverLocalRequest, DeliverLocalResponse, InterestAck, InterestReport};
+use ringway_proto::v1::{DeliverLocalRequest, DeliverLocalResponse, Everyone, InterestAck, InterestReport};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
 use ringway_session::{GroupId, NameError, Report};
@@ -44,7 +44,11 @@ impl Peer for PeerService {
             Some(Target::Group(group)) => {
                 Receivers::Group(GroupId::new(group).map_err(|error| invalid_name(&error))?)
             }
-            None => Receivers::All,
+            Some(Target::All(Everyone {})) => Receivers::All,
+            None => {
+                let message = "the target is missing, or of a kind that this worker does not know";
+                return Err(Refusal::new(Reason::InvalidArgument, message).into());
+            }
         };
         let message = self.0.rules().message(&mut request.message)?;
         let sent = self.0.hub.send(&receivers, &message.payload, &message.exclude);

@@ -160,6 +160,10 @@ impl Gateway {
         self.frames.send(batch([frame])).await.unwrap();
     }
 
+    pub async fn say_all(&self, frames: Vec<Up>) {
+        self.frames.send(batch(frames)).await.unwrap();
+    }
+
     pub async fn next(&mut self) -> Down {
         within(self.try_next()).await.expect("the link goes on")
     }
