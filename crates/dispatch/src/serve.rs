@@ -1,10 +1,16 @@
 //! A Publish stream at the node that serves it: requests taken in order, each answered under its sequence number.
 //!
-//! What a request means is the [`PublishHandler`]'s business. It may answer at once or later; the next request is taken
-//! meanwhile, so a slow answer does not hold up the others, and the order of the requests is the order of
-//! [`take`](PublishHandler::take).
+//! What a request means is the [`PublishHandler`]'s business. Requests are taken one after the other: the next one waits
+//! until [`take`](PublishHandler::take) of the one before is done, so a handler that waits there holds up the requests
+//! behind it. Answers wait for no request: those under way go out while another request is being taken. Only a caller
+//! that takes no answers stops everything.
+//!
+//! A request that cannot be read, such as one beyond the size limit, ends the stream: what was taken before it is
+//! answered, then its status is the last word. Neither it nor what came after it is taken.
 
-use futures_util::future::BoxFuture;
+use std::pin::pin;
+
+use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use ringway_proto::v1::publish_reply::Result as Answer;
@@ -13,12 +19,12 @@ use ringway_proto::v1::{PublishReply, PublishRequest, Receipt};
 use ringway_proto::{Reason, Refusal};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 /// Carries out the requests of one stream.
-pub trait PublishHandler: Send + 'static {
-    /// Takes one request. Until this returns, the next one is not looked at.
-    fn take(&mut self, target: Target) -> impl Future<Output = Taken> + Send;
+pub trait PublishHandler: Send + Sync + 'static {
+    /// Takes one request. Until this is done, the next one is not looked at.
+    fn take(&self, target: Target) -> impl Future<Output = Taken> + Send;
 }
 
 /// How a request was taken.
@@ -52,67 +58,74 @@ pub fn serve_publish(
     bounds: StreamBounds,
 ) -> impl Stream<Item = Result<PublishReply, Status>> + Send + 'static {
     let (replies, receiver) = mpsc::channel(bounds.replies_max);
-    let task = PublishTask { requests, handler, bounds, replies, under_way: FuturesUnordered::new() };
-    tokio::spawn(task.run());
-    ReceiverStream::new(receiver).map(Ok)
+    tokio::spawn(PublishTask { requests, handler, bounds, replies }.run());
+    ReceiverStream::new(receiver)
 }
 
 struct PublishTask<H> {
     requests: Streaming<PublishRequest>,
     handler: H,
     bounds: StreamBounds,
-    replies: mpsc::Sender<PublishReply>,
-    under_way: FuturesUnordered<BoxFuture<'static, PublishReply>>,
+    replies: mpsc::Sender<Result<PublishReply, Status>>,
 }
 
-/// The caller takes no more answers.
-struct CallerGone;
+/// How the caller's half of the stream stands.
+enum Requests {
+    Open,
+    Ended,
+    Broken(Status),
+}
 
 impl<H: PublishHandler> PublishTask<H> {
-    async fn run(mut self) {
-        let mut more = true;
-        while more || !self.under_way.is_empty() {
-            let taken = tokio::select! {
+    async fn run(self) {
+        // The caller takes no more answers: there is nobody to tell.
+        let _ = self.answer_all().await;
+    }
+
+    async fn answer_all(self) -> Result<(), mpsc::error::SendError<Result<PublishReply, Status>>> {
+        let PublishTask { mut requests, handler, bounds, replies } = self;
+        let mut taking = pin!(None);
+        let mut under_way = FuturesUnordered::new();
+        let mut state = Requests::Open;
+        loop {
+            let may_take = taking.is_none() && under_way.len() < bounds.in_flight_max;
+            tokio::select! {
                 biased;
-                // Cancel-safe: an answer that was not taken stays in the set.
-                Some(reply) = self.under_way.next(), if !self.under_way.is_empty() => self.reply(reply).await,
-                // Cancel-safe: a request that was not taken stays in the stream.
-                request = self.requests.message(), if more && self.under_way.len() < self.bounds.in_flight_max => {
-                    match request {
-                        Ok(Some(request)) => self.take(request).await,
-                        // The caller has ended its half, or is gone; the answers that are under way still count.
-                        Ok(None) | Err(_) => {
-                            more = false;
-                            Ok(())
-                        }
+                // Cancel-safe: an answer that was not taken out stays in the set.
+                Some(reply) = under_way.next() => replies.send(Ok(reply)).await?,
+                // Cancel-safe: the future stays where it is pinned.
+                Some((sequence, taken)) = OptionFuture::from(taking.as_mut().as_pin_mut()) => {
+                    taking.set(None);
+                    match taken {
+                        Taken::Now(answer) => replies.send(Ok(reply(sequence, answer))).await?,
+                        Taken::Later(answer) => under_way.push(answer.map(move |answer| reply(sequence, answer))),
                     }
                 }
-            };
-            if let Err(CallerGone) = taken {
-                return;
+                // Cancel-safe: a request that was not taken out stays in the stream.
+                request = requests.message(), if may_take && matches!(state, Requests::Open) => match request {
+                    Ok(Some(request)) => taking.set(Some(take(&handler, request))),
+                    Ok(None) => state = Requests::Ended,
+                    Err(status) => state = Requests::Broken(last_word(status)),
+                },
+                else => break,
             }
         }
+        match state {
+            Requests::Broken(status) => replies.send(Err(status)).await,
+            Requests::Open | Requests::Ended => Ok(()),
+        }
     }
+}
 
-    async fn take(&mut self, request: PublishRequest) -> Result<(), CallerGone> {
-        let sequence = request.sequence;
-        let Some(target) = request.send else {
+async fn take(handler: &impl PublishHandler, request: PublishRequest) -> (u64, Taken) {
+    let taken = match request.send {
+        Some(target) => handler.take(target).await,
+        None => {
             let missing = "the request has no target: set to_user, to_group or to_all";
-            let refusal = Refusal::new(Reason::InvalidArgument, missing);
-            return self.reply(reply(sequence, Err(refusal))).await;
-        };
-        match self.handler.take(target).await {
-            Taken::Now(answer) => self.reply(reply(sequence, answer)).await,
-            Taken::Later(answer) => {
-                self.under_way.push(answer.map(move |answer| reply(sequence, answer)).boxed());
-                Ok(())
-            }
+            Taken::Now(Err(Refusal::new(Reason::InvalidArgument, missing)))
         }
-    }
-
-    async fn reply(&mut self, reply: PublishReply) -> Result<(), CallerGone> {
-        self.replies.send(reply).await.map_err(|_| CallerGone)
-    }
+    };
+    (request.sequence, taken)
 }
 
 fn reply(sequence: u64, answer: Result<Receipt, Refusal>) -> PublishReply {
@@ -121,4 +134,18 @@ fn reply(sequence: u64, answer: Result<Receipt, Refusal>) -> PublishReply {
         Err(refusal) => Answer::Error(refusal.to_publish_error()),
     };
     PublishReply { sequence, result: Some(result) }
+}
+
+/// The status with which a stream ends whose next request cannot be read.
+fn last_word(status: Status) -> Status {
+    match status.code() {
+        // So the transport says it of a request beyond the size limit.
+        Code::OutOfRange => {
+            let what = status.message();
+            let message =
+                format!("{what}; the stream ends here: no request without an answer was carried out");
+            Refusal::new(Reason::MessageTooLarge, message).to_status()
+        }
+        _ => status,
+    }
 }

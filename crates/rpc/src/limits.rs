@@ -1,8 +1,8 @@
 //! How large one gRPC message between nodes may be, for each service, on both of its sides.
 //!
-//! Everything follows from `message_bytes_max`, the largest payload of a client's or sender's message. Client and
-//! server must agree, so both take their numbers from here: [`NodeChannel`](crate::NodeChannel) for the clients,
-//! and the `*_server` methods for the servers.
+//! Everything follows from `message_bytes_max`, the largest payload of a client's or sender's message. What a
+//! client may send its server must read, so both take their numbers from here: [`NodeChannel`](crate::NodeChannel) for
+//! the clients, and the `*_server` methods for the servers.
 
 use ringway_proto::v1;
 
@@ -24,7 +24,7 @@ pub struct NodeLimits {
 
 impl NodeLimits {
     /// The limits for payloads of at most `message_bytes_max` bytes.
-    pub fn new(message_bytes_max: usize) -> Self {
+    pub const fn new(message_bytes_max: usize) -> Self {
         NodeLimits { message_bytes_max }
     }
 
@@ -36,6 +36,12 @@ impl NodeLimits {
     /// The largest request that carries one message (Delivery, Peer): the payload and 64 KiB.
     pub fn request_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_add(ENVELOPE_BYTES)
+    }
+
+    /// The largest request that a Delivery server reads: twice the largest payload and 64 KiB. So a payload that is
+    /// somewhat too large is refused as such, and the Publish stream on which it came goes on.
+    pub fn intake_bytes_max(self) -> usize {
+        self.message_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES)
     }
 
     /// The largest batch (Link, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
@@ -68,7 +74,7 @@ macro_rules! servers {
 
 servers! {
     /// The Delivery service with its limits, ready for [`NodeServices::with`](crate::NodeServices::with).
-    delivery_server: delivery_server::Delivery => DeliveryServer, request_bytes_max;
+    delivery_server: delivery_server::Delivery => DeliveryServer, intake_bytes_max;
     /// The Peer service with its limits.
     peer_server: peer_server::Peer => PeerServer, request_bytes_max;
     /// The Link service with its limits.
@@ -86,14 +92,15 @@ mod tests {
     #[test]
     fn limits_follow_from_the_largest_message() {
         let cases = [
-            (1024, 1024 + 65_536, 16 << 20),
-            (1 << 20, (1 << 20) + 65_536, 16 << 20),
-            (8 << 20, (8 << 20) + 65_536, 32 << 20),
-            (usize::MAX, usize::MAX, usize::MAX),
+            (1024, 1024 + 65_536, 2048 + 65_536, 16 << 20),
+            (1 << 20, (1 << 20) + 65_536, (2 << 20) + 65_536, 16 << 20),
+            (8 << 20, (8 << 20) + 65_536, (16 << 20) + 65_536, 32 << 20),
+            (usize::MAX, usize::MAX, usize::MAX, usize::MAX),
         ];
-        for (message, request, batch) in cases {
+        for (message, request, intake, batch) in cases {
             let limits = NodeLimits::new(message);
-            assert_eq!((limits.request_bytes_max(), limits.batch_bytes_max()), (request, batch));
+            let got = (limits.request_bytes_max(), limits.intake_bytes_max(), limits.batch_bytes_max());
+            assert_eq!(got, (request, intake, batch));
         }
     }
 }

@@ -4,5 +4,6 @@
 
 mod fake;
 mod sends;
+mod serve;
 mod sessions;
 mod split;

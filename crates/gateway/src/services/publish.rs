@@ -1,5 +1,5 @@
 //! A Publish stream at a gateway: each request goes on its owner's own stream, in order, and is answered when the owner
-//! has answered.
+//! has answered. An owner that answers late holds up nobody else; one whose stream has no room holds up what comes next.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl PublishForwarder {
         Self { forwarder, publisher }
     }
 
-    async fn forward(&mut self, mut target: Target) -> Result<PublishTicket, Refusal> {
+    async fn forward(&self, mut target: Target) -> Result<PublishTicket, Refusal> {
         let Forwarder { rules, .. } = &*self.forwarder;
         let routing = match &mut target {
             Target::ToUser(request) => rules.user_send(request).map(|_| request.routing.as_ref()),
@@ -36,7 +36,7 @@ impl PublishForwarder {
 }
 
 impl PublishHandler for PublishForwarder {
-    async fn take(&mut self, target: Target) -> Taken {
+    async fn take(&self, target: Target) -> Taken {
         match self.forward(target).await {
             Ok(ticket) => Taken::Later(ticket.boxed()),
             Err(refusal) => Taken::Now(Err(refusal)),

@@ -197,7 +197,7 @@ async fn a_request_beyond_the_limit_is_refused() {
     let config = PoolConfig { message_bytes_max: 8 * 1024 * 1024, ..PoolConfig::default() };
     let pool = NodePool::new(node.secret.clone(), config);
     let mut request = to_user("alice", "m0");
-    request.message.get_or_insert_default().payload = vec![0; 2 * 1024 * 1024].into();
+    request.message.get_or_insert_default().payload = vec![0; 3 * 1024 * 1024].into();
     let status = pool.node(&node.url).delivery().send_to_user(request).await.unwrap_err();
     assert_eq!(Refusal::from_status(&status).reason, Reason::InvalidArgument, "{status:?}");
 }

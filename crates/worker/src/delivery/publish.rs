@@ -1,8 +1,9 @@
 //! A Publish stream at a worker.
 //!
-//! What this worker owns is carried out before the next request is looked at. What another worker owns is forwarded on
-//! that worker's own pipelined stream, in order, and answered when the answer comes. So messages for one user leave in
-//! the order of the stream, and one slow worker does not hold up the others' messages.
+//! What this worker owns is carried out before the next request is looked at; for a group and for all, that is when the
+//! other workers have answered. What another worker owns is forwarded on that worker's own pipelined stream, in order,
+//! and answered when the answer comes. So messages for one user leave in the order of the stream, and a worker that
+//! answers late does not hold up the others' messages; one that has no room does.
 
 use std::sync::Arc;
 
