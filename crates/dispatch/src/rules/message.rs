@@ -1,5 +1,6 @@
 //! The rules for a message: size, text, id, excluded sessions.
 
+use bytes::Bytes;
 use ringway_proto::v1::{Message, PayloadKind};
 use ringway_proto::{Reason, Refusal};
 use ringway_session::{Kind, Payload, SessionId};
@@ -10,6 +11,8 @@ use super::{CheckedSend, RequestRules, invalid, session_id};
 pub const MESSAGE_ID_BYTES_MAX: usize = 128;
 /// How many sessions one message may exclude.
 pub const EXCLUDE_SESSIONS_MAX: usize = 1024;
+/// Payloads up to this size get memory of their own.
+const OWN_MEMORY_BYTES_MAX: usize = 4096;
 
 /// A fresh message id: 16 random bytes as 32 hexadecimal digits.
 pub fn new_message_id() -> String {
@@ -26,12 +29,14 @@ pub(crate) fn name_message(message: &mut Option<Message>) -> &str {
 }
 
 impl RequestRules {
-    /// Checks a message and gives it an id if it has none.
+    /// Checks a message and gives it an id if it has none. A small payload gets memory of its own, in the request too:
+    /// it came as a part of the buffer of a whole read, and while it waits for a client or a worker, it would hold all
+    /// of that.
     ///
     /// # Errors
     /// `InvalidArgument` or `MessageTooLarge`.
     pub fn message(&self, message: &mut Option<Message>) -> Result<CheckedSend, Refusal> {
-        let checked = message.as_ref().ok_or_else(|| invalid("the field \"message\" is missing"))?;
+        let checked = message.as_mut().ok_or_else(|| invalid("the field \"message\" is missing"))?;
         let payload = self.payload(checked)?;
         let exclude = exclude(&checked.exclude_sessions)?;
         check_message_id(&checked.message_id)?;
@@ -39,7 +44,7 @@ impl RequestRules {
         Ok(CheckedSend { payload, message_id, exclude })
     }
 
-    fn payload(&self, message: &Message) -> Result<Payload, Refusal> {
+    fn payload(&self, message: &mut Message) -> Result<Payload, Refusal> {
         let (bytes, bytes_max) = (message.payload.len(), self.message_bytes_max);
         if bytes > bytes_max {
             let message = format!("the payload has {bytes} bytes; this cluster takes at most {bytes_max}");
@@ -55,6 +60,9 @@ impl RequestRules {
                 )));
             }
         };
+        if bytes <= OWN_MEMORY_BYTES_MAX {
+            message.payload = Bytes::copy_from_slice(&message.payload);
+        }
         Payload::new(message.payload.clone(), kind).map_err(|error| invalid(error.to_string()))
     }
 }
@@ -80,8 +88,6 @@ fn exclude(sessions: &[String]) -> Result<Vec<SessionId>, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     const RULES: RequestRules = RequestRules { message_bytes_max: 8 };
@@ -133,6 +139,24 @@ mod tests {
             }
         }
         assert!(RULES.message(&mut None).is_err());
+    }
+
+    #[test]
+    fn a_small_payload_does_not_hold_the_buffer_in_which_it_came() {
+        let rules = RequestRules::new(8192);
+        for (bytes, holds) in [(0, false), (1, false), (4096, false), (4097, true)] {
+            let buffer = Bytes::from(vec![b'x'; 65_536]);
+            let mut request = Some(Message { payload: buffer.slice(1..=bytes), ..message() });
+            let checked = rules.message(&mut request).unwrap();
+            assert_eq!(*checked.payload.bytes(), buffer[1..=bytes]);
+            assert_eq!(buffer.is_unique(), !holds, "{bytes} bytes, in the request or in what came out of it");
+            let forwarded = request.unwrap().payload;
+            assert_eq!(
+                forwarded.as_ptr(),
+                checked.payload.bytes().as_ptr(),
+                "{bytes} bytes: one copy for both"
+            );
+        }
     }
 
     #[test]
