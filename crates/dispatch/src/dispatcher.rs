@@ -9,9 +9,10 @@ use ringway_ring::RingVersion;
 use ringway_rpc::{NodeChannel, NodePool};
 use ringway_session::SessionId;
 use tokio::time::Instant;
+use tonic::{Request, Response, Status};
 
 use crate::call;
-use crate::hops::Hops;
+use crate::hops::{Hops, Routed};
 use crate::rules::name_message;
 use crate::split::{SplitConfig, SplitPublisher};
 
@@ -51,14 +52,13 @@ impl Dispatcher {
     /// `ConnectionLost` or `DeadlineExceeded` (nobody knows).
     pub async fn send_to_user(
         &self,
-        mut request: SendToUserRequest,
+        request: SendToUserRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<Receipt, Refusal> {
         let place = self.place(&request.user)?;
-        request.routing = hops.routing(place.version);
         let mut delivery = place.node.delivery();
-        place.answer(deadline, delivery.send_to_user(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| delivery.send_to_user(request).await).await
     }
 
     /// Sends to a group: exactly one RPC, to the group's home (the owner of its name).
@@ -67,14 +67,13 @@ impl Dispatcher {
     /// As [`send_to_user`](Dispatcher::send_to_user).
     pub async fn send_to_group(
         &self,
-        mut request: SendToGroupRequest,
+        request: SendToGroupRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<Receipt, Refusal> {
         let place = self.place(&request.group)?;
-        request.routing = hops.routing(place.version);
         let mut delivery = place.node.delivery();
-        place.answer(deadline, delivery.send_to_group(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| delivery.send_to_group(request).await).await
     }
 
     /// Sends to everybody: exactly one RPC, to some worker (the owner of the message id, so that the load spreads).
@@ -88,9 +87,8 @@ impl Dispatcher {
         deadline: Instant,
     ) -> Result<Receipt, Refusal> {
         let place = self.place(name_message(&mut request.message))?;
-        request.routing = hops.routing(place.version);
         let mut delivery = place.node.delivery();
-        place.answer(deadline, delivery.send_to_all(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| delivery.send_to_all(request).await).await
     }
 
     /// A pipelined publisher to all workers: each message goes on the stream of its owner.
@@ -117,13 +115,18 @@ impl Dispatcher {
 }
 
 impl Place {
-    /// The answer of one call. A refusal that was made on this side carries this side's ring version.
-    pub(crate) async fn answer<T>(
+    /// One RPC to this node: with the routing of this view in the request, for at most until the deadline. A refusal
+    /// that was made on this side carries this side's ring version.
+    pub(crate) async fn call<Q: Routed, A>(
         &self,
+        mut request: Q,
+        hops: Hops,
         deadline: Instant,
-        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-    ) -> Result<T, Refusal> {
-        let answer = call::answer(self.node.url(), deadline, call).await;
+        call: impl AsyncFnOnce(Request<Q>) -> Result<Response<A>, Status>,
+    ) -> Result<A, Refusal> {
+        *request.routing() = hops.routing(self.version);
+        let answering = call(call::request(request, deadline));
+        let answer = call::answer(self.node.url(), deadline, answering).await;
         answer.map_err(|refusal| match refusal.ring_version {
             None => refusal.with_ring(self.version),
             Some(_) => refusal,

@@ -1,6 +1,6 @@
 //! How often a call has been forwarded. A node never forwards a call twice, so two is nobody's number.
 
-use ringway_proto::v1::Routing;
+use ringway_proto::v1::{self, Routing};
 use ringway_ring::RingVersion;
 
 /// Where a call comes from.
@@ -29,6 +29,26 @@ impl Hops {
         Some(Routing { ring_version: version.as_u64(), hops })
     }
 }
+
+/// A request in which it stands how often it was forwarded.
+pub(crate) trait Routed {
+    fn routing(&mut self) -> &mut Option<Routing>;
+}
+
+macro_rules! routed {
+    ($($request:ident),*) => {
+        $(
+            impl Routed for v1::$request {
+                fn routing(&mut self) -> &mut Option<Routing> {
+                    &mut self.routing
+                }
+            }
+        )*
+    };
+}
+
+routed!(SendToUserRequest, SendToGroupRequest, SendToAllRequest);
+routed!(ListSessionsRequest, GetSessionRequest, CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest);
 
 #[cfg(test)]
 mod tests {

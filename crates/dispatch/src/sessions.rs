@@ -14,7 +14,6 @@ use ringway_proto::v1::{
 use ringway_proto::{Refusal, Retry, v1};
 use tokio::time::Instant;
 
-use crate::call;
 use crate::dispatcher::{Dispatcher, Place};
 use crate::hops::Hops;
 use crate::rules::{self, SessionTarget};
@@ -41,9 +40,8 @@ impl Dispatcher {
             return self.list_everywhere(request, deadline).await;
         };
         let place = self.place(user)?;
-        request.routing = hops.routing(place.version);
         let mut sessions = place.node.sessions();
-        place.answer(deadline, sessions.list(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| sessions.list(request).await).await
     }
 
     /// Shows one session: one RPC, to the worker that its id leads to.
@@ -52,14 +50,13 @@ impl Dispatcher {
     /// As [`send_to_user`](Dispatcher::send_to_user); `InvalidArgument` for a malformed id.
     pub async fn get_session(
         &self,
-        mut request: GetSessionRequest,
+        request: GetSessionRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<Session, Refusal> {
         let place = self.place_session(rules::session_id(&request.session_id)?)?;
-        request.routing = hops.routing(place.version);
         let mut sessions = place.node.sessions();
-        place.answer(deadline, sessions.get(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| sessions.get(request).await).await
     }
 
     /// Closes one session, or all of a user: one RPC.
@@ -68,14 +65,13 @@ impl Dispatcher {
     /// As [`send_to_user`](Dispatcher::send_to_user); `InvalidArgument` for a malformed target.
     pub async fn close_sessions(
         &self,
-        mut request: CloseSessionsRequest,
+        request: CloseSessionsRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<CloseSessionsResponse, Refusal> {
         let place = self.place_target(request.target.as_ref())?;
-        request.routing = hops.routing(place.version);
         let mut sessions = place.node.sessions();
-        place.answer(deadline, sessions.close(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| sessions.close(request).await).await
     }
 
     /// Makes one session, or all present ones of a user, members of a group: one RPC.
@@ -84,14 +80,13 @@ impl Dispatcher {
     /// As [`send_to_user`](Dispatcher::send_to_user); `InvalidArgument` for a malformed target.
     pub async fn join_group(
         &self,
-        mut request: JoinGroupRequest,
+        request: JoinGroupRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<JoinGroupResponse, Refusal> {
         let place = self.place_target(request.target.as_ref())?;
-        request.routing = hops.routing(place.version);
         let mut sessions = place.node.sessions();
-        place.answer(deadline, sessions.join_group(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| sessions.join_group(request).await).await
     }
 
     /// Ends the membership of one session, or of all present ones of a user: one RPC.
@@ -100,14 +95,13 @@ impl Dispatcher {
     /// As [`send_to_user`](Dispatcher::send_to_user); `InvalidArgument` for a malformed target.
     pub async fn leave_group(
         &self,
-        mut request: LeaveGroupRequest,
+        request: LeaveGroupRequest,
         hops: Hops,
         deadline: Instant,
     ) -> Result<LeaveGroupResponse, Refusal> {
         let place = self.place_target(request.target.as_ref())?;
-        request.routing = hops.routing(place.version);
         let mut sessions = place.node.sessions();
-        place.answer(deadline, sessions.leave_group(call::request(request, deadline))).await
+        place.call(request, hops, deadline, async |request| sessions.leave_group(request).await).await
     }
 
     fn place_target(&self, target: Option<&v1::SessionTarget>) -> Result<Place, Refusal> {
@@ -148,15 +142,15 @@ impl Dispatcher {
         &self,
         view: &std::sync::Arc<View>,
         worker: Member,
-        mut request: ListSessionsRequest,
+        request: ListSessionsRequest,
         deadline: Instant,
     ) -> (String, Result<ListSessionsResponse, Refusal>) {
         let name = worker.id.as_str().to_owned();
-        request.routing = Hops::Forwarded.routing(view.version());
         let answer = match self.place_at(view, Some(&worker)) {
             Ok(place) => {
                 let mut sessions = place.node.sessions();
-                place.answer(deadline, sessions.list(call::request(request, deadline))).await
+                let list = async |request| sessions.list(request).await;
+                place.call(request, Hops::Forwarded, deadline, list).await
             }
             Err(refusal) => Err(refusal),
         };
