@@ -1,7 +1,8 @@
 //! One connection to each node, shared by everybody in the process who calls it.
 //!
 //! A channel connects when it is first used and again after it broke; making one costs nothing. The pool holds at most
-//! `nodes_max` of them: beyond that the one that was asked for longest ago is let go (calls on it go on).
+//! `nodes_max` of them: beyond that the one that was asked for longest ago is let go (calls on it go on). The channel to
+//! a node that has left stays until then, without a connection.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -98,11 +99,6 @@ impl NodePool {
         channel
     }
 
-    /// Lets go of the channels to all other nodes. Calls that are under way on them go on.
-    pub fn retain(&self, urls: &[NodeUrl]) {
-        self.0.nodes.lock().by_url.retain(|url, _| urls.contains(url));
-    }
-
     /// How many calls were made through this pool's channels: each unary call and each stream counts once.
     pub fn calls(&self) -> u64 {
         self.0.counts.total()
@@ -156,7 +152,5 @@ mod tests {
             pool.node(&url(port));
         }
         assert_eq!(held(&pool), [url(1), url(3)]);
-        pool.retain(&[url(3), url(9)]);
-        assert_eq!(held(&pool), [url(3)]);
     }
 }
