@@ -118,7 +118,8 @@ async fn acquire(room: &Arc<Semaphore>, count: u32) -> Result<tokio::sync::Owned
     Arc::clone(room).acquire_many_owned(count).await.map_err(|_| book::gone())
 }
 
-fn payload_bytes(send: &Send) -> usize {
+/// How many bytes of payload a request of a Publish stream carries: what it counts wherever requests wait.
+pub fn payload_bytes(send: &Send) -> usize {
     let message = match send {
         Send::ToUser(request) => request.message.as_ref(),
         Send::ToGroup(request) => request.message.as_ref(),

@@ -10,8 +10,8 @@ mod ticket;
 use std::sync::Arc;
 
 use ringway_dispatch::SplitPublisher;
-use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::{Reason, Refusal};
+use ringway_rpc::payload_bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::config::RetryConfig;
@@ -86,15 +86,6 @@ impl PublishHandle {
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.map_err(|_| ended())?;
         Ok(Room { _message: message, _bytes: bytes })
     }
-}
-
-fn payload_bytes(request: &Request) -> usize {
-    let message = match request {
-        Request::ToUser(request) => request.message.as_ref(),
-        Request::ToGroup(request) => request.message.as_ref(),
-        Request::ToAll(request) => request.message.as_ref(),
-    };
-    message.map_or(0, |message| message.payload.len())
 }
 
 /// What callers read when the pipeline's task is gone.
