@@ -14,6 +14,7 @@ mod serve;
 mod sessions;
 mod split;
 
+pub use call::deadline_of;
 pub use dispatcher::Dispatcher;
 pub use hops::Hops;
 pub use rules::{
