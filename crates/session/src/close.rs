@@ -47,6 +47,35 @@ impl CloseCode {
         }
     }
 
+    /// Any code, as it stands in a close frame.
+    pub fn from_u16(code: u16) -> CloseCode {
+        CloseCode(code)
+    }
+
+    /// The code as a metric's label: our own and the standard ones each, all others by the thousand, so that nobody can make
+    /// labels up.
+    pub fn label(self) -> &'static str {
+        match self.0 {
+            1000 => "1000",
+            1001 => "1001",
+            1002 => "1002",
+            1005 => "1005",
+            1006 => "1006",
+            1007 => "1007",
+            1008 => "1008",
+            1009 => "1009",
+            1011 => "1011",
+            1012 => "1012",
+            1013 => "1013",
+            4300 => "4300",
+            4400 => "4400",
+            4401 => "4401",
+            3000..=3999 => "3xxx",
+            4000..=4999 => "4xxx",
+            _ => "other",
+        }
+    }
+
     /// The number.
     pub fn as_u16(self) -> u16 {
         self.0
@@ -65,6 +94,16 @@ pub const REASON_BYTES_MAX: usize = 123;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_are_few_labels() {
+        let labels: std::collections::HashSet<_> =
+            (0..=u16::MAX).map(|code| CloseCode::from_u16(code).label()).collect();
+        assert_eq!(labels.len(), 17);
+        for code in [CloseCode::NORMAL, CloseCode::RESTART, CloseCode::TOKEN_EXPIRED, CloseCode::REPLACED] {
+            assert_eq!(code.label(), code.to_string());
+        }
+    }
 
     #[test]
     fn a_back_end_may_not_choose_reserved_codes() {

@@ -81,8 +81,8 @@ impl Metrics {
     }
 
     pub(crate) fn closed(&self, code: CloseCode) {
-        let code = code.to_string();
-        counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code).increment(1);
+        counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code.label())
+            .increment(1);
     }
 }
 
