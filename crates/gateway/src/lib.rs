@@ -15,6 +15,7 @@ mod handshake;
 mod http;
 mod link;
 mod metrics;
+mod payload;
 mod refusal;
 mod route;
 mod services;

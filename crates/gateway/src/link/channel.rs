@@ -24,6 +24,7 @@ use tungstenite::{Message, Utf8Bytes};
 use super::outbound::{End, Outbound};
 use super::queue::{SendQueue, WaitingSince};
 use crate::metrics::Meters;
+use crate::payload::detached;
 
 /// A link that is up: its channels, and what is to be said on it.
 pub(crate) struct Link {
@@ -129,9 +130,12 @@ impl Link {
     }
 
     fn deliver(&self, deliver: Deliver) {
-        let message = match deliver.kind() {
-            PayloadKind::Binary => Ok(Message::Binary(deliver.payload)),
-            PayloadKind::Text => Utf8Bytes::try_from(deliver.payload).map(Message::Text),
+        let kind = deliver.kind();
+        // Out of the worker's batch, all of which would stay as long as the slowest receiver lets it wait.
+        let payload = detached(deliver.payload);
+        let message = match kind {
+            PayloadKind::Binary => Ok(Message::Binary(payload)),
+            PayloadKind::Text => Utf8Bytes::try_from(payload).map(Message::Text),
         };
         let table = self.table.lock();
         for outbound in
@@ -248,4 +252,56 @@ fn clip(mut reason: String) -> Utf8Bytes {
     }
     reason.truncate(end);
     reason.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A worker's batch as it lies in the receive buffer.
+    const BATCH_BYTES: usize = 256 * 1024;
+
+    fn link() -> Arc<Link> {
+        Link::new(MemberId::new("w1").expect("an id"), 1024, Meters::new())
+    }
+
+    fn channel(link: &Arc<Link>) -> Channel {
+        let (channel, _) = link.open(Open::default()).expect("the link is up");
+        link.take(told(Told::Opened(Opened { channel: channel.number, ..Opened::default() })));
+        channel
+    }
+
+    fn told(frame: Told) -> WorkerFrame {
+        WorkerFrame { frame: Some(frame) }
+    }
+
+    fn waiting(channel: &Channel) -> Bytes {
+        match channel.outbound().take().pop_front() {
+            Some(Message::Text(text)) => text.into(),
+            Some(Message::Binary(bytes)) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_small_message_that_waits_does_not_keep_its_batch() {
+        let link = link();
+        let (first, second) = (channel(&link), channel(&link));
+        for kind in [PayloadKind::Text, PayloadKind::Binary] {
+            for (payload_bytes, is_let_go) in [(0, true), (1, true), (4096, true), (4097, false)] {
+                let batch = Bytes::from(vec![b'x'; BATCH_BYTES]);
+                let payload = batch.slice(100..100 + payload_bytes);
+                let channels = vec![first.number, second.number];
+                link.take(told(Told::Deliver(Deliver { channels, payload, kind: kind.into() })));
+                assert_eq!(batch.is_unique(), is_let_go, "{payload_bytes} bytes, {kind:?}");
+                let (first, second) = (waiting(&first), waiting(&second));
+                assert_eq!(first, vec![b'x'; payload_bytes]);
+                assert_eq!(
+                    first.as_ptr(),
+                    second.as_ptr(),
+                    "{payload_bytes} bytes were copied for each receiver"
+                );
+            }
+        }
+    }
 }

@@ -27,9 +27,7 @@ use super::wire::{Wire, Written};
 use crate::config::SocketConfig;
 use crate::link::{Channel, End, WaitingSince, cost_bytes};
 use crate::metrics::{Connected, Meters};
-
-/// Payloads up to this length are copied out of the engine's buffer, which could not be reused while they wait.
-const COPIED_BYTES_MAX: usize = 4096;
+use crate::payload::detached;
 
 /// What all clients of a gateway share.
 pub(crate) struct SocketShared {
@@ -361,8 +359,8 @@ fn pass_on(channel: &Channel, meters: &Meters, message: Message) {
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => return,
     };
     meters.inbound.count(payload.len());
-    let payload = if payload.len() <= COPIED_BYTES_MAX { Bytes::copy_from_slice(&payload) } else { payload };
-    channel.send(payload, kind);
+    // Out of the engine's buffer, which could not be reused while it waits.
+    channel.send(detached(payload), kind);
 }
 
 /// What a client is told about its fault; nothing if nobody is there to be told, or the connection ended as it should.
