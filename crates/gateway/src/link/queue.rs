@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prost::Message as _;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::{GatewayFrame, Written};
 use tokio::sync::Notify;
@@ -24,7 +25,7 @@ use crate::metrics::Meters;
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB).
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
-/// What each frame counts beside its payload.
+/// What each frame counts beside its payload, or beside an `Open`.
 const FRAME_OVERHEAD_BYTES: usize = 64;
 
 /// The queue towards one worker.
@@ -214,11 +215,11 @@ impl Drop for SendQueue {
     }
 }
 
-/// What a frame counts.
+/// What a frame counts: never less than what it is when it is encoded, since batches are cut by it.
 pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
     let payload = match &frame.frame {
         Some(Frame::Message(message)) => message.payload.len(),
-        Some(Frame::Open(open)) => open.groups.iter().map(String::len).sum::<usize>(),
+        Some(Frame::Open(open)) => open.encoded_len(),
         _ => 0,
     };
     payload + FRAME_OVERHEAD_BYTES

@@ -287,7 +287,8 @@ fn batches(
 
 #[cfg(test)]
 mod tests {
-    use ringway_proto::v1::{ClientMessage, PayloadKind};
+    use prost::Message as _;
+    use ringway_proto::v1::{ClientMessage, Gone, Open, PayloadKind, Written};
 
     use super::*;
 
@@ -306,6 +307,28 @@ mod tests {
             let total: usize = frames.iter().map(queue::cost_bytes).sum();
             assert_eq!(split.iter().map(|(_, bytes)| bytes).sum::<usize>(), total);
             assert_eq!(split.into_iter().flat_map(|(batch, _)| batch).collect::<Vec<_>>(), frames);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_as_large_as_it_counts_whatever_is_in_it() {
+        let batch_bytes = LinkConfig::default().batch_bytes;
+        let frames: Vec<Frame> = vec![
+            Frame::Open(Open { subprotocols: vec!["x".repeat(100); 10], ..Open::default() }),
+            Frame::Open(Open { subprotocols: vec![String::new(); 1000], ..Open::default() }),
+            Frame::Open(Open { groups: vec!["g".to_owned(); 500], ..Open::default() }),
+            Frame::Open(Open { user: "u".repeat(255), remote_address: "a".repeat(50), ..Open::default() }),
+            Frame::Message(ClientMessage { channel: u64::MAX, payload: vec![1; 10].into(), kind: 1 }),
+            Frame::Written(Written { channel: u64::MAX, bytes: u64::MAX }),
+            Frame::Gone(Gone { channel: u64::MAX, code: u32::MAX }),
+        ];
+        for frame in frames {
+            let frame = GatewayFrame { frame: Some(frame) };
+            let largest = batch_bytes + queue::cost_bytes(&frame);
+            for (batch, _) in batches(vec![frame.clone(); 10_000], batch_bytes) {
+                let encoded_bytes = GatewayFrames { frames: batch }.encoded_len();
+                assert!(encoded_bytes <= largest, "{encoded_bytes} bytes of {:.80}", format!("{frame:?}"));
+            }
         }
     }
 
