@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 use ringway_ring::MemberId;
+use ringway_session::CloseCode;
 
 /// How often levels are shown.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -62,9 +63,9 @@ impl Meters {
         self.handshake_duration.record(took.as_secs_f64());
     }
 
-    /// One client socket ended, with this close code as the last word.
-    pub(crate) fn closed(&self, code: u16) {
-        counter!("ringway_gateway_closes_total", "code" => code.to_string()).increment(1);
+    /// One client socket ended, with this close code as the last word. It may be one that the client made up.
+    pub(crate) fn closed(&self, code: CloseCode) {
+        counter!("ringway_gateway_closes_total", "code" => code.label()).increment(1);
     }
 
     /// One link to `worker` changed its state.
@@ -135,7 +136,10 @@ fn describe() {
     );
     describe_counter!("ringway_gateway_messages_total", "Messages from clients (in) and to clients (out).");
     describe_counter!("ringway_gateway_bytes_total", Unit::Bytes, "Payload bytes of those messages.");
-    describe_counter!("ringway_gateway_closes_total", "Client sockets ended, by close code.");
+    describe_counter!(
+        "ringway_gateway_closes_total",
+        "Client sockets ended, by close code: ours and the standard ones each, all others by the thousand."
+    );
     describe_gauge!("ringway_gateway_queue_bytes", Unit::Bytes, "Bytes of messages that wait for clients.");
     describe_gauge!("ringway_gateway_links", "Links to workers, by worker and state: up or down.");
     describe_gauge!("ringway_gateway_link_queue_bytes", Unit::Bytes, "Bytes of frames that wait for links.");
@@ -146,6 +150,25 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
+
+    #[test]
+    fn close_codes_that_are_not_ours_make_no_label_each() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let meters = Meters::new();
+            (0..=u16::MAX).for_each(|code| meters.closed(CloseCode::from_u16(code)));
+        });
+        let text = recorder.handle().render();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("ringway_gateway_closes_total{code="));
+        let mut lines: Vec<&str> = lines.collect();
+        lines.sort_unstable();
+        let single = ["1000", "1001", "1002", "1005", "1006", "1007", "1008", "1009", "1011", "1012", "1013"];
+        let single = single.into_iter().chain(["4300", "4400", "4401"]);
+        let mut expected: Vec<String> = single.map(|code| format!("\"{code}\"}} 1")).collect();
+        expected.extend(["\"3xxx\"} 1000", "\"4xxx\"} 997", "\"other\"} 63525"].map(str::to_owned));
+        expected.sort_unstable();
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn everything_is_counted_under_its_documented_name() {
@@ -159,7 +182,7 @@ mod tests {
             meters.outbound.count(7);
             meters.handshake("ok", Duration::from_millis(2));
             meters.handshake("token_missing", Duration::ZERO);
-            meters.closed(1001);
+            meters.closed(CloseCode::GOING_AWAY);
             meters.queued.add(9);
             meters.queued.subtract(2);
             meters.link(&MemberId::new("w1").expect("an id"), "up", 1.0);

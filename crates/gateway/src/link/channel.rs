@@ -62,7 +62,7 @@ pub(crate) struct Channel {
     link: Arc<Link>,
     number: u64,
     outbound: Arc<Outbound>,
-    gone_code: u16,
+    gone_code: CloseCode,
     /// Whether the session is over for the worker, and nothing more is to be said of it.
     has_left: bool,
 }
@@ -90,7 +90,7 @@ impl Link {
         table.channels.insert(number, Entry::Opening(Arc::clone(&outbound), answer));
         drop(table);
         self.queue.push(Frame::Open(Open { channel: number, ..open }));
-        let gone_code = CloseCode::ABNORMAL.as_u16();
+        let gone_code = CloseCode::ABNORMAL;
         Ok((Channel { link: Arc::clone(self), number, outbound, gone_code, has_left: false }, answered))
     }
 
@@ -223,7 +223,7 @@ impl Channel {
     }
 
     /// Notes the close code that the client has sent, or 1005 for none (RFC 6455 section 7.1.5).
-    pub(crate) fn set_gone_code(&mut self, code: u16) {
+    pub(crate) fn set_gone_code(&mut self, code: CloseCode) {
         self.gone_code = code;
     }
 
@@ -232,7 +232,7 @@ impl Channel {
         self.has_left = true;
         if self.link.forget(self.number) {
             self.outbound.tell();
-            let code = self.gone_code.into();
+            let code = self.gone_code.as_u16().into();
             self.link.queue.push(Frame::Gone(Gone { channel: self.number, code }));
         }
     }

@@ -53,7 +53,7 @@ pub(crate) struct Client<S> {
     blocked_since: Option<Instant>,
     expires_at: Option<Instant>,
     /// The last word: the close code of the first side that said one.
-    close_code: u16,
+    close_code: CloseCode,
     _connected: Connected,
     _permit: OwnedSemaphorePermit,
 }
@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             pinged_at: now,
             blocked_since: None,
             expires_at: None,
-            close_code: CloseCode::ABNORMAL.as_u16(),
+            close_code: CloseCode::ABNORMAL,
             _connected: shared.meters.connected(),
             _permit: permit,
             shared,
@@ -253,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         let Phase::Ending { until, end } = &self.phase else { return Ok(()) };
         let frame = CloseFrame { code: end.code.as_u16().into(), reason: end.reason.clone() };
-        self.close_code = end.code.as_u16();
+        self.close_code = end.code;
         self.phase = Phase::Closing { until: *until };
         self.wire.close(cx, &self.shared.config, frame).map(drop)
     }
@@ -278,7 +278,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             let polled = wire.poll_read(cx, &shared.config, |message| match message {
                 Message::Close(frame) if is_open => {
-                    *close_code = frame.map_or(CloseCode::NO_STATUS.as_u16(), |frame| frame.code.into());
+                    let code = frame.map(|frame| CloseCode::from_u16(frame.code.into()));
+                    *close_code = code.unwrap_or(CloseCode::NO_STATUS);
                     channel.set_gone_code(*close_code);
                 }
                 message if is_open => pass_on(channel, &shared.meters, message),
@@ -318,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             return Err(Over);
         };
         self.channel.leave();
-        self.close_code = end.code.as_u16();
+        self.close_code = end.code;
         let frame = CloseFrame { code: end.code.as_u16().into(), reason: end.reason };
         self.wire.close(cx, &self.shared.config, frame).map_err(|_| Over)?;
         self.phase = Phase::Failing { until: Instant::now() + self.shared.config.close_timeout };
