@@ -13,6 +13,7 @@ use ringway_auth::{AuthError, OriginError, TokenError};
 use serde_json::json;
 
 use crate::http::Body;
+use crate::link::End;
 
 /// Carries the address at which a user can be served.
 pub(crate) const OWNER_URL: HeaderName = HeaderName::from_static("ringway-owner-url");
@@ -57,6 +58,8 @@ pub(crate) enum Refusal {
     UserElsewhere(Option<String>),
     #[error("too many handshakes are under way here; try again in a moment, with some jitter")]
     HandshakesBusy,
+    #[error("the session was closed before it was open, with code {}: {}", .0.code, .0.reason)]
+    SessionClosed(End),
     #[error("the user has as many sessions as one may have: {0}")]
     SessionsTooMany(String),
     #[error("the token names more groups than a session may be in: {0}")]
@@ -93,8 +96,13 @@ impl Refusal {
         let Row { status, reason, headers } = self.row();
         let error = json!({ "status": status.as_u16(), "reason": reason, "message": self.to_string() });
         let mut body = json!({ "error": error });
-        if let Refusal::UserElsewhere(Some(url)) = self {
-            body["error"]["owner_url"] = json!(url);
+        match self {
+            Refusal::UserElsewhere(Some(url)) => body["error"]["owner_url"] = json!(url),
+            Refusal::SessionClosed(end) => {
+                body["error"]["close_code"] = json!(end.code.as_u16());
+                body["error"]["close_reason"] = json!(end.reason.as_str());
+            }
+            _ => {}
         }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = status;
@@ -123,6 +131,7 @@ impl Refusal {
             Refusal::Token(error) => token_row(error),
             Refusal::Auth(error) => auth_row(error),
             Refusal::UserElsewhere(url) => elsewhere_row(url.as_deref()),
+            Refusal::SessionClosed(_) => row(S::CONFLICT, "session_closed"),
             Refusal::HandshakesBusy => again(row(S::TOO_MANY_REQUESTS, "handshakes_busy"), SOON),
             Refusal::SessionsTooMany(_) => again(row(S::TOO_MANY_REQUESTS, "sessions_too_many"), LATER),
             Refusal::GroupsTooMany(_) => row(S::BAD_REQUEST, "groups_too_many"),
@@ -192,6 +201,8 @@ fn elsewhere_row(url: Option<&str>) -> Row {
 
 #[cfg(test)]
 mod tests {
+    use ringway_session::CloseCode;
+
     use super::*;
 
     fn refusals() -> Vec<(Refusal, u16, &'static str, &'static [&'static str])> {
@@ -236,6 +247,12 @@ mod tests {
             ),
             (Refusal::UserElsewhere(Some(url.into())), 421, "user_elsewhere", &["ringway-owner-url"]),
             (Refusal::UserElsewhere(None), 421, "user_elsewhere", &[]),
+            (
+                Refusal::SessionClosed(End::new(CloseCode::REPLACED, "a newer one")),
+                409,
+                "session_closed",
+                &[],
+            ),
             (Refusal::HandshakesBusy, 429, "handshakes_busy", &["retry-after"]),
             (Refusal::SessionsTooMany("4".into()), 429, "sessions_too_many", &["retry-after"]),
             (Refusal::GroupsTooMany("65".into()), 400, "groups_too_many", &[]),

@@ -13,13 +13,13 @@ use ringway_auth::Identity;
 use ringway_cluster::{View, Views};
 use ringway_proto::v1::{Open, RefusalReason, Refused};
 use ringway_ring::{RingVersion, Slot};
-use ringway_session::SessionId;
+use ringway_session::{CloseCode, SessionId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::config::Routing;
-use crate::link::{Answer, Channel, Links};
+use crate::link::{Answer, Channel, End, Links};
 use crate::refusal::Refusal;
 
 /// How long an attempt that came to nothing waits for news, at least and at most, before the next one.
@@ -92,6 +92,7 @@ impl Router {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
             Ok(Err(_)) => Err(passing("the link to it broke")),
             Ok(Ok(Answer::Opened(opened))) => Ok(Admission { channel, subprotocol: opened.subprotocol }),
+            Ok(Ok(Answer::Closed(end))) => Err(closed(end)),
             Ok(Ok(Answer::Refused(refused))) => {
                 let theirs = RingVersion::from_u64(refused.ring_version);
                 debug!(ours = %view.version(), %theirs, "the worker refused, by its own ring");
@@ -118,6 +119,15 @@ impl News {
             Ok(()) = self.links.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Who closed the session meant it to end, also if it was not open yet: opening it again would undo that. Only a worker
+/// that leaves wants it opened again, elsewhere.
+fn closed(end: End) -> Setback {
+    match end.code {
+        CloseCode::RESTART => Setback::Passing(end.reason.to_string()),
+        _ => Setback::Final(Refusal::SessionClosed(end)),
     }
 }
 

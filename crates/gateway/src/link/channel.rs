@@ -51,6 +51,8 @@ enum Entry {
 pub(crate) enum Answer {
     Opened(Opened),
     Refused(Refused),
+    /// It was taken, and closed before it was open.
+    Closed(End),
 }
 
 /// The link broke before anything was said on it.
@@ -172,8 +174,14 @@ impl Link {
             warn!(worker = %self.worker, code = close.code, "a worker closed with a code that cannot be sent");
             CloseCode::INTERNAL
         });
-        if let Some(entry) = entry {
-            entry.outbound().end(End { code, reason: clip(close.reason) });
+        let end = End { code, reason: clip(close.reason) };
+        match entry {
+            Some(Entry::Opening(_, answer)) => {
+                // Nobody waits any more: then there is nobody to be told.
+                answer.send(Answer::Closed(end)).ok();
+            }
+            Some(Entry::Open(outbound)) => outbound.end(end),
+            None => {}
         }
     }
 

@@ -123,8 +123,14 @@ impl FakeWorker {
 
     /// Says something on the link that the channel of the newest `Open` came on. The tests use one link.
     pub async fn tell(&self, frame: Told) {
+        self.tell_together(vec![frame]).await;
+    }
+
+    /// Says several things in one batch.
+    pub async fn tell_together(&self, frames: Vec<Told>) {
         let tell = self.0.links.lock().last().expect("a link").tell.clone();
-        tell.send(Ok(frames(frame))).await.expect("the link is up");
+        let frames = frames.into_iter().map(|frame| WorkerFrame { frame: Some(frame) }).collect();
+        tell.send(Ok(WorkerFrames { frames })).await.expect("the link is up");
     }
 
     pub async fn deliver(&self, channels: &[u64], payload: &[u8], kind: PayloadKind) {
