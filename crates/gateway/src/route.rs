@@ -2,6 +2,8 @@
 //!
 //! All of it happens before the client has its 101, and inside one deadline. Nothing is left behind by an attempt that
 //! came to nothing: its [`Channel`] is dropped, and with it whatever the worker may have made.
+//!
+//! The logs name sessions and never users: in mode `plain` the user is the token.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,20 +64,26 @@ impl Router {
     pub(crate) async fn open(&self, applicant: &Applicant) -> Result<Admission, Refusal> {
         let deadline = Instant::now() + self.open_deadline;
         loop {
+            let session_id = SessionId::new(Slot::of(applicant.identity.user.as_bytes()), rand::random());
             let mut news = News { views: self.views.subscribe(), links: self.links.subscribe() };
-            let why = match self.attempt(applicant, deadline).await {
+            let why = match self.attempt(applicant, session_id, deadline).await {
                 Ok(admission) => return Ok(admission),
                 Err(Setback::Final(refusal)) => return Err(refusal),
                 Err(Setback::Passing(why)) => why,
             };
-            debug!(user = %applicant.identity.user, why, "the session is not open yet");
+            debug!(%session_id, why, "the session is not open yet");
             if tokio::time::timeout_at(deadline, news.any()).await.is_err() {
                 return Err(Refusal::WorkerUnavailable(why));
             }
         }
     }
 
-    async fn attempt(&self, applicant: &Applicant, deadline: Instant) -> Result<Admission, Setback> {
+    async fn attempt(
+        &self,
+        applicant: &Applicant,
+        session_id: SessionId,
+        deadline: Instant,
+    ) -> Result<Admission, Setback> {
         let view = self.views.current();
         let user = applicant.identity.user.as_str();
         let owner = view.owner(user).ok_or(Setback::Final(Refusal::NoWorkers))?;
@@ -86,7 +94,7 @@ impl Router {
         }
         let passing = |why: &str| Setback::Passing(why.to_owned());
         let link = self.links.to(&owner.id).ok_or_else(|| passing("no link to it is up"))?;
-        let opening = link.open(open_frame(applicant));
+        let opening = link.open(open_frame(applicant, session_id));
         let (channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
         match tokio::time::timeout_at(deadline, answered).await {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
@@ -143,9 +151,8 @@ fn setback(refused: Refused) -> Setback {
     }
 }
 
-fn open_frame(applicant: &Applicant) -> Open {
+fn open_frame(applicant: &Applicant, session_id: SessionId) -> Open {
     let Identity { user, groups, .. } = &applicant.identity;
-    let session_id = SessionId::new(Slot::of(user.as_bytes()), rand::random());
     Open {
         channel: 0,
         session_id: Bytes::copy_from_slice(&session_id.to_bytes()),
