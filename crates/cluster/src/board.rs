@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use ringway_ring::MemberId;
@@ -152,6 +153,10 @@ impl Lease for BoardLease {
             return Err(RegistryError::OtherMember { held: self.id.clone(), given: member.id });
         }
         self.board.update(self, member)
+    }
+
+    fn valid_until(&self) -> Option<Instant> {
+        None
     }
 
     async fn leave(self: Box<Self>) -> Result<(), RegistryError> {

@@ -12,10 +12,13 @@
 //! - A lease keeps its member in the list, in the background and across outages, until it is left or dropped. Leaving
 //!   takes the member off the list at once. Dropping only stops keeping it there: the registry forgets it when its
 //!   time to live is over, as it does for a process that died.
+//! - A lease says until when it is valid, and never promises more than the registry does: when `valid_until` has passed,
+//!   others may have been told that the member is gone, and before that they have not.
 //! - An id belongs to the one who joined last, so that a restarted worker need not wait until its former life is
 //!   forgotten. The former lease can then do nothing any more.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use ringway_ring::MemberId;
@@ -48,6 +51,12 @@ pub trait Lease: Send + Sync {
     /// # Errors
     /// [`RegistryError::OtherMember`] for another id, [`RegistryError::Superseded`] when the id was joined again since.
     async fn update(&self, member: Member) -> Result<(), RegistryError>;
+
+    /// Until when every node surely takes the member for present, by this process's own clock; `None` for as long as the
+    /// lease lives (a registry that forgets nobody). It moves on with each renewal. A member past it may have been
+    /// replaced without knowing (it was stopped, or cut off from the registry), and must act for nobody until the lease is
+    /// renewed.
+    fn valid_until(&self) -> Option<Instant>;
 
     /// Takes the member off the list.
     ///

@@ -5,8 +5,24 @@ use crate::workspace::{Home, Package, Workspace};
 
 /// The crates of the product by the names of their directories. A crate may use only those before it.
 pub const ORDER: &[&str] = &[
-    "ring", "proto", "session", "auth", "rpc", "cluster", "store", "dispatch", "sender", "worker", "gateway",
-    "bridge", "loadtest", "ringway",
+    "ring",
+    "proto",
+    "session",
+    "auth",
+    "rpc",
+    "cluster",
+    "registry-gossip",
+    "registry-dns",
+    "registry-etcd",
+    "registry-nacos",
+    "store",
+    "dispatch",
+    "sender",
+    "worker",
+    "gateway",
+    "bridge",
+    "loadtest",
+    "ringway",
 ];
 
 /// Crates that never know each other, by whatever way: they meet over the network only.
