@@ -147,7 +147,9 @@ fn setback(refused: Refused) -> Setback {
         RefusalReason::Full => Setback::Final(Refusal::WorkerFull(message)),
         RefusalReason::TooManySessions => Setback::Final(Refusal::SessionsTooMany(message)),
         RefusalReason::TooManyGroups => Setback::Final(Refusal::GroupsTooMany(message)),
-        RefusalReason::Invalid | RefusalReason::Unspecified => Setback::Final(Refusal::Internal(message)),
+        RefusalReason::Invalid | RefusalReason::StateInvalid | RefusalReason::Unspecified => {
+            Setback::Final(Refusal::Internal(message))
+        }
     }
 }
 
@@ -160,5 +162,7 @@ fn open_frame(applicant: &Applicant, session_id: SessionId) -> Open {
         groups: groups.clone(),
         remote_address: applicant.remote_address.to_string(),
         subprotocols: applicant.subprotocols.clone(),
+        resume: None,
+        reopen: None,
     }
 }

@@ -62,13 +62,15 @@ clients! {
     /// A client of the node's Delivery service.
     delivery: delivery_client::DeliveryClient, request_bytes_max;
     /// A client of the node's Peer service.
-    peer: peer_client::PeerClient, request_bytes_max;
+    peer: peer_client::PeerClient, batch_bytes_max;
     /// A client of the node's Link service.
     link: link_client::LinkClient, batch_bytes_max;
     /// A client of the node's Ring service.
     ring: ring_client::RingClient, batch_bytes_max;
     /// A client of the node's Sessions service.
     sessions: sessions_client::SessionsClient, batch_bytes_max;
+    /// A client of the node's Node service.
+    node: node_client::NodeClient, request_bytes_max;
 }
 
 fn connect_lazily(url: &NodeUrl, config: &PoolConfig) -> Channel {

@@ -33,7 +33,7 @@ impl NodeLimits {
         self.message_bytes_max
     }
 
-    /// The largest request that carries one message (Delivery, Peer): the payload and 64 KiB.
+    /// The largest request that carries one message (Delivery): the payload and 64 KiB.
     pub fn request_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_add(ENVELOPE_BYTES)
     }
@@ -44,7 +44,7 @@ impl NodeLimits {
         self.message_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES)
     }
 
-    /// The largest batch (Link, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
+    /// The largest batch (Link, Peer, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
     /// a batch closes it before it grows beyond this.
     pub fn batch_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_mul(BATCH_PAYLOADS).max(BATCH_BYTES_MIN)
@@ -76,13 +76,15 @@ servers! {
     /// The Delivery service with its limits, ready for [`NodeServices::with`](crate::NodeServices::with).
     delivery_server: delivery_server::Delivery => DeliveryServer, intake_bytes_max;
     /// The Peer service with its limits.
-    peer_server: peer_server::Peer => PeerServer, request_bytes_max;
+    peer_server: peer_server::Peer => PeerServer, batch_bytes_max;
     /// The Link service with its limits.
     link_server: link_server::Link => LinkServer, batch_bytes_max;
     /// The Ring service with its limits.
     ring_server: ring_server::Ring => RingServer, batch_bytes_max;
     /// The Sessions service with its limits.
     sessions_server: sessions_server::Sessions => SessionsServer, batch_bytes_max;
+    /// The Node service with its limits.
+    node_server: node_server::Node => NodeServer, request_bytes_max;
 }
 
 #[cfg(test)]

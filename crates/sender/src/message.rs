@@ -86,7 +86,8 @@ impl Target {
 }
 
 pub(crate) fn message(payload: Payload, message_id: String, exclude_sessions: Vec<String>) -> Message {
-    Message { payload: payload.bytes, kind: payload.kind.into(), message_id, exclude_sessions }
+    let topic = String::new();
+    Message { payload: payload.bytes, kind: payload.kind.into(), message_id, exclude_sessions, topic }
 }
 
 #[cfg(test)]

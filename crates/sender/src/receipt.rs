@@ -12,15 +12,19 @@ pub enum Outcome {
     NoSession,
     /// The target has sessions, but every one was too slow to take it: nobody received it.
     Overflowed,
+    /// The sessions that can take it have lost their connections a moment ago: it waits with them, and is lost unless they
+    /// resume in time.
+    Suspended,
 }
 
 impl Outcome {
-    /// The name in metrics and on the command line: `delivered`, `no_session`, `overflowed`.
+    /// The name in metrics and on the command line: `delivered`, `no_session`, `overflowed`, `suspended`.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Delivered => "delivered",
             Outcome::NoSession => "no_session",
             Outcome::Overflowed => "overflowed",
+            Outcome::Suspended => "suspended",
         }
     }
 }
@@ -34,6 +38,8 @@ pub struct Receipt {
     pub sessions: u32,
     /// How many sessions could not take it, because their outbound queue was full.
     pub sessions_overflowed: u32,
+    /// How many sessions it waits with until they resume; they are not counted in `sessions`.
+    pub sessions_suspended: u32,
     /// The message's id.
     pub message_id: String,
     /// The ring by which the answering worker placed the call.
@@ -50,6 +56,7 @@ impl TryFrom<v1::Receipt> for Receipt {
             v1::Outcome::Delivered => Outcome::Delivered,
             v1::Outcome::NoSession => Outcome::NoSession,
             v1::Outcome::Overflowed => Outcome::Overflowed,
+            v1::Outcome::Suspended => Outcome::Suspended,
             v1::Outcome::Unspecified => {
                 let number = receipt.outcome;
                 let message = format!("the receipt's outcome is {number}, which this version does not know");
@@ -60,6 +67,7 @@ impl TryFrom<v1::Receipt> for Receipt {
             outcome,
             sessions: receipt.sessions,
             sessions_overflowed: receipt.sessions_overflowed,
+            sessions_suspended: receipt.sessions_suspended,
             message_id: receipt.message_id,
             ring_version: RingVersion::from_u64(receipt.ring_version),
             workers_unreached: receipt.workers_unreached,
@@ -73,8 +81,14 @@ mod tests {
 
     #[test]
     fn outcomes() {
-        let cases =
-            [(0, None), (1, Some("delivered")), (2, Some("no_session")), (3, Some("overflowed")), (4, None)];
+        let cases = [
+            (0, None),
+            (1, Some("delivered")),
+            (2, Some("no_session")),
+            (3, Some("overflowed")),
+            (4, Some("suspended")),
+            (5, None),
+        ];
         for (outcome, expected) in cases {
             let receipt = Receipt::try_from(v1::Receipt { outcome, ..v1::Receipt::default() });
             assert_eq!(receipt.ok().map(|receipt| receipt.outcome.as_str()), expected, "{outcome}");

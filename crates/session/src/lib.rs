@@ -6,6 +6,7 @@
 
 pub mod close;
 mod directive;
+pub mod frame;
 mod id;
 mod interest;
 mod name;
@@ -20,7 +21,7 @@ pub use directive::{Address, Channel, Directive, LinkId};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
 pub use name::{GroupId, NameError, UserId};
-pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, NotText, Payload};
+pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, Payload, PayloadError};
 pub use policy::{OnConflict, OnSlowConsumer, Policy};
 pub use session::{Opening, SessionView};
 pub use table::{Filter, OpenError, Reach, SessionTable, Target, deliver_cost_bytes};

@@ -10,6 +10,7 @@ use crate::hub::Shown;
 pub(crate) fn kind_to_proto(kind: Kind) -> PayloadKind {
     match kind {
         Kind::Text => PayloadKind::Text,
+        Kind::Json => PayloadKind::Json,
         Kind::Binary => PayloadKind::Binary,
     }
 }
@@ -17,6 +18,7 @@ pub(crate) fn kind_to_proto(kind: Kind) -> PayloadKind {
 pub(crate) fn kind_from_proto(kind: PayloadKind) -> Kind {
     match kind {
         PayloadKind::Text => Kind::Text,
+        PayloadKind::Json => Kind::Json,
         PayloadKind::Binary => Kind::Binary,
     }
 }

@@ -134,7 +134,12 @@ impl Hub {
         let state = self.state.lock();
         let exists = state.table.id_at(address) == Some(id);
         if exists && let Some(link) = state.links.get(&address.link) {
-            link.outbox.push(Frame::Opened(Opened { channel: address.channel.0, subprotocol }));
+            link.outbox.push(Frame::Opened(Opened {
+                channel: address.channel.0,
+                subprotocol,
+                session_id: id.to_bytes().to_vec().into(),
+                state: bytes::Bytes::new(),
+            }));
         }
         exists
     }
@@ -261,7 +266,12 @@ impl Hub {
             Directive::Deliver { link, channels, payload } => {
                 let Some(link) = links.get(&link) else { return };
                 let kind = kind_to_proto(payload.kind());
-                let frame = Deliver { channels, payload: payload.into_bytes(), kind: kind.into() };
+                let frame = Deliver {
+                    channels,
+                    payload: payload.into_bytes(),
+                    kind: kind.into(),
+                    offsets: Vec::new(),
+                };
                 link.outbox.push(Frame::Deliver(frame));
             }
             Directive::Close { address, code, reason } => {

@@ -52,11 +52,12 @@ impl RequestRules {
         }
         let kind = match PayloadKind::try_from(message.kind) {
             Ok(PayloadKind::Text) => Kind::Text,
+            Ok(PayloadKind::Json) => Kind::Json,
             Ok(PayloadKind::Binary) => Kind::Binary,
             Err(_) => {
                 let number = message.kind;
                 return Err(invalid(format!(
-                    "the payload's kind is {number}; it must be 0 (text) or 1 (binary)"
+                    "the payload's kind is {number}; it must be 0 (text), 1 (binary) or 2 (JSON)"
                 )));
             }
         };

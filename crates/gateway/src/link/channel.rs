@@ -103,7 +103,14 @@ impl Link {
             Some(Told::Opened(opened)) => self.opened(opened),
             Some(Told::Refused(refused)) => self.refused(refused),
             Some(Told::Close(close)) => self.close(close),
-            Some(Told::Welcome(_)) | None => debug!(worker = %self.worker, "a frame that says nothing here"),
+            Some(
+                Told::Welcome(_)
+                | Told::Move(_)
+                | Told::StatePart(_)
+                | Told::Detached(_)
+                | Told::Checkpoint(_),
+            )
+            | None => debug!(worker = %self.worker, "a frame that says nothing here"),
         }
     }
 
@@ -137,7 +144,7 @@ impl Link {
         let payload = detached(deliver.payload);
         let message = match kind {
             PayloadKind::Binary => Ok(Message::Binary(payload)),
-            PayloadKind::Text => Utf8Bytes::try_from(payload).map(Message::Text),
+            PayloadKind::Text | PayloadKind::Json => Utf8Bytes::try_from(payload).map(Message::Text),
         };
         let table = self.table.lock();
         for outbound in
@@ -241,7 +248,7 @@ impl Channel {
         if self.link.forget(self.number) {
             self.outbound.tell();
             let code = self.gone_code.as_u16().into();
-            self.link.queue.push(Frame::Gone(Gone { channel: self.number, code }));
+            self.link.queue.push(Frame::Gone(Gone { channel: self.number, code, may_resume: false }));
         }
     }
 }

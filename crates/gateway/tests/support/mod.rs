@@ -135,7 +135,13 @@ impl FakeWorker {
 
     pub async fn deliver(&self, channels: &[u64], payload: &[u8], kind: PayloadKind) {
         let payload = payload.to_vec().into();
-        self.tell(Told::Deliver(Deliver { channels: channels.to_vec(), payload, kind: kind.into() })).await;
+        self.tell(Told::Deliver(Deliver {
+            channels: channels.to_vec(),
+            payload,
+            kind: kind.into(),
+            ..Deliver::default()
+        }))
+        .await;
     }
 
     pub async fn close(&self, channel: u64, code: u32, reason: &str) {
@@ -267,6 +273,7 @@ impl FakeWorker {
                 channels: vec![message.channel],
                 payload: message.payload.clone(),
                 kind: message.kind,
+                ..Deliver::default()
             })),
             _ => None,
         }
@@ -277,7 +284,7 @@ impl FakeWorker {
         match &*self.0.answering.lock() {
             Answering::Admit => {
                 let subprotocol = open.subprotocols.first().cloned().unwrap_or_default();
-                Some(Told::Opened(Opened { channel, subprotocol }))
+                Some(Told::Opened(Opened { channel, subprotocol, ..Opened::default() }))
             }
             Answering::Refuse(reason) => {
                 let message = "the test says so".into();

@@ -165,6 +165,7 @@ fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Recei
         outcome: outcome.into(),
         sessions: reach.sessions,
         sessions_overflowed: reach.overflowed,
+        sessions_suspended: 0,
         message_id,
         ring_version: ring_version.as_u64(),
         workers_unreached: Vec::new(),

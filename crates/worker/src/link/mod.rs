@@ -148,12 +148,14 @@ impl AttachedLink {
         match frame {
             Frame::Open(open) => opening::open(&self.shared, self.id, open),
             Frame::Message(message) => self.take_message(message).await,
-            Frame::Gone(Gone { channel, code }) => {
+            Frame::Gone(Gone { channel, code, .. }) => {
                 if let Some(session) = self.shared.hub.gone(self.address(channel)) {
                     debug!(%session, code, "a client has gone");
                 }
             }
-            Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
+            Frame::Hello(_) | Frame::Detach(_) | Frame::StatePart(_) | Frame::Arrived(_) => {
+                debug!(gateway = self.gateway, "a frame that says nothing here was passed over");
+            }
             Frame::Written(Written { channel, bytes }) => {
                 self.shared.hub.written(self.id, [(Channel(channel), bytes)]);
             }

@@ -140,6 +140,7 @@ fn reason_name(reason: RefusalReason) -> &'static str {
         RefusalReason::TooManyGroups => "too_many_groups",
         RefusalReason::Draining => "draining",
         RefusalReason::Invalid => "invalid",
+        RefusalReason::StateInvalid => "state_invalid",
     }
 }
 

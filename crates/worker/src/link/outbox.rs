@@ -151,7 +151,12 @@ impl Outbox {
 fn frame_bytes(frame: &Frame) -> u64 {
     match frame {
         Frame::Deliver(deliver) => deliver_cost_bytes(deliver.payload.len(), deliver.channels.len()),
-        Frame::Refused(_) | Frame::Close(_) | Frame::Welcome(_) | Frame::Opened(_) => FRAME_BYTES,
+        Frame::StatePart(part) => part.state.len() as u64 + FRAME_BYTES,
+        Frame::Detached(detached) => detached.state.len() as u64 + FRAME_BYTES,
+        Frame::Checkpoint(checkpoint) => checkpoint.state.len() as u64 + FRAME_BYTES,
+        Frame::Opened(opened) => opened.state.len() as u64 + FRAME_BYTES,
+        Frame::Move(moved) => 8 * moved.channels.len() as u64 + FRAME_BYTES,
+        Frame::Refused(_) | Frame::Close(_) | Frame::Welcome(_) => FRAME_BYTES,
     }
 }
 
@@ -163,7 +168,12 @@ mod tests {
     use super::*;
 
     fn deliver(bytes: usize) -> Frame {
-        Frame::Deliver(Deliver { channels: vec![], payload: Bytes::from(vec![0; bytes]), kind: 0 })
+        Frame::Deliver(Deliver {
+            channels: vec![],
+            payload: Bytes::from(vec![0; bytes]),
+            kind: 0,
+            offsets: vec![],
+        })
     }
 
     #[tokio::test]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
-use ringway_proto::v1::{DeliverLocalRequest, DeliverLocalResponse, Everyone, InterestAck, InterestReport};
+use ringway_proto::v1::{
+    AdoptRequest, AdoptResponse, ClaimReply, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse,
+    Everyone, InterestAck, InterestReport,
+};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
 use ringway_session::{GroupId, NameError, Report};
@@ -35,6 +38,19 @@ impl Peer for PeerService {
         Ok(Response::new(Box::pin(acks)))
     }
 
+    type ClaimStream = Pin<Box<dyn Stream<Item = Result<ClaimReply, Status>> + Send>>;
+
+    async fn claim(
+        &self,
+        _request: Request<Streaming<ClaimRequest>>,
+    ) -> Result<Response<Self::ClaimStream>, Status> {
+        Err(Status::unimplemented("sessions do not move yet"))
+    }
+
+    async fn adopt(&self, _request: Request<AdoptRequest>) -> Result<Response<AdoptResponse>, Status> {
+        Err(Status::unimplemented("sessions do not move yet"))
+    }
+
     async fn deliver_local(
         &self,
         request: Request<DeliverLocalRequest>,
@@ -45,7 +61,7 @@ impl Peer for PeerService {
                 Receivers::Group(GroupId::new(group).map_err(|error| invalid_name(&error))?)
             }
             Some(Target::All(Everyone {})) => Receivers::All,
-            None => {
+            Some(Target::Sessions(_)) | None => {
                 let message = "the target is missing, or of a kind that this worker does not know";
                 return Err(Refusal::new(Reason::InvalidArgument, message).into());
             }
@@ -54,6 +70,7 @@ impl Peer for PeerService {
         let sent = self.0.hub.send(&receivers, &message.payload, &message.exclude);
         self.0.wait_for_room(&sent.crowded).await;
         Ok(Response::new(DeliverLocalResponse {
+            sessions_suspended: 0,
             sessions: sent.reach.sessions,
             sessions_overflowed: sent.reach.overflowed,
         }))
