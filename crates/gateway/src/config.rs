@@ -84,6 +84,9 @@ pub struct SocketConfig {
     pub ping_interval: Duration,
     /// After how much silence it is closed (1001). Default 60 s.
     pub idle_timeout: Duration,
+    /// How long a message of the client may take from its first byte to its last; then the socket is closed with 1008. The
+    /// time in which the gateway does not read it does not count. Default 30 s.
+    pub message_timeout: Duration,
     /// How long the end of a connection may take: the messages still queued, the close frame, and the client's. Default 5 s.
     pub close_timeout: Duration,
     /// How long the client may take no byte while some wait for it; then the connection is dropped. Default 30 s.
@@ -183,6 +186,7 @@ impl Default for SocketConfig {
             write_batch_bytes: 16 * 1024,
             ping_interval: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(60),
+            message_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
             close_on_expiry: true,
@@ -240,6 +244,7 @@ impl GatewayConfig {
                 self.socket.idle_timeout <= self.socket.ping_interval,
                 "socket.idle_timeout must be longer than socket.ping_interval",
             ),
+            (self.socket.message_timeout.is_zero(), "socket.message_timeout must be more than 0"),
             (self.link.links_per_worker == 0, "link.links_per_worker must be at least 1"),
             (self.link.queue_bytes_max == 0, "link.queue_bytes_max must be at least 1"),
             (self.link.batch_bytes == 0, "link.batch_bytes must be at least 1"),

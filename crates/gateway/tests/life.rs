@@ -14,6 +14,8 @@ use support::{Answering, Bench, FakeWorker, read_answer, read_head, soon, upgrad
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 #[tokio::test]
 async fn the_clients_close_code_reaches_the_worker() {
@@ -142,6 +144,53 @@ async fn a_silent_client_is_asked_and_then_closed() {
     assert!((2..=4).contains(&pings), "{pings} pings in four intervals");
     let channel = bench.worker.hears_open("alice").await.channel;
     bench.worker.hears_gone(channel).await;
+    bench.end().await;
+}
+
+/// Half a message, as a fragment of its own.
+fn half(opcode: Data, is_last: bool) -> Message {
+    Message::Frame(Frame::message("half", OpCode::Data(opcode), is_last))
+}
+
+#[tokio::test]
+async fn a_message_that_is_never_finished_ends_the_session_although_pings_are_answered() {
+    for ping_interval in [Duration::from_millis(20), Duration::from_secs(25)] {
+        let bench = Bench::with(|setup| {
+            setup.config.socket.ping_interval = ping_interval;
+            setup.config.socket.idle_timeout = Duration::from_secs(60);
+            setup.config.socket.message_timeout = Duration::from_millis(300);
+        })
+        .await;
+        let (mut client, channel) = bench.client_and_channel("alice").await;
+        client.send(half(Data::Text, false)).await;
+        let (code, reason) = client.closed().await;
+        assert_eq!((code, reason.as_str()), (1008, "a message took too long to arrive"));
+        assert_eq!(bench.worker.hears_gone(channel).await, 1006);
+        bench.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_time_in_which_a_message_is_not_read_does_not_count() {
+    let message_timeout = Duration::from_millis(500);
+    let bench = Bench::with(|setup| {
+        setup.config.link.queue_bytes_max = 1000;
+        setup.config.socket.ping_interval = Duration::from_millis(20);
+        setup.config.socket.message_timeout = message_timeout;
+    })
+    .await;
+    let (mut alice, mut bob) = (bench.client("alice").await, bench.client("bob").await);
+    bench.worker.listen(false);
+    alice.send(half(Data::Text, false)).await;
+    for _ in 0..20 {
+        bob.send(Message::binary(vec![1; 100_000])).await;
+    }
+    // Only the passing of this time shows it.
+    tokio::time::sleep(2 * message_timeout).await;
+    bench.worker.listen(true);
+    alice.send(half(Data::Continue, true)).await;
+    assert_eq!(alice.receive_data().await, Message::text("halfhalf"));
+    drop((alice, bob));
     bench.end().await;
 }
 

@@ -10,7 +10,7 @@
 /// A frame's header at its longest: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
 
-/// Follows a stream of frames from its first byte on.
+/// Follows a stream of frames from the first byte of a message on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameBoundary {
     /// What there is of the present frame's header, until it is complete.
@@ -23,8 +23,9 @@ pub(crate) struct FrameBoundary {
 }
 
 impl FrameBoundary {
-    /// Takes the next bytes of the stream.
-    pub(crate) fn observe(&mut self, mut bytes: &[u8]) {
+    /// Takes the next bytes of the stream. Says whether a message ended among them.
+    pub(crate) fn observe(&mut self, mut bytes: &[u8]) -> bool {
+        let mut ended = false;
         while !bytes.is_empty() {
             if self.payload_left > 0 {
                 let skipped =
@@ -34,7 +35,9 @@ impl FrameBoundary {
             } else {
                 bytes = self.take_header(bytes);
             }
+            ended |= self.between_messages();
         }
+        ended
     }
 
     /// Whether the last byte ended a message, or there was none yet.
@@ -132,7 +135,8 @@ mod tests {
             cuts.sort_unstable();
             let (mut boundary, mut at) = (FrameBoundary::default(), 0);
             for cut in cuts {
-                boundary.observe(&bytes[at..cut]);
+                let ended = boundary.observe(&bytes[at..cut]);
+                prop_assert_eq!(ended, ends.iter().any(|end| (at + 1..=cut).contains(end)), "up to {}", cut);
                 at = cut;
                 prop_assert_eq!(boundary.between_messages(), ends.contains(&at), "after {} bytes", at);
             }
@@ -141,9 +145,10 @@ mod tests {
         #[test]
         fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let mut whole = FrameBoundary::default();
-            whole.observe(&bytes);
+            let ended = whole.observe(&bytes);
             let mut single = FrameBoundary::default();
-            bytes.iter().for_each(|byte| single.observe(&[*byte]));
+            let ends = bytes.iter().filter(|byte| single.observe(std::slice::from_ref(byte))).count();
+            prop_assert_eq!(ended, ends > 0);
             prop_assert_eq!(whole.between_messages(), single.between_messages());
         }
     }

@@ -48,6 +48,7 @@ pub(crate) struct Client<S> {
     /// Whether the client is not listened to because its link has no room: then its silence says nothing about it.
     held_up: bool,
     phase: Phase,
+    /// When the client last said something, or was held up.
     heard_at: Instant,
     pinged_at: Instant,
     blocked_since: Option<Instant>,
@@ -161,7 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 let quiet = (self.heard_at.max(self.pinged_at) + config.ping_interval)
                     .min(self.heard_at + config.idle_timeout);
                 let blocked = self.blocked_since.map(|since| since + config.write_timeout);
-                [blocked, self.expires_at].into_iter().flatten().fold(quiet, Instant::min)
+                let arriving = self.message_since().map(|since| since + config.message_timeout);
+                [blocked, arriving, self.expires_at].into_iter().flatten().fold(quiet, Instant::min)
             }
             Phase::Ending { until, .. }
             | Phase::Closing { until }
@@ -175,9 +177,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let Phase::Open = self.phase else {
             return if now >= self.due() { Err(Over) } else { Ok(()) };
         };
-        if self.held_up {
-            self.heard_at = now;
-        }
         let config = &self.shared.config;
         let passed = |since: Instant, limit: Duration| now.duration_since(since) >= limit;
         if self.blocked_since.is_some_and(|since| passed(since, config.write_timeout)) {
@@ -187,6 +186,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             self.end(End::new(CloseCode::TOKEN_EXPIRED, "the token has expired, get a new one"));
         } else if passed(self.heard_at, config.idle_timeout) {
             self.end(End::new(CloseCode::GOING_AWAY, "idle: no answer to pings"));
+        } else if self.message_since().is_some_and(|since| passed(since, config.message_timeout)) {
+            self.end(End::new(CloseCode::POLICY, "a message took too long to arrive"));
         } else if passed(self.heard_at.max(self.pinged_at), config.ping_interval) {
             self.pinged_at = now;
             if self.blocked_since.is_none() {
@@ -194,6 +195,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
         }
         Ok(())
+    }
+
+    /// Since when a message of the client has been arriving. Nothing while the client is held up: then no clock runs.
+    fn message_since(&self) -> Option<Instant> {
+        self.wire.message_since().filter(|_| !self.held_up)
     }
 
     /// Open -> Ending. The worker hears at once that the session is over.
@@ -269,11 +275,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Reads until the socket has no more, or the link has no room.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
+        self.excuse();
         let is_open = matches!(self.phase, Phase::Open);
         let Self { wire, channel, shared, waiting, held_up, heard_at, close_code, .. } = self;
         loop {
             *held_up = is_open && channel.poll_room(cx, waiting).is_pending();
             if *held_up {
+                *heard_at = Instant::now();
                 return Ok(Poll::Ready(()));
             }
             let polled = wire.poll_read(cx, &shared.config, |message| match message {
@@ -290,6 +298,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
                 Poll::Ready(outcome) => outcome?,
             }
             *heard_at = Instant::now();
+        }
+    }
+
+    /// The time in which the client was held up counts neither as silence nor as slowness.
+    fn excuse(&mut self) {
+        if self.held_up {
+            let now = Instant::now();
+            self.wire.excuse(now - self.heard_at);
+            self.heard_at = now;
         }
     }
 

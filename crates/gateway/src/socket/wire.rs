@@ -1,9 +1,9 @@
 //! A client's byte stream with the WebSocket protocol on top, at the cost of almost nothing while it is quiet.
 //!
 //! The protocol itself is tungstenite's: framing, masking, fragments, UTF-8, ping and pong, the close handshake. Its
-//! engine owns buffers that only grow, so a [`Wire`] keeps an engine only while there is something in it: it is made when
-//! bytes come or go, and put away as soon as the stream stands between two messages with nothing left to write. A quiet
-//! client holds no buffer at all, and one large message leaves nothing behind.
+//! engine owns buffers that only grow, so a [`Wire`] keeps an [`Engine`] only while there is something in it: it is made
+//! when bytes come or go, and put away as soon as the stream stands between two messages with nothing left to write. A
+//! quiet client holds no buffer at all, and one large message leaves nothing behind.
 //!
 //! The law here: the engine sees every byte of the stream exactly once and in order, and it is put away only when it
 //! holds none ([`FrameBoundary`]) and its close handshake has not begun.
@@ -12,9 +12,11 @@ use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tungstenite::error::Error;
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
@@ -31,8 +33,7 @@ const FRAME_SLACK_BYTES: usize = 256;
 /// A client's stream, speaking WebSocket as the server.
 pub(crate) struct Wire<S> {
     stream: S,
-    engine: Option<Box<WebSocketContext>>,
-    boundary: FrameBoundary,
+    engine: Option<Box<Engine>>,
     /// Whether the engine may hold whole messages that nobody has asked it for.
     unread: bool,
     /// Whether the engine may hold bytes for the socket.
@@ -55,18 +56,9 @@ pub(crate) enum Written {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Speaks WebSocket on `stream`, of which `early` was read already.
     pub(crate) fn new(stream: S, early: &Bytes, config: &SocketConfig) -> Self {
-        let mut boundary = FrameBoundary::default();
-        boundary.observe(early);
-        let engine = (!early.is_empty()).then(|| {
-            let context = WebSocketContext::from_partially_read(
-                early.to_vec(),
-                Role::Server,
-                Some(engine_config(config)),
-            );
-            Box::new(context)
-        });
+        let engine = (!early.is_empty()).then(|| Box::new(Engine::new(early, config)));
         let unread = engine.is_some();
-        Self { stream, engine, boundary, unread, unflushed: false, closing: false, progress: false }
+        Self { stream, engine, unread, unflushed: false, closing: false, progress: false }
     }
 
     /// Reads once from the socket and hands every message that is complete to `take`.
@@ -90,9 +82,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             [] => Input::End,
             bytes => Input::Bytes(bytes),
         };
-        if let Input::Bytes(bytes) = input {
-            self.boundary.observe(bytes);
-        }
         Poll::Ready(self.drain(cx, input, config, &mut take))
     }
 
@@ -108,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     ) -> Result<Written, Error> {
         self.unflushed = true;
         let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
-        written(engine.write(&mut pipe, message))
+        written(engine.context.write(&mut pipe, message))
     }
 
     /// Begins the close handshake.
@@ -124,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.unflushed = true;
         self.closing = true;
         let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
-        written(engine.close(&mut pipe, Some(frame)))
+        written(engine.context.close(&mut pipe, Some(frame)))
     }
 
     /// Writes what the engine holds.
@@ -136,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Ok(Written::All);
         }
         let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
-        let outcome = written(engine.flush(&mut pipe));
+        let outcome = written(engine.context.flush(&mut pipe));
         if let Ok(Written::All) = outcome {
             self.unflushed = false;
         }
@@ -148,10 +137,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.closing
     }
 
+    /// Since when a message has been arriving that is not complete.
+    pub(crate) fn message_since(&self) -> Option<Instant> {
+        self.engine.as_ref()?.message_since
+    }
+
+    /// Does not count this time for the message that is arriving: it was not read.
+    pub(crate) fn excuse(&mut self, unread_for: Duration) {
+        let engine = self.engine.as_mut();
+        if let Some(since) = engine.and_then(|engine| engine.message_since.as_mut()) {
+            *since += unread_for;
+        }
+    }
+
     /// Puts the engine away if it holds nothing. To be called when the socket has no more to read for now.
     pub(crate) fn settle(&mut self) {
-        if !self.unread && !self.unflushed && !self.closing && self.boundary.between_messages() {
-            self.engine = None;
+        if !self.unread && !self.unflushed && !self.closing {
+            self.engine.take_if(|engine| engine.boundary.between_messages());
         }
     }
 
@@ -187,10 +189,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         take: &mut impl FnMut(Message),
     ) -> Result<(), Error> {
         let (engine, mut pipe) = self.parts(cx, input, config);
+        if let Input::Bytes(bytes) = pipe.input {
+            engine.observe(bytes);
+        }
         let mut closing = false;
         let mut answers = false;
         let outcome = loop {
-            match engine.read(&mut pipe) {
+            match engine.context.read(&mut pipe) {
                 Ok(message) => {
                     closing |= message.is_close();
                     answers |= message.is_close() || message.is_ping();
@@ -210,11 +215,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         cx: &'a mut Context<'w>,
         input: Input<'a>,
         config: &SocketConfig,
-    ) -> (&'a mut WebSocketContext, Pipe<'a, 'w, S>) {
-        let engine = self.engine.get_or_insert_with(|| {
-            Box::new(WebSocketContext::new(Role::Server, Some(engine_config(config))))
-        });
+    ) -> (&'a mut Engine, Pipe<'a, 'w, S>) {
+        let engine = self.engine.get_or_insert_with(|| Box::new(Engine::new(&[], config)));
         (engine, Pipe { stream: &mut self.stream, cx, input, progress: &mut self.progress })
+    }
+}
+
+/// The protocol's engine, and what is known of the bytes that it was given.
+struct Engine {
+    context: WebSocketContext,
+    boundary: FrameBoundary,
+    /// When the message that is not complete began to arrive, put off by the time in which it was not read.
+    message_since: Option<Instant>,
+}
+
+impl Engine {
+    /// An engine that has these bytes and has looked at none of them.
+    fn new(early: &[u8], config: &SocketConfig) -> Self {
+        let config = Some(engine_config(config));
+        let context = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, config);
+        let mut engine = Self { context, boundary: FrameBoundary::default(), message_since: None };
+        engine.observe(early);
+        engine
+    }
+
+    /// Follows the bytes that the protocol is given.
+    fn observe(&mut self, bytes: &[u8]) {
+        if self.boundary.observe(bytes) {
+            self.message_since = None;
+        }
+        if !self.boundary.between_messages() {
+            self.message_since.get_or_insert_with(Instant::now);
+        }
     }
 }
 
@@ -368,16 +400,38 @@ mod tests {
         }
     }
 
+    fn fragment(opcode: Data, last: bool) -> Message {
+        Message::Frame(Frame::message("half", OpCode::Data(opcode), last))
+    }
+
     #[tokio::test]
     async fn an_open_message_is_kept() {
         let mut pair = Pair::new().await;
-        let fragment = |opcode, last| Message::Frame(Frame::message("half", OpCode::Data(opcode), last));
         pair.upward(fragment(Data::Text, false), 0).await;
         let ping = Message::Ping("between".into());
         assert_eq!(pair.upward(ping.clone(), 1).await, [ping]);
         assert!(pair.wire.engine.is_some(), "it holds the first half");
         assert_eq!(pair.upward(fragment(Data::Continue, true), 1).await, [Message::text("halfhalf")]);
         assert!(pair.wire.engine.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_is_timed_from_its_own_first_byte() {
+        let mut pair = Pair::new().await;
+        assert_eq!(pair.wire.message_since(), None);
+        pair.upward(fragment(Data::Text, false), 0).await;
+        let first = pair.wire.message_since().expect("it has begun");
+        pair.upward(Message::Ping("between".into()), 1).await;
+        pair.upward(fragment(Data::Continue, false), 0).await;
+        assert_eq!(pair.wire.message_since(), Some(first), "neither a ping nor a fragment begins it anew");
+        pair.client.feed(fragment(Data::Continue, true)).await.expect("fed");
+        pair.upward(fragment(Data::Text, false), 1).await;
+        let second = pair.wire.message_since().expect("the next one came with the end of the first");
+        assert!(second > first);
+        pair.wire.excuse(Duration::from_secs(1));
+        assert_eq!(pair.wire.message_since(), Some(second + Duration::from_secs(1)));
+        pair.upward(fragment(Data::Continue, true), 1).await;
+        assert_eq!(pair.wire.message_since(), None);
     }
 
     #[tokio::test]

@@ -88,6 +88,9 @@ section! {
         ping_interval: Duration = "25s", "10ms" to "1h";
         /// How long a client may stay silent, its pongs included, before it is closed. More than `ping_interval`.
         idle_timeout: Duration = "60s", "20ms" to "1d";
+        /// How long a message of a client may take from its first byte to its last, before the client is closed. The time
+        /// in which the gateway does not read it does not count.
+        message_timeout: Duration = "30s", "100ms" to "1h";
         /// How long a client may take no byte while some wait for it, before the connection is dropped.
         write_timeout: Duration = "30s", "100ms" to "1h";
         /// How long the end of a connection may take: the messages still queued, the close frame, and the client's.

@@ -104,6 +104,7 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
             message_bytes_max: settings.limits.message_bytes_max.0,
             ping_interval: gateway.ping_interval,
             idle_timeout: gateway.idle_timeout,
+            message_timeout: gateway.message_timeout,
             close_timeout: gateway.close_timeout,
             write_timeout: gateway.write_timeout,
             close_on_expiry: settings.auth.close_on_expiry,
