@@ -53,6 +53,11 @@ pub struct HttpConfig {
     /// The longest request line and headers together, in bytes; longer ones are answered 431. 8,192 at least. Default
     /// 16,384.
     pub head_bytes_max: usize,
+    /// Subprotocols that a handshake may offer; entries that carry a token do not count. Beyond it it is answered 400.
+    /// Default 16.
+    pub subprotocols_max: usize,
+    /// How many bytes they may have together. Beyond it the handshake is answered 400. Default 1,024.
+    pub subprotocols_bytes_max: usize,
     /// How long a client may take for its TLS handshake, and again for each request's head. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long a worker may take to open a session, retries included; then the handshake is answered 503. Default 5 s.
@@ -165,6 +170,8 @@ impl Default for HttpConfig {
             handshakes_max: 16_384,
             pending_max: 32_768,
             head_bytes_max: 16 * 1024,
+            subprotocols_max: 16,
+            subprotocols_bytes_max: 1024,
             handshake_timeout: Duration::from_secs(10),
             open_deadline: Duration::from_secs(5),
             lifetime_max: Duration::from_secs(75),

@@ -52,6 +52,8 @@ pub(crate) enum Refusal {
     Origin(#[from] OriginError),
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("too many subprotocols are offered; at most {count_max} of together {bytes_max} bytes are taken")]
+    SubprotocolsTooMany { count_max: usize, bytes_max: usize },
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error("this worker does not serve the user; connect to {}", .0.as_deref().unwrap_or("a gateway"))]
@@ -129,6 +131,7 @@ impl Refusal {
             Refusal::BodyNotAllowed => row(S::BAD_REQUEST, "body_not_allowed"),
             Refusal::Origin(error) => row(S::FORBIDDEN, error.reason()),
             Refusal::Token(error) => token_row(error),
+            Refusal::SubprotocolsTooMany { .. } => row(S::BAD_REQUEST, "subprotocols_too_many"),
             Refusal::Auth(error) => auth_row(error),
             Refusal::UserElsewhere(url) => elsewhere_row(url.as_deref()),
             Refusal::SessionClosed(_) => row(S::CONFLICT, "session_closed"),
@@ -238,6 +241,7 @@ mod tests {
                 "token_control_character",
                 &[],
             ),
+            (Refusal::SubprotocolsTooMany { count_max: 1, bytes_max: 1 }, 400, "subprotocols_too_many", &[]),
             (AuthError::SignatureInvalid.into(), 401, "signature_invalid", &["www-authenticate"]),
             (
                 AuthError::UserInvalid(ringway_auth::NameError::Blank { kind: "user" }).into(),

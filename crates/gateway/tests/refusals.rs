@@ -81,6 +81,29 @@ async fn tokens_that_are_missing_or_cannot_be() {
 }
 
 #[tokio::test]
+async fn subprotocols_without_end() {
+    let bench = Bench::start().await;
+    let offer = |list: &[String]| format!("sec-websocket-protocol: {}\r\n", list.join(", "));
+    let names = |count: usize, bytes: usize| vec!["x".repeat(bytes); count];
+    let token = ["token.alice".to_owned()];
+    for list in [names(17, 1), names(1, 1025), names(3, 400)] {
+        check(&bench, &upgrade("/ws?token=alice", &offer(&list)), 400, "subprotocols_too_many").await;
+        let with_token = [&token[..], &list].concat();
+        check(&bench, &upgrade("/ws", &offer(&with_token)), 400, "subprotocols_too_many").await;
+    }
+    assert_eq!(heard_opens(&bench), 0, "no worker has heard of any of them");
+    let long_token = [format!("token.{}", "a".repeat(200))];
+    for list in [names(16, 64), names(1, 1024)] {
+        let mut stream = bench.tcp().await;
+        let with_token = [&long_token[..], &list].concat();
+        stream.write_all(upgrade("/ws", &offer(&with_token)).as_bytes()).await.expect("sent");
+        let head = read_head(&mut stream).await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "the token does not count: {head}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn tokens_that_prove_nothing() {
     let secret = Secret::new("0123456789abcdef0123456789abcdef");
     let jwt = Jwt::new(JwtConfig::new(KeySource::Secret(secret.expect("long enough"))));

@@ -1,7 +1,7 @@
 //! Answers requests: health, metrics, and the handshakes that become client sockets.
 //!
-//! A handshake is checked in a fixed order, cheapest first: path, method and headers, origin, token, signature. Only who
-//! has passed all of them is heard by a worker.
+//! A handshake is checked in a fixed order, cheapest first: path, method and headers, origin, token, subprotocols,
+//! signature. Only who has passed all of them is heard by a worker.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -198,6 +198,7 @@ impl Front {
     ) -> Result<Applicant, Refusal> {
         self.parts.origins.allows(request.headers().get(ORIGIN))?;
         let presented = self.parts.tokens.extract(request.uri(), request.headers())?;
+        check_subprotocols(&presented.subprotocols, self.http())?;
         let identity = self.parts.authenticator.authenticate(&presented.token, SystemTime::now())?;
         Ok(Applicant { identity, subprotocols: presented.subprotocols, remote_address })
     }
@@ -250,4 +251,11 @@ fn check_head_size<B>(request: &Request<B>, bytes_max: usize) -> Result<(), Refu
     let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + SEPARATORS_BYTES);
     let bytes = line + headers.sum::<usize>();
     if bytes > bytes_max { Err(Refusal::HeadTooLarge { bytes, bytes_max }) } else { Ok(()) }
+}
+
+fn check_subprotocols(offered: &[String], http: &HttpConfig) -> Result<(), Refusal> {
+    let HttpConfig { subprotocols_max: count_max, subprotocols_bytes_max: bytes_max, .. } = *http;
+    let bytes: usize = offered.iter().map(String::len).sum();
+    let too_many = offered.len() > count_max || bytes > bytes_max;
+    if too_many { Err(Refusal::SubprotocolsTooMany { count_max, bytes_max }) } else { Ok(()) }
 }
