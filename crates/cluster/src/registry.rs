@@ -106,4 +106,16 @@ pub enum RegistryError {
         /// The member.
         id: MemberId,
     },
+    /// A member that says more about itself than the registry carries.
+    #[error(
+        "member {id} takes {bytes} bytes in the registry, at most {bytes_max} are allowed: shorten its labels"
+    )]
+    TooLarge {
+        /// The member.
+        id: MemberId,
+        /// How much it takes.
+        bytes: usize,
+        /// How much it may take.
+        bytes_max: usize,
+    },
 }
