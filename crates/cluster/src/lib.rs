@@ -19,6 +19,7 @@ mod service;
 mod view;
 mod views;
 
+pub use changes::Changes;
 pub use convert::{MemberError, SnapshotError};
 pub use fixed::StaticRegistry;
 pub use follow::{FollowError, NodeError, follow};
