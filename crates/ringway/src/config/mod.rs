@@ -8,6 +8,7 @@
 mod check;
 mod layers;
 mod member;
+mod membership;
 mod mistake;
 mod reader;
 mod reference;
@@ -29,7 +30,7 @@ pub(crate) use reader::Effective;
 pub(crate) use reference::{show, template};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
-pub(crate) use words::{ClientPath, LogFormat, OnConflict, OnSlowConsumer};
+pub(crate) use words::{ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, RegistryKind};
 
 use layers::Layers;
 use mistake::Mistake;
@@ -61,6 +62,8 @@ sections! {
     node: NodeSection,
     /// The cluster.
     cluster: ClusterSection,
+    /// Gossip.
+    gossip: GossipSection,
     /// Connections between nodes.
     rpc: RpcSection,
     /// Clients' sockets.

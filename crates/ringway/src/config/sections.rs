@@ -6,22 +6,34 @@ use std::time::Duration;
 
 use ringway_auth::TokenSource;
 use ringway_auth::jwt::Algorithm;
-use ringway_ring::{MemberId, Strategy};
+use ringway_ring::{MemberId, Strategy, Weight};
 use ringway_rpc::NodeUrl;
 
 use super::member::Members;
 use super::section::section;
 use super::setting::{Bytes, Hidden};
-use super::words::{AuthMode, ClientPath, LogFormat, OnConflict, OnSlowConsumer};
+use super::words::{
+    AuthMode, ClientPath, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
+};
 
 section! {
     /// This process: its name, and where other nodes and operators reach it.
     NodeSection("node") {
-        /// The node's stable name. A worker needs one, and it must be in the member list; a gateway takes
-        /// `gateway-` and its host's name when it has none.
+        /// The node's stable name. A worker needs one, and it must be in the member list if there is one; a gateway
+        /// takes `gateway-` and its host's name when it has none.
         id: Option<MemberId> = "";
+        /// Where the others reach this worker's gRPC server, if no list says so. Not set: at `rpc_listen`.
+        rpc_url: Option<NodeUrl> = "";
+        /// This worker's share of the ring, relative to the others, if no list says so. Not set: 1.
+        weight: Option<Weight> = "";
+        /// Where clients reach this worker without a gateway (a ws or wss URL), if no list says so.
+        client_url: Option<String> = "";
+        /// The failure domain that this worker runs in, if no list says so.
+        zone: Option<String> = "";
+        /// The operator's words about this worker, if no list says so.
+        labels: Option<Labels> = "";
         /// Where the gRPC server listens, for nodes and back ends. Not set: a gateway takes `127.0.0.1:7070`, a worker
-        /// the address and port of its own `rpc_url` (every address, if that is a host's name).
+        /// the address and port of its `rpc_url` (every address, if that is a host's name).
         rpc_listen: Option<SocketAddr> = "";
         /// Where `/healthz`, `/readyz` and `/metrics` are served over plain HTTP. Not set: nowhere.
         status_listen: Option<SocketAddr> = "";
@@ -40,12 +52,38 @@ section! {
         secret_file: Option<PathBuf> = "";
         /// How keys are placed on workers: `slots` or `hashring`. All nodes of a cluster must agree.
         strategy: Strategy = "slots";
-        /// The workers. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
+        /// How the members find each other: `static` (the list in `members`) or `gossip` (section `gossip`).
+        registry: RegistryKind = "static";
+        /// The workers, for the registry `static`. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
         /// `client_url` (where clients reach it without a gateway), a `zone` and a table of `labels`.
         /// In the environment and in flags: `ID=URL[,weight=N][,client=URL][,zone=Z]`, separated by spaces.
         members: Members = "";
         /// Nodes from which a gateway learns the ring when it has no member list. Any one of them is enough.
         nodes: Vec<NodeUrl> = "";
+    }
+}
+
+section! {
+    /// The registry `gossip`: the nodes tell each other over UDP who there is. Every node, worker or gateway, takes part.
+    GossipSection("gossip") {
+        /// Nodes to begin with, each `HOST:PORT`. Any one that answers is enough; names are resolved again and again. A
+        /// node may name itself, and the first one of a cluster does.
+        seeds: Vec<HostPort> = "";
+        /// Where the gossip listens (UDP). Not set: at the address and port of the gRPC server, which is TCP.
+        listen: Option<SocketAddr> = "";
+        /// Where the others reach this node's gossip. Not set: at `listen`, or, if that is every address, at the one from
+        /// which the seeds are reached.
+        advertise: Option<SocketAddr> = "";
+        /// The cluster's name. Nodes with another one are not heard, though they have the same secret.
+        cluster: String = "ringway";
+        /// How often a node gossips.
+        interval: Duration = "250ms", "20ms" to "10s";
+        /// How long nothing may be heard of a node before it counts as dead. At least 8 times `interval`.
+        failure_timeout: Duration = "5s", "500ms" to "5m";
+        /// How long a dead node is remembered, and how long a node that hears none of the others waits until it takes
+        /// itself for the only one left. Until then its list stays, and its leases are not valid. At least 2 times
+        /// `failure_timeout`.
+        alone_after: Duration = "1m", "1s" to "1d";
     }
 }
 

@@ -382,6 +382,68 @@ fn each_role_says_what_it_needs() {
 }
 
 #[test]
+fn whoever_gossips_needs_seeds_and_an_address_but_no_list() {
+    let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
+    let gossip = ("--join", "cluster.registry", "gossip");
+    let seeds = ("--join", "gossip.seeds", "w1.example:7071, [::1]:7071");
+    let named = ("--id", "node.id", "w1");
+    let needs = |role, flags: &[Flag<'_>]| needs(role, &[secret], flags);
+    assert_eq!(
+        needs(Role::Worker, &[gossip]),
+        [
+            "gossip.seeds is missing: name some nodes of the cluster (--join HOST:PORT); the first node names itself",
+            "node.id is missing: a worker needs its stable name (--id NAME)",
+            "node.rpc_listen is missing: a worker needs an address where the others reach it (--rpc-listen ADDR)",
+        ]
+    );
+    let everywhere = ("--rpc-listen", "node.rpc_listen", "0.0.0.0:7071");
+    assert_eq!(
+        needs(Role::Worker, &[gossip, seeds, named, everywhere]),
+        [
+            "flag --rpc-listen: node.rpc_listen = \"0.0.0.0:7071\": it does not tell the others where to reach this worker: set node.rpc_url too (--rpc-url URL)"
+        ]
+    );
+    let listed = needs(Role::Gateway, &[gossip, seeds, ("--set", "cluster.members", "w1=http://a:1")]);
+    assert!(
+        listed[0].ends_with("cluster.registry is \"gossip\", which shows the workers: leave one of them out")
+    );
+    let url = ("--rpc-url", "node.rpc_url", "http://w1.example:7071");
+    for (role, flags) in
+        [(Role::Worker, vec![gossip, seeds, named, everywhere, url]), (Role::Gateway, vec![gossip, seeds])]
+    {
+        let config = load(&Given { environment: &[secret], flags: &flags, role, ..NOTHING }).unwrap();
+        assert_eq!(config.settings.gossip.seeds.len(), 2);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_gossip_is_told() {
+    check_file(
+        "[cluster]\nregistry = 'gosip'\n[gossip]\nseeds = ['w1', 'w1:0', '::1:7071']",
+        &[
+            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\" or \"gossip\", such as \"static\"",
+            "ringway.toml:4: gossip.seeds[0] = \"w1\": expected a host with a port, such as \"10.0.0.1:7071\"",
+            "ringway.toml:4: gossip.seeds[1] = \"w1:0\": expected a host with a port, such as \"10.0.0.1:7071\"",
+            "ringway.toml:4: gossip.seeds[2] = \"::1:7071\": expected a host with a port, such as \"10.0.0.1:7071\"",
+        ],
+    );
+    check_file(
+        "[cluster]\nregistry = 'gossip'\n[gossip]\ninterval = '1s'\nalone_after = '3s'",
+        &[
+            "gossip.failure_timeout = \"5s\": expected at least 8 times gossip.interval, which is 8s",
+            "ringway.toml:5: gossip.alone_after = \"3s\": expected at least 2 times gossip.failure_timeout, which is 10s",
+        ],
+    );
+    check_file(
+        "[gossip]\nseeds = ['w1:7071']\n[node]\nzone = 'a'",
+        &[
+            "ringway.toml:2: gossip.seeds = [\"w1:7071\"]: cluster.registry is \"static\": set it to \"gossip\" (--join does), or leave this out",
+            "ringway.toml:4: node.zone = \"a\": with a static list it is told there (cluster.members): leave it out",
+        ],
+    );
+}
+
+#[test]
 fn what_is_shown_can_be_read_again_and_holds_no_secret() {
     let file =
         "[sessions]\nper_user_max = 2\non_conflict = 'refuse'\n[auth]\norigins = ['https://a.example']\n";
