@@ -33,8 +33,8 @@ pub(crate) struct Hub {
     pub(crate) seats: Mutex<Seats>,
     /// Something changed that is not in the gossip yet.
     pub(crate) changed: Notify,
-    /// Whether there are others to begin with.
-    pub(crate) has_seeds: bool,
+    /// How long others to begin with may take to answer, if there are such.
+    pub(crate) first_contact: Option<Duration>,
     roster: Mutex<Roster<ChitchatId>>,
     lists: watch::Sender<MemberList>,
     census: watch::Sender<Census>,
@@ -52,13 +52,13 @@ pub(crate) struct Census {
 
 impl Hub {
     /// Around a running gossip.
-    pub(crate) fn new(gossip: ChitchatHandle, pulse: Arc<Pulse>, has_seeds: bool) -> Self {
+    pub(crate) fn new(gossip: ChitchatHandle, pulse: Arc<Pulse>, first_contact: Option<Duration>) -> Self {
         Self {
             gossip,
             pulse,
             seats: Mutex::default(),
             changed: Notify::new(),
-            has_seeds,
+            first_contact,
             roster: Mutex::new(Roster::new()),
             lists: watch::Sender::new(MemberList::from([])),
             census: watch::Sender::new(Census::default()),
@@ -181,7 +181,8 @@ impl Hub {
             }
             (sight.is_blind(now), sight.is_settled(now))
         });
-        match (blind, alone && self.has_seeds && !self.pulse.has_met()) {
+        let overdue = self.first_contact.is_some_and(|patience| self.pulse.age() > patience);
+        match (blind, alone && overdue && !self.pulse.has_met()) {
             (true, _) => self.health.down("no other node answers"),
             (_, true) => self.health.down("no seed has answered yet"),
             (false, false) => self.health.up(),

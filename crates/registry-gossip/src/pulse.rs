@@ -31,6 +31,11 @@ impl Pulse {
         }
     }
 
+    /// For how long it has run.
+    pub(crate) fn age(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
     /// The mark of a question that is asked now.
     pub(crate) fn mark(&self) -> Mark {
         let at = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);

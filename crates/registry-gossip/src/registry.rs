@@ -85,15 +85,16 @@ impl GossipRegistry {
         let gossip = spawn_chitchat(chitchat(&config, address), Vec::new(), &transport);
         let gossip = gossip.await.map_err(StartError::Gossip)?;
         let has_seeds = config.seeds.iter().any(|seed| seed.parse() != Ok(address));
-        let hub = Arc::new(Hub::new(gossip, pulse, has_seeds));
+        let first_contact = has_seeds.then_some(config.first_contact);
+        let hub = Arc::new(Hub::new(gossip, pulse, first_contact));
         let end = CancellationToken::new();
         tokio::spawn(SeedTask::new(Arc::clone(&hub), config.seeds.clone(), address, seeds).run(end.clone()));
         let task = GossipTask { hub: Arc::clone(&hub), every: config.interval / 2, end: end.clone() };
         let task = Arc::new(Mutex::new(Some(tokio::spawn(task.run()))));
         info!(node = config.node, %address, cluster = config.cluster, "gossip begins");
         let registry = Self { hub, address, end, task };
-        if has_seeds {
-            registry.first_contact(config.first_contact).await;
+        if let Some(patience) = first_contact {
+            registry.first_contact(patience).await;
         }
         Ok(registry)
     }
