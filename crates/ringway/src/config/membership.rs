@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ringway_registry_dns::{Question, QuestionError};
+
 use super::Settings;
 use super::check::Role;
 use super::reader::Reader;
@@ -28,6 +30,11 @@ pub(super) fn membership(settings: &Settings, role: Role, reader: &mut Reader) {
             no_list(kind, reader);
             node_needs(settings, role, reader);
             gossip(settings, role, reader);
+        }
+        kind @ RegistryKind::Dns => {
+            no_list(kind, reader);
+            node_needs(settings, role, reader);
+            dns(settings, role, reader);
         }
     }
 }
@@ -57,6 +64,9 @@ fn of_no_use(reader: &mut Reader, settings: &Settings) {
             "gossip.seeds",
             "cluster.registry is \"static\": set it to \"gossip\" (--join does), or leave this out",
         );
+    }
+    if settings.dns.name.is_some() {
+        reader.object("dns.name", "cluster.registry is \"static\": set it to \"dns\", or leave this out");
     }
     for key in OF_ITSELF.into_iter().filter(|key| reader.is_set(key)).collect::<Vec<_>>() {
         reader.object(key, "with a static list it is told there (cluster.members): leave it out");
@@ -146,5 +156,26 @@ fn gossip(settings: &Settings, role: Role, reader: &mut Reader) {
         let least = humantime::format_duration(least);
         let problem = format!("expected at least 2 times gossip.failure_timeout, which is {least}");
         reader.object("gossip.alone_after", problem);
+    }
+}
+
+fn dns(settings: &Settings, role: Role, reader: &mut Reader) {
+    let dns = &settings.dns;
+    match dns.name.as_deref().map(|name| Question::new(name, dns.port)) {
+        None if matches!(role, Role::Gateway | Role::Worker) && !reader.is_set("dns.name") => {
+            reader
+                .demand("dns.name is missing: cluster.registry \"dns\" needs the name that the workers have");
+        }
+        None | Some(Ok(_)) => {}
+        Some(Err(QuestionError::PortMissing)) => {
+            reader.object("dns.name", "a name of addresses does not tell their port: set dns.port too");
+        }
+        Some(Err(QuestionError::PortTwice)) => {
+            reader.object("dns.port", "the SRV records of dns.name have ports of their own: leave it out");
+        }
+    }
+    if dns.interval_min > dns.interval_max {
+        let most = humantime::format_duration(dns.interval_max);
+        reader.object("dns.interval_min", format!("expected at most dns.interval_max, which is {most}"));
     }
 }

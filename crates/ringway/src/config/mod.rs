@@ -64,6 +64,8 @@ sections! {
     cluster: ClusterSection,
     /// Gossip.
     gossip: GossipSection,
+    /// The DNS.
+    dns: DnsSection,
     /// Connections between nodes.
     rpc: RpcSection,
     /// Clients' sockets.

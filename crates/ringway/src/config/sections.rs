@@ -52,7 +52,8 @@ section! {
         secret_file: Option<PathBuf> = "";
         /// How keys are placed on workers: `slots` or `hashring`. All nodes of a cluster must agree.
         strategy: Strategy = "slots";
-        /// How the members find each other: `static` (the list in `members`) or `gossip` (section `gossip`).
+        /// How the members find each other: `static` (the list in `members`), `gossip` or `dns` (sections of these
+        /// names).
         registry: RegistryKind = "static";
         /// The workers, for the registry `static`. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
         /// `client_url` (where clients reach it without a gateway), a `zone` and a table of `labels`.
@@ -84,6 +85,25 @@ section! {
         /// itself for the only one left. Until then its list stays, and its leases are not valid. At least 2 times
         /// `failure_timeout`.
         alone_after: Duration = "1m", "1s" to "1d";
+    }
+}
+
+section! {
+    /// The registry `dns`: the workers are the records of a name, such as a headless service's.
+    DnsSection("dns") {
+        /// The name. `_rpc._tcp.workers.example` asks for SRV records: a worker's id is the target host, without a dot at
+        /// its end. Any other name asks for addresses (A and AAAA): a worker's id is its address.
+        name: Option<String> = "";
+        /// The port of the workers, if `name` is one of addresses.
+        port: Option<u16> = "", "1" to "65535";
+        /// The name server. Not set: those of the system.
+        server: Option<SocketAddr> = "";
+        /// The shortest time between two questions, and the time after one that failed.
+        interval_min: Duration = "1s", "10ms" to "1h";
+        /// The longest time between two questions. In between the records' time to live decides.
+        interval_max: Duration = "30s", "10ms" to "1d";
+        /// How long an answer may take.
+        timeout: Duration = "2s", "10ms" to "1m";
     }
 }
 

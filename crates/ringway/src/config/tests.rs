@@ -421,7 +421,7 @@ fn what_is_wrong_with_gossip_is_told() {
     check_file(
         "[cluster]\nregistry = 'gosip'\n[gossip]\nseeds = ['w1', 'w1:0', '::1:7071']",
         &[
-            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\" or \"gossip\", such as \"static\"",
+            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\", \"gossip\" or \"dns\", such as \"static\"",
             "ringway.toml:4: gossip.seeds[0] = \"w1\": expected a host with a port, such as \"10.0.0.1:7071\"",
             "ringway.toml:4: gossip.seeds[1] = \"w1:0\": expected a host with a port, such as \"10.0.0.1:7071\"",
             "ringway.toml:4: gossip.seeds[2] = \"::1:7071\": expected a host with a port, such as \"10.0.0.1:7071\"",
@@ -440,6 +440,37 @@ fn what_is_wrong_with_gossip_is_told() {
             "ringway.toml:2: gossip.seeds = [\"w1:7071\"]: cluster.registry is \"static\": set it to \"gossip\" (--join does), or leave this out",
             "ringway.toml:4: node.zone = \"a\": with a static list it is told there (cluster.members): leave it out",
         ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_dns_is_told() {
+    let cases = [
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\nname = 'workers.example'",
+            "ringway.toml:4: dns.name = \"workers.example\": a name of addresses does not tell their port: set dns.port too",
+        ),
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\nname = '_rpc._tcp.workers.example'\nport = 7071",
+            "ringway.toml:5: dns.port = 7071: the SRV records of dns.name have ports of their own: leave it out",
+        ),
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\ninterval_min = '1m'",
+            "ringway.toml:4: dns.interval_min = \"1m\": expected at most dns.interval_max, which is 30s",
+        ),
+        (
+            "[dns]\nname = '_rpc._tcp.workers.example'",
+            "ringway.toml:2: dns.name = \"_rpc._tcp.workers.example\": cluster.registry is \"static\": set it to \"dns\", or leave this out",
+        ),
+    ];
+    for (file, expected) in cases {
+        check_file(file, &[expected]);
+    }
+    let gateway =
+        needs(Role::Gateway, &[("RINGWAY_CLUSTER_SECRET", SECRET)], &[("--set", "cluster.registry", "dns")]);
+    assert_eq!(
+        gateway,
+        ["dns.name is missing: cluster.registry \"dns\" needs the name that the workers have"]
     );
 }
 

@@ -101,11 +101,13 @@ choice! {
 
 choice! {
     /// How the members find each other.
-    RegistryKind: "\"static\" or \"gossip\"" {
+    RegistryKind: "\"static\", \"gossip\" or \"dns\"" {
         /// They are listed.
         Static = "static",
         /// They tell each other.
         Gossip = "gossip",
+        /// They are the records of a name.
+        Dns = "dns",
     }
 }
 

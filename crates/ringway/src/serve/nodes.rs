@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway_cluster::{Lease, Member, MemberState, Registry, RingService, Views};
+use ringway_cluster::{Lease, Member, MemberState, RingService, Views};
 use ringway_dispatch::Dispatcher;
 use ringway_gateway::{Gateway, Listener};
 use ringway_ring::MemberId;
@@ -74,20 +74,11 @@ pub(super) struct WorkerNode {
 }
 
 impl WorkerNode {
-    /// Makes a worker and puts it on the member list.
-    ///
-    /// # Errors
-    /// Why the registry does not take it.
-    pub(super) async fn join(
-        member: Member,
-        registry: &dyn Registry,
-        shared: &Shared,
-        settings: &Settings,
-    ) -> anyhow::Result<Self> {
-        let lease = registry.join(member.clone()).await?;
+    /// The worker of a member that has joined.
+    pub(super) fn new(member: Member, lease: Box<dyn Lease>, shared: &Shared, settings: &Settings) -> Self {
         let config = parts::worker(member.id.clone(), settings);
         let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
-        Ok(Self { worker, member, lease })
+        Self { worker, member, lease }
     }
 
     /// Starts to work, in the present phase: its end is the end of its sessions. The member is active as soon as `serving`

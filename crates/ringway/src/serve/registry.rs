@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ringway_cluster::{Registry, StaticRegistry};
+use ringway_cluster::{Lease, Member, Registry, RegistryError, StaticRegistry};
+use ringway_registry_dns::{DnsConfig, DnsRegistry, Question};
 use ringway_registry_gossip::{GossipConfig, GossipRegistry};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::bind::{address_of, bind_udp};
 use super::running::Running;
@@ -32,16 +35,46 @@ pub(super) async fn open(process: &Process, node: &str, rpc: &TcpListener) -> an
     match cluster.registry {
         RegistryKind::Static => {
             let registry = StaticRegistry::new(cluster.members.0.iter().map(parts::member))?;
-            Ok(OpenRegistry { registry: Arc::new(registry), gossip: None })
+            Ok(OpenRegistry::new(registry))
         }
+        RegistryKind::Dns => Ok(OpenRegistry::new(dns(process).await?)),
         RegistryKind::Gossip => {
             let gossip = gossip(process, node, rpc).await?;
-            Ok(OpenRegistry { registry: Arc::new(gossip.clone()), gossip: Some(gossip) })
+            Ok(OpenRegistry { gossip: Some(gossip.clone()), ..OpenRegistry::new(gossip) })
         }
     }
 }
 
 impl OpenRegistry {
+    fn new(registry: impl Registry) -> Self {
+        Self { registry: Arc::new(registry), gossip: None }
+    }
+
+    /// Puts a member on the list. Where others write the list it may not be on it yet: then it waits until it is, or until
+    /// the shutdown, and nothing comes of it.
+    ///
+    /// # Errors
+    /// Why the registry does not take it.
+    pub(super) async fn join(
+        &self,
+        member: &Member,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Option<Box<dyn Lease>>> {
+        let mut lists = self.registry.watch();
+        loop {
+            lists.mark_unchanged();
+            match self.registry.join(member.clone()).await {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(error @ RegistryError::NotListed { .. }) => warn!(%error, "waiting until it is listed"),
+                Err(error) => return Err(error.into()),
+            }
+            match shutdown.run_until_cancelled(lists.changed()).await {
+                Some(changed) => changed.context("the registry has ended")?,
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// Adds the phase of the shutdown in which the registry is told that this node goes. It should be the last one.
     pub(super) fn end_with(self, running: &mut Running) {
         let Some(gossip) = self.gossip else { return };
@@ -70,4 +103,17 @@ async fn gossip(process: &Process, node: &str, rpc: &TcpListener) -> anyhow::Res
         ..GossipConfig::new(node, secret.context("cluster.secret is missing")?)
     };
     Ok(GossipRegistry::start(socket, config).await?)
+}
+
+async fn dns(process: &Process) -> anyhow::Result<DnsRegistry> {
+    let section = &process.config.settings.dns;
+    let name = section.name.as_deref().context("dns.name is missing")?;
+    let config = DnsConfig {
+        server: section.server,
+        interval_min: section.interval_min,
+        interval_max: section.interval_max,
+        timeout: section.timeout,
+        ..DnsConfig::new(Question::new(name, section.port)?)
+    };
+    Ok(DnsRegistry::start(config, process.end.clone()).await?)
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ringway_cluster::{Member, StaticRegistry, views};
+use ringway_cluster::{Member, Registry as _, StaticRegistry, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
@@ -67,7 +67,8 @@ async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> an
     let (mut servers, serving) = (vec![server], CancellationToken::new());
     for (member, listener) in members.into_iter().zip(sockets.workers) {
         let name = format!("worker {}", member.id);
-        let node = WorkerNode::join(member, &registry, &shared, settings).await?;
+        let lease = registry.join(member.clone()).await?;
+        let node = WorkerNode::new(member, lease, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
         servers.push(server.with(|services| node.worker.add_services(services)));
         node.start(&mut running, serving.clone());

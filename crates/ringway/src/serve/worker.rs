@@ -44,7 +44,8 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
-    let node = WorkerNode::join(member, &*open.registry, &shared, settings).await?;
+    let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
+    let node = WorkerNode::new(member, lease, &shared, settings);
     let server = server.with(|services| node.worker.add_services(services));
     let health = server.health.clone();
     if let Some(socket) = clients {
