@@ -118,4 +118,20 @@ pub enum RegistryError {
         /// How much it may take.
         bytes_max: usize,
     },
+    /// A registry that cannot be asked now: what is wanted is not shown to anybody yet.
+    #[error("the registry {registry} cannot be reached: {reason}")]
+    Unreachable {
+        /// Which registry.
+        registry: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// A registry that answers, but not to us or not to this.
+    #[error("the registry {registry} refuses: {reason}")]
+    Refused {
+        /// Which registry.
+        registry: &'static str,
+        /// What it says.
+        reason: String,
+    },
 }
