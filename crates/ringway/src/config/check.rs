@@ -2,12 +2,15 @@
 
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
+use ringway_registry_etcd::EtcdConfig;
+use ringway_registry_nacos::NacosConfig;
 use ringway_rpc::ClusterSecret;
 use tracing_subscriber::EnvFilter;
 
 use super::Settings;
 use super::membership::membership;
 use super::reader::Reader;
+use super::servers;
 use super::tokens::{self, Verifier};
 use super::words::OnConflict;
 
@@ -30,6 +33,10 @@ pub(crate) enum Role {
 pub(crate) struct Checked {
     /// The cluster secret; a gateway and a worker have one.
     pub(crate) secret: Option<ClusterSecret>,
+    /// Where etcd is, if it is the registry.
+    pub(crate) etcd: Option<EtcdConfig>,
+    /// Where Nacos is, if it is the registry.
+    pub(crate) nacos: Option<NacosConfig>,
     /// Where tokens are found.
     pub(crate) extractor: TokenExtractor,
     /// Which pages may connect.
@@ -47,6 +54,8 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
     log(settings, reader);
     Checked {
         secret: secret(settings, role, reader),
+        etcd: servers::etcd(settings, role, reader),
+        nacos: servers::nacos(settings, role, reader),
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),

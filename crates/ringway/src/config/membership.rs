@@ -36,6 +36,10 @@ pub(super) fn membership(settings: &Settings, role: Role, reader: &mut Reader) {
             node_needs(settings, role, reader);
             dns(settings, role, reader);
         }
+        kind @ (RegistryKind::Etcd | RegistryKind::Nacos) => {
+            no_list(kind, reader);
+            node_needs(settings, role, reader);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod reader;
 mod reference;
 mod section;
 mod sections;
+mod servers;
 mod setting;
 mod suggest;
 mod tokens;
@@ -66,6 +67,10 @@ sections! {
     gossip: GossipSection,
     /// The DNS.
     dns: DnsSection,
+    /// etcd.
+    etcd: EtcdSection,
+    /// Nacos.
+    nacos: NacosSection,
     /// Connections between nodes.
     rpc: RpcSection,
     /// Clients' sockets.

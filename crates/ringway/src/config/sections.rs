@@ -13,7 +13,7 @@ use super::member::Members;
 use super::section::section;
 use super::setting::{Bytes, Hidden};
 use super::words::{
-    AuthMode, ClientPath, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
+    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
 };
 
 section! {
@@ -52,8 +52,8 @@ section! {
         secret_file: Option<PathBuf> = "";
         /// How keys are placed on workers: `slots` or `hashring`. All nodes of a cluster must agree.
         strategy: Strategy = "slots";
-        /// How the members find each other: `static` (the list in `members`), `gossip` or `dns` (sections of these
-        /// names).
+        /// How the members find each other: `static` (the list in `members`), `gossip`, `dns`, `etcd` or `nacos` (sections
+        /// of these names).
         registry: RegistryKind = "static";
         /// The workers, for the registry `static`. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
         /// `client_url` (where clients reach it without a gateway), a `zone` and a table of `labels`.
@@ -104,6 +104,57 @@ section! {
         interval_max: Duration = "30s", "10ms" to "1d";
         /// How long an answer may take.
         timeout: Duration = "2s", "10ms" to "1m";
+    }
+}
+
+section! {
+    /// The registry `etcd`.
+    EtcdSection("etcd") {
+        /// The servers of the etcd cluster. One is used at a time.
+        endpoints: Vec<EndpointUrl> = "";
+        /// Who ringway is to etcd, if it has users. With `password` or `password_file`.
+        user: Option<String> = "";
+        /// The user's password.
+        password: Option<Hidden> = "";
+        /// A file that holds the password, instead of `password`. White space around it does not count.
+        password_file: Option<PathBuf> = "";
+        /// The certificates (PEM) that signed those of `https` endpoints. Not set: those that the system trusts.
+        ca_file: Option<PathBuf> = "";
+        /// The certificate (PEM) that is shown to etcd, if it wants one. With `key_file`.
+        cert_file: Option<PathBuf> = "";
+        /// The key (PEM) of `cert_file`.
+        key_file: Option<PathBuf> = "";
+        /// What ringway's keys begin with. Clusters with different prefixes do not see each other.
+        prefix: String = "/ringway";
+        /// After which time etcd forgets a worker that is silent. Whole seconds count.
+        lease_ttl: Duration = "5s", "2s" to "5m";
+    }
+}
+
+section! {
+    /// The registry `nacos`.
+    NacosSection("nacos") {
+        /// The Nacos servers, each `HOST:PORT` of its HTTP interface. One is used at a time.
+        servers: Vec<HostPort> = "";
+        /// The port of their gRPC interface. Not set: 1000 above the HTTP port.
+        grpc_port: Option<u16> = "";
+        /// Who ringway is to Nacos, if it has users. With `password` or `password_file`.
+        user: Option<String> = "";
+        /// The user's password.
+        password: Option<Hidden> = "";
+        /// A file that holds the password, instead of `password`. White space around it does not count.
+        password_file: Option<PathBuf> = "";
+        /// The namespace's id.
+        namespace: String = "public";
+        /// The group of services.
+        group: String = "DEFAULT_GROUP";
+        /// The service whose instances the workers are.
+        service: String = "ringway";
+        /// The cluster within the service, in which the workers are.
+        cluster: String = "DEFAULT";
+        /// How long a worker takes itself for present after Nacos last confirmed it, and how long workers stay on the list
+        /// after Nacos was away. Not more than the time after which the servers remove silent instances.
+        removal_after: Duration = "15s", "5s" to "5m";
     }
 }
 

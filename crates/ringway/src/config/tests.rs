@@ -421,7 +421,7 @@ fn what_is_wrong_with_gossip_is_told() {
     check_file(
         "[cluster]\nregistry = 'gosip'\n[gossip]\nseeds = ['w1', 'w1:0', '::1:7071']",
         &[
-            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\", \"gossip\" or \"dns\", such as \"static\"",
+            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\", \"gossip\", \"dns\", \"etcd\" or \"nacos\", such as \"static\"",
             "ringway.toml:4: gossip.seeds[0] = \"w1\": expected a host with a port, such as \"10.0.0.1:7071\"",
             "ringway.toml:4: gossip.seeds[1] = \"w1:0\": expected a host with a port, such as \"10.0.0.1:7071\"",
             "ringway.toml:4: gossip.seeds[2] = \"::1:7071\": expected a host with a port, such as \"10.0.0.1:7071\"",
@@ -471,6 +471,49 @@ fn what_is_wrong_with_dns_is_told() {
     assert_eq!(
         gateway,
         ["dns.name is missing: cluster.registry \"dns\" needs the name that the workers have"]
+    );
+}
+
+#[test]
+fn whoever_is_in_etcd_or_nacos_needs_a_server_and_an_address() {
+    let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
+    for (kind, servers, example) in [
+        ("etcd", "etcd.endpoints", "name the etcd servers, such as [\"http://10.0.0.5:2379\"]"),
+        ("nacos", "nacos.servers", "name the Nacos servers, such as [\"10.0.0.5:8848\"]"),
+    ] {
+        let flags = [("--set", "cluster.registry", kind)];
+        let missing = format!("{servers} is missing: {example}");
+        assert_eq!(needs(Role::Gateway, &[secret], &flags), [missing.as_str()]);
+        assert_eq!(
+            needs(Role::Worker, &[secret], &flags),
+            [
+                missing.as_str(),
+                "node.id is missing: a worker needs its stable name (--id NAME)",
+                "node.rpc_listen is missing: a worker needs an address where the others reach it (--rpc-listen ADDR)",
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_etcd_and_nacos_is_told() {
+    check_file(
+        "[cluster]\nregistry = 'etcd'\n[etcd]\nendpoints = ['10.0.0.5:2379']\nuser = 'u'\ncert_file = 'none'\n\
+         [nacos]\nservers = ['n:8848']",
+        &[
+            "ringway.toml:4: etcd.endpoints[0] = \"10.0.0.5:2379\": expected an http or https URL of a host with a port, such as \"http://10.0.0.5:2379\"",
+            "ringway.toml:5: etcd.user = \"u\": etcd.password or etcd.password_file is missing",
+            "ringway.toml:6: etcd.cert_file = \"none\": etcd.key_file is missing: set both or neither",
+            "ringway.toml:6: etcd.cert_file = \"none\": the file cannot be read: No such file or directory (os error 2)",
+            "ringway.toml:8: nacos.servers = [\"n:8848\"]: cluster.registry is \"etcd\": set it to \"nacos\", or leave this out",
+        ],
+    );
+    check_file(
+        "[cluster]\nregistry = 'nacos'\n[nacos]\nservers = ['n:8848']\npassword = 'p'\n[etcd]\nlease_ttl = '1s'",
+        &[
+            "ringway.toml:5: nacos.password = \"(hidden)\": nacos.user is missing",
+            "ringway.toml:7: etcd.lease_ttl = \"1s\": expected a duration with its unit from 2s to 5m",
+        ],
     );
 }
 

@@ -101,13 +101,17 @@ choice! {
 
 choice! {
     /// How the members find each other.
-    RegistryKind: "\"static\", \"gossip\" or \"dns\"" {
+    RegistryKind: "\"static\", \"gossip\", \"dns\", \"etcd\" or \"nacos\"" {
         /// They are listed.
         Static = "static",
         /// They tell each other.
         Gossip = "gossip",
         /// They are the records of a name.
         Dns = "dns",
+        /// They are in etcd.
+        Etcd = "etcd",
+        /// They are in Nacos.
+        Nacos = "nacos",
     }
 }
 
@@ -194,6 +198,28 @@ impl Setting for HostPort {
             let named = !host.is_empty() && !host.contains(['/', ':', ' ', '@']);
             let numbered = host.starts_with('[') && text.parse::<std::net::SocketAddr>().is_ok();
             (named || numbered) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        let text = value.text().filter(is_right).ok_or_else(|| Flaw::of::<Self>(value))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        Some(toml::Value::String(self.0.clone()))
+    }
+}
+
+/// Where a server is reached by HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndpointUrl(pub(crate) String);
+
+impl Setting for EndpointUrl {
+    const EXPECTED: &'static str = "an http or https URL of a host with a port";
+    const EXAMPLE: &'static str = "\"http://10.0.0.5:2379\"";
+
+    fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
+        let is_right = |text: &&str| {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+            rest.is_some_and(|rest| HostPort::read(&Value::loose(rest)).is_ok())
         };
         let text = value.text().filter(is_right).ok_or_else(|| Flaw::of::<Self>(value))?;
         Ok(Self(text.to_owned()))

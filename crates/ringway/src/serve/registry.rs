@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ringway_cluster::{Lease, Member, Registry, RegistryError, StaticRegistry};
 use ringway_registry_dns::{DnsConfig, DnsRegistry, Question};
+use ringway_registry_etcd::EtcdRegistry;
 use ringway_registry_gossip::{GossipConfig, GossipRegistry};
+use ringway_registry_nacos::NacosRegistry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -14,7 +16,7 @@ use tracing::warn;
 use super::bind::{address_of, bind_udp};
 use super::running::Running;
 use super::{Process, parts};
-use crate::config::{HostPort, RegistryKind};
+use crate::config::{Config, HostPort, RegistryKind, Settings};
 
 /// How long the farewell to the other nodes may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -31,7 +33,7 @@ pub(super) struct OpenRegistry {
 /// # Errors
 /// Why it cannot be used.
 pub(super) async fn open(process: &Process, node: &str, rpc: &TcpListener) -> anyhow::Result<OpenRegistry> {
-    let cluster = &process.config.settings.cluster;
+    let Config { settings: Settings { cluster, .. }, checked, .. } = &process.config;
     match cluster.registry {
         RegistryKind::Static => {
             let registry = StaticRegistry::new(cluster.members.0.iter().map(parts::member))?;
@@ -41,6 +43,14 @@ pub(super) async fn open(process: &Process, node: &str, rpc: &TcpListener) -> an
         RegistryKind::Gossip => {
             let gossip = gossip(process, node, rpc).await?;
             Ok(OpenRegistry { gossip: Some(gossip.clone()), ..OpenRegistry::new(gossip) })
+        }
+        RegistryKind::Etcd => {
+            let config = checked.etcd.as_ref().context("etcd.endpoints is missing")?;
+            Ok(OpenRegistry::new(EtcdRegistry::connect(config).await?))
+        }
+        RegistryKind::Nacos => {
+            let config = checked.nacos.clone().context("nacos.servers is missing")?;
+            Ok(OpenRegistry::new(NacosRegistry::connect(config).await?))
         }
     }
 }
