@@ -1,6 +1,6 @@
 //! Running other programs: each is shown before it runs, and has no standard input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -27,8 +27,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// Runs a step to its end, in the workspace's root, its output going where ours goes.
 pub(crate) fn run(title: &str, command: &mut Command) -> Result<()> {
+    run_in(&root(), title, command)
+}
+
+/// Runs a step to its end in a directory, its output going where ours goes.
+pub(crate) fn run_in(directory: &Path, title: &str, command: &mut Command) -> Result<()> {
     println!("\n==> {title}");
-    let status = command.current_dir(root()).stdin(Stdio::null()).status();
+    let status = command.current_dir(directory).stdin(Stdio::null()).status();
     let status = status.with_context(|| format!("{title}: {command:?} cannot be run"))?;
     ensure!(status.success(), "{title}: failed ({status})");
     Ok(())

@@ -1,7 +1,8 @@
 //! The list of members inside one process: what the static and the in-memory registry have in common.
 //!
 //! A seat may be reserved (a static list names it) and may be taken (somebody joined). Reserved seats stay when their
-//! holder leaves; others go with him. Only the last one to take a seat may change it.
+//! holder leaves; others go with him. Only the last one to take a seat may change it. On a board of listed members a
+//! seat without a reservation is not shown: its holder waits to be listed again.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,18 @@ pub(crate) struct Board {
 #[derive(Default)]
 struct Seats {
     by_id: BTreeMap<MemberId, Seat>,
+    shown: Shown,
     joins: u64,
+}
+
+/// Which seats are shown.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Shown {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that are reserved.
+    Listed,
 }
 
 #[derive(Default)]
@@ -39,18 +51,20 @@ struct Taken {
 }
 
 impl Board {
-    /// A board with these seats reserved.
+    /// A board of listed members: with these seats reserved.
     pub(crate) fn new(reserved: Vec<Member>) -> Result<Self, RegistryError> {
-        let mut seats = Seats::default();
-        for member in reserved {
-            let id = member.id.clone();
-            let former = seats.by_id.insert(id.clone(), Seat { reserved: Some(member), taken: None });
-            if former.is_some() {
-                return Err(RegistryError::Duplicate { id });
-            }
-        }
+        let mut seats = Seats { shown: Shown::Listed, ..Seats::default() };
+        seats.reserve(reserved)?;
         let lists = watch::Sender::new(seats.list());
         Ok(Self { seats: Mutex::new(seats), lists })
+    }
+
+    /// Reserves these seats instead of those that were reserved before. Whoever has taken a seat keeps it.
+    pub(crate) fn relist(&self, reserved: Vec<Member>) -> Result<(), RegistryError> {
+        let mut seats = self.lock();
+        seats.reserve(reserved)?;
+        self.show(&seats);
+        Ok(())
     }
 
     /// The list of this moment, and every later one.
@@ -101,7 +115,12 @@ impl Board {
 
     /// Publishes the list while the seats are locked, so that lists appear in the order in which they came about.
     fn show(&self, seats: &Seats) {
-        self.lists.send_replace(seats.list());
+        let list = seats.list();
+        self.lists.send_if_modified(|shown| {
+            let changes = *shown != list;
+            *shown = list;
+            changes
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {
@@ -117,7 +136,24 @@ impl Default for Board {
 
 impl Seats {
     fn list(&self) -> MemberList {
-        self.by_id.values().filter_map(Seat::member).collect()
+        let shown = |seat: &&Seat| self.shown == Shown::All || seat.reserved.is_some();
+        self.by_id.values().filter(shown).filter_map(Seat::member).collect()
+    }
+
+    /// All or nothing: nothing changes if an id is there twice.
+    fn reserve(&mut self, members: Vec<Member>) -> Result<(), RegistryError> {
+        let mut reserved = BTreeMap::new();
+        for member in members {
+            if let Some(former) = reserved.insert(member.id.clone(), member) {
+                return Err(RegistryError::Duplicate { id: former.id });
+            }
+        }
+        self.by_id.values_mut().for_each(|seat| seat.reserved = None);
+        self.by_id.retain(|_, seat| seat.taken.is_some());
+        for (id, member) in reserved {
+            self.by_id.entry(id).or_default().reserved = Some(member);
+        }
+        Ok(())
     }
 }
 

@@ -5,16 +5,20 @@ use crate::view::View;
 
 /// The ids of members that came, went, started again, or show themselves differently.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Changes<'a> {
-    pub(crate) joined: Vec<&'a str>,
-    pub(crate) left: Vec<&'a str>,
-    pub(crate) restarted: Vec<&'a str>,
-    pub(crate) changed: Vec<&'a str>,
+pub struct Changes<'a> {
+    /// Those that were not there before.
+    pub joined: Vec<&'a str>,
+    /// Those that are there no more.
+    pub left: Vec<&'a str>,
+    /// Those that are another start of their process.
+    pub restarted: Vec<&'a str>,
+    /// Those that show themselves differently.
+    pub changed: Vec<&'a str>,
 }
 
 impl<'a> Changes<'a> {
     /// What happened from one view to the next.
-    pub(crate) fn between(older: &'a View, newer: &'a View) -> Self {
+    pub fn between(older: &'a View, newer: &'a View) -> Self {
         let mut changes = Self::default();
         for member in newer.workers() {
             let id = member.id.as_str();
@@ -31,7 +35,7 @@ impl<'a> Changes<'a> {
     }
 
     /// Whether nothing is different.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }

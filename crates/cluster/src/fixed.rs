@@ -29,6 +29,15 @@ impl StaticRegistry {
         Ok(Self { board: Arc::new(Board::new(members.into_iter().collect())?) })
     }
 
+    /// Takes another list, for adapters that read it somewhere. A member that joined and is not listed any more is not
+    /// shown until it is listed again.
+    ///
+    /// # Errors
+    /// [`RegistryError::Duplicate`] for an id that is listed twice; the list stays as it was then.
+    pub fn relist(&self, members: impl IntoIterator<Item = Member>) -> Result<(), RegistryError> {
+        self.board.relist(members.into_iter().collect())
+    }
+
     fn check(&self, member: &Member) -> Result<(), RegistryError> {
         let id = member.id.clone();
         match self.board.reserved(&id) {

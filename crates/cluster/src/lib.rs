@@ -6,11 +6,14 @@
 //! Views are eventually consistent. No caller may assume that another process has the same one: the fence at the worker
 //! that answers a call is what keeps placement right, not agreement between registries.
 
+mod backoff;
 mod board;
 mod changes;
 mod convert;
 mod fixed;
 mod follow;
+mod health;
+mod keeper;
 mod member;
 mod memory;
 mod registry;
@@ -18,9 +21,13 @@ mod service;
 mod view;
 mod views;
 
+pub use backoff::Backoff;
+pub use changes::Changes;
 pub use convert::{MemberError, SnapshotError};
 pub use fixed::StaticRegistry;
 pub use follow::{FollowError, NodeError, follow};
+pub use health::RegistryHealth;
+pub use keeper::{Place, keep};
 pub use member::{Member, MemberState};
 pub use memory::MemoryRegistry;
 pub use registry::{Lease, MemberList, Registry, RegistryError};

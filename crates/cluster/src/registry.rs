@@ -106,4 +106,32 @@ pub enum RegistryError {
         /// The member.
         id: MemberId,
     },
+    /// A member that says more about itself than the registry carries.
+    #[error(
+        "member {id} takes {bytes} bytes in the registry, at most {bytes_max} are allowed: shorten its labels"
+    )]
+    TooLarge {
+        /// The member.
+        id: MemberId,
+        /// How much it takes.
+        bytes: usize,
+        /// How much it may take.
+        bytes_max: usize,
+    },
+    /// A registry that cannot be asked now: what is wanted is not shown to anybody yet.
+    #[error("the registry {registry} cannot be reached: {reason}")]
+    Unreachable {
+        /// Which registry.
+        registry: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// A registry that answers, but not to us or not to this.
+    #[error("the registry {registry} refuses: {reason}")]
+    Refused {
+        /// Which registry.
+        registry: &'static str,
+        /// What it says.
+        reason: String,
+    },
 }

@@ -82,6 +82,24 @@ mod fixed {
         assert!(matches!(twice, Err(RegistryError::Duplicate { id }) if id.as_str() == "w0"));
     }
 
+    #[tokio::test]
+    async fn another_list_takes_members_off_and_brings_them_back() {
+        let registry = registry();
+        let lists = registry.watch();
+        let ids = || lists.borrow().iter().map(|member| member.id.to_string()).collect::<Vec<_>>();
+        let started = Member { incarnation: 7, ..super::member(1) };
+        let lease = registry.join(started.clone()).await.expect("it is listed");
+        registry.relist([0, 2].map(super::member)).expect("a good list");
+        assert_eq!(ids(), ["w0", "w2"]);
+        let twice = registry.relist([super::member(1), super::member(1)]);
+        assert!(matches!(twice, Err(RegistryError::Duplicate { .. })));
+        assert_eq!(ids(), ["w0", "w2"], "a bad list changes nothing");
+        registry.relist([0, 1].map(super::member)).expect("a good list");
+        assert!(lists.borrow().contains(&started), "it joined and says so again");
+        lease.leave().await.expect("the lease is alive");
+        assert_eq!(ids(), ["w0", "w1"]);
+    }
+
     fn registry() -> StaticRegistry {
         StaticRegistry::new([0, 1, 2].map(super::member)).expect("three members")
     }

@@ -41,6 +41,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::CheckConfig(args) => command::check_config(args),
         Command::Completions(args) => command::completions(&args),
         Command::Ring(args) => shortly(command::ring(args)),
+        Command::Members(args) => shortly(command::members(args)),
         Command::Sessions(args) => shortly(command::sessions(args)),
         Command::Close(args) => shortly(command::close(args)),
         Command::Group(args) => shortly(command::group(args)),

@@ -16,6 +16,7 @@ pub mod process;
 pub mod procfs;
 pub mod python;
 pub mod required;
+pub mod server;
 
 use std::time::Duration;
 

@@ -20,6 +20,16 @@ pub fn chromium() -> Option<PathBuf> {
     (!left_out("browser")).then(|| provided("RINGWAY_CHROMIUM", "Chromium or Chrome"))
 }
 
+/// An etcd server, unless it was left out.
+pub fn etcd() -> Option<PathBuf> {
+    (!left_out("etcd")).then(|| provided("RINGWAY_ETCD", "an etcd (Debian: etcd-server)"))
+}
+
+/// A server that speaks Nacos's protocol, unless it was left out.
+pub fn rnacos() -> Option<PathBuf> {
+    (!left_out("nacos")).then(|| provided("RINGWAY_RNACOS", "an rnacos 0.8.8"))
+}
+
 fn provided(variable: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
     path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, or set it to {what}"))

@@ -1,27 +1,54 @@
-//! Installing Debian packages.
+//! Installing Debian packages, or only fetching them.
 
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
+use crate::provision::Tool;
 use crate::step;
 
 /// Installs packages, or says what to install.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    if !step::succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(
-            "the tests need what Debian has in the packages {}; this machine has no apt-get: install their \
-             counterparts (or leave their tests out: cargo xtask test --without browser,python)",
-            packages.join(" ")
-        );
-    }
-    step::run("package lists", apt_get()?.args(["update", "--quiet"]))?;
+    require(packages)?;
+    update()?;
     let title = format!("packages {}", packages.join(" "));
     step::run(
         &title,
         apt_get()?.args(["install", "--quiet", "--yes", "--no-install-recommends"]).args(packages),
     )
+}
+
+/// Fetches a package into a directory without installing it, and says where it is.
+pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
+    require(&[package])?;
+    let mut fetch = Command::new("apt-get");
+    fetch.args(["download", "--quiet", package]);
+    if !step::succeeds(Command::new("apt-cache").args(["show", package])) {
+        update()?;
+    }
+    step::run_in(directory, &format!("package {package}"), &mut fetch)?;
+    let files = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let mut files = files.filter_map(|file| Some(file.ok()?.path()));
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+    files.find(is_package).with_context(|| format!("apt-get left no package in {}", directory.display()))
+}
+
+fn require(packages: &[&str]) -> Result<()> {
+    if !step::succeeds(Command::new("apt-get").arg("--version")) {
+        bail!(
+            "the tests need what Debian has in the packages {}; this machine has no apt-get: install their \
+             counterparts (or leave tests out: cargo xtask test --without {})",
+            packages.join(" "),
+            Tool::names()
+        );
+    }
+    Ok(())
+}
+
+fn update() -> Result<()> {
+    step::run("package lists", apt_get()?.args(["update", "--quiet"]))
 }
 
 /// `apt-get` with the rights that it needs. It asks for a password only where somebody is there to give it.

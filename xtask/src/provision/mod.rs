@@ -1,10 +1,12 @@
-//! What the tests need beyond cargo: a Python with gRPC, and a browser.
+//! What the tests need beyond cargo: a Python with gRPC, a browser, and the servers of registries.
 //!
 //! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
 //! sudo. Anywhere else the failure says what to install.
 
 mod apt;
 mod browser;
+mod etcd;
+mod nacos;
 mod python;
 
 use std::path::PathBuf;
@@ -17,17 +19,23 @@ use anyhow::{Result, bail};
 pub(crate) enum Tool {
     /// Chromium or a browser that is driven in the same way.
     Browser,
+    /// An etcd server.
+    Etcd,
+    /// A server that speaks Nacos's protocol.
+    Nacos,
     /// Python with the packages of `tests/e2e/requirements.txt`.
     Python,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 2] = [Self::Browser, Self::Python];
+    pub(crate) const ALL: [Self; 4] = [Self::Browser, Self::Etcd, Self::Nacos, Self::Python];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
+            Self::Etcd => "etcd",
+            Self::Nacos => "nacos",
             Self::Python => "python",
         }
     }
@@ -36,21 +44,30 @@ impl Tool {
     pub(crate) fn variable(self) -> &'static str {
         match self {
             Self::Browser => "RINGWAY_CHROMIUM",
+            Self::Etcd => "RINGWAY_ETCD",
+            Self::Nacos => "RINGWAY_RNACOS",
             Self::Python => "RINGWAY_PYTHON",
         }
+    }
+
+    /// All names, as `--without` takes them.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(Self::name).join(",")
     }
 
     fn packages_missing(self) -> &'static [&'static str] {
         match self {
             Self::Browser if browser::find().is_none() => browser::PACKAGES,
             Self::Python if !python::can_make_environments() => python::PACKAGES,
-            Self::Browser | Self::Python => &[],
+            Self::Browser | Self::Etcd | Self::Nacos | Self::Python => &[],
         }
     }
 
     fn provide(self) -> Result<PathBuf> {
         match self {
             Self::Browser => browser::find().ok_or_else(|| anyhow::anyhow!("{}", browser::MISSING)),
+            Self::Etcd => etcd::provide(),
+            Self::Nacos => nacos::provide(),
             Self::Python => python::provide(),
         }
     }
@@ -62,7 +79,7 @@ impl FromStr for Tool {
     fn from_str(name: &str) -> Result<Self> {
         match Self::ALL.into_iter().find(|tool| tool.name() == name) {
             Some(tool) => Ok(tool),
-            None => bail!("there is no tool `{name}` to leave out; it is `browser` or `python`"),
+            None => bail!("there is no tool `{name}` to leave out; it is one of {}", Self::names()),
         }
     }
 }

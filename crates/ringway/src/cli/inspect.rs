@@ -1,4 +1,4 @@
-//! The arguments of what looks at a cluster and acts on it: `sessions`, `close`, `group`, `ring`.
+//! The arguments of what looks at a cluster and acts on it: `members`, `sessions`, `close`, `group`, `ring`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,14 @@ Examples:
   ringway ring locate alice-room7
   ringway ring diff --add w4 --remove w1                # what would move
   ringway ring diff --member w1 --member w2=2 --add w3  # without a cluster; w2 twice as heavy
+  ringway ring watch                                    # each change as it happens
   ringway ring vectors                                  # test vectors for other languages";
+
+const MEMBERS_EXAMPLES: &str = "\
+Examples:
+  ringway members                                # as the gateway at http://127.0.0.1:7070 sees them
+  ringway members --node http://10.0.0.1:7071    # as another node sees them
+  ringway members --json";
 
 const SESSIONS_EXAMPLES: &str = "\
 Examples:
@@ -46,6 +53,17 @@ pub(crate) struct NodeArgs {
     /// The file with the cluster secret [or RINGWAY_CLUSTER_SECRET; for `ringway up` on this machine it is found]
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// `ringway members`
+#[derive(Debug, Args)]
+#[command(after_help = MEMBERS_EXAMPLES)]
+pub(crate) struct MembersArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ringway sessions`
@@ -156,6 +174,8 @@ pub(crate) enum RingCommand {
     Locate(LocateArgs),
     /// Show what a change of members would move
     Diff(DiffArgs),
+    /// Print each change of the members and of the ring as it happens
+    Watch(WatchArgs),
     /// Print the test vectors of docs/placement.md as JSON
     Vectors,
 }
@@ -181,6 +201,19 @@ pub(crate) struct DiffArgs {
     pub(crate) remove: Vec<String>,
     #[command(flatten)]
     pub(crate) source: RingSource,
+}
+
+/// `ringway ring watch`
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Leave after this many changes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) changes: Option<u64>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Print one JSON object for each change, on one line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which ring: a cluster's, or one of members that are listed.

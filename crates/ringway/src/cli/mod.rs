@@ -8,8 +8,8 @@ mod tools;
 use clap::{Parser, Subcommand};
 
 pub(crate) use inspect::{
-    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembershipArgs, NodeArgs, RingArgs,
-    RingCommand, RingSource, SessionsArgs,
+    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs, NodeArgs,
+    RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs,
 };
 pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{ConnectArgs, Content, SendArgs, SendTarget};
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Send a message to a user, a group or everybody, and print the receipt
     Send(SendArgs),
+    /// List the members of the cluster: who there is, in which state, with which share of the ring
+    Members(MembersArgs),
     /// List sessions
     Sessions(SessionsArgs),
     /// Close one session, or all sessions of a user

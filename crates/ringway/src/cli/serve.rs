@@ -19,6 +19,7 @@ const GATEWAY_EXAMPLES: &str = "\
 Examples:
   ringway gateway --config ringway.toml --listen 0.0.0.0:8080
   ringway gateway --secret-file secret --node-url http://10.0.0.1:7071  # learns the workers there
+  ringway gateway --secret-file secret --rpc-listen 10.0.0.9:7070 --join 10.0.0.1:7071  # by gossip
   ringway gateway --secret-file secret \\
     --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071";
 
@@ -27,7 +28,11 @@ Examples:
   ringway worker --id w1 --config ringway.toml
   ringway worker --id w1 --config ringway.toml --listen 0.0.0.0:8081    # takes clients itself
   ringway worker --id w1 --secret-file secret \\
-    --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071";
+    --member w1=http://10.0.0.1:7071 --member w2=http://10.0.0.2:7071
+
+Without a list, by gossip (UDP at the same address); the first worker joins itself:
+  ringway worker --id w1 --secret-file secret --rpc-listen 10.0.0.1:7071 --join 10.0.0.1:7071
+  ringway worker --id w2 --secret-file secret --rpc-listen 10.0.0.2:7071 --join 10.0.0.1:7071";
 
 /// Where the configuration comes from.
 #[derive(Debug, Args)]
@@ -80,7 +85,7 @@ pub(crate) struct GatewayArgs {
     #[command(flatten)]
     node: NodeFlags,
     /// A node from which to learn the workers, instead of --member; may be repeated [cluster.nodes]
-    #[arg(long, value_name = "URL", conflicts_with = "member")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["member", "join"])]
     node_url: Vec<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -96,6 +101,9 @@ pub(crate) struct WorkerArgs {
     /// Send each client's message back to it as it came [worker.echo]
     #[arg(long)]
     echo: bool,
+    /// Where the others reach this worker, if not at --rpc-listen [node.rpc_url]
+    #[arg(long, value_name = "URL")]
+    rpc_url: Option<String>,
     #[command(flatten)]
     node: NodeFlags,
     #[command(flatten)]
@@ -117,6 +125,9 @@ struct NodeFlags {
     /// A worker of the cluster; repeat it for each one [cluster.members]
     #[arg(long, value_name = "ID=URL[,weight=N][,client=URL]")]
     member: Vec<String>,
+    /// Nodes to gossip with, instead of --member; separated by commas [gossip.seeds; cluster.registry: gossip]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "member")]
+    join: Vec<String>,
     /// The file with the cluster secret [cluster.secret_file, or RINGWAY_CLUSTER_SECRET]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<String>,
@@ -150,6 +161,7 @@ impl WorkerArgs {
         let mut flags = Flags::of(&self.config);
         flags.text("--listen", "worker.listen", self.listen.as_deref());
         flags.switch("--echo", "worker.echo", self.echo);
+        flags.text("--rpc-url", "node.rpc_url", self.rpc_url.as_deref());
         flags.node(&self.node);
         flags.0
     }
@@ -175,6 +187,10 @@ impl Flags {
         self.text("--status-listen", "node.status_listen", node.status_listen.as_deref());
         self.text("--secret-file", "cluster.secret_file", node.secret_file.as_deref());
         self.list("--member", "cluster.members", &node.member, " ");
+        if !node.join.is_empty() {
+            self.push("--join", "cluster.registry", "gossip");
+        }
+        self.list("--join", "gossip.seeds", &node.join, ",");
     }
 
     fn text(&mut self, flag: &str, key: &str, text: Option<&str>) {

@@ -19,6 +19,8 @@ fn what_is_right_is_understood() {
         "gateway --member w1=http://a:1 --member w2=http://b:1,weight=2 --secret-file s",
         "gateway --node-url http://a:1",
         "worker --id w1 --listen 0.0.0.0:8081 --echo --member w1=http://a:1",
+        "gateway --join a:1,b:2 --rpc-listen 127.0.0.1:0",
+        "worker --id w1 --join a:1 --join b:2 --rpc-url http://c:1",
         "connect --token t --header Origin:x --subprotocol a --subprotocol b --json --messages 2",
         "send user alice hi",
         "send user alice -",
@@ -36,7 +38,9 @@ fn what_is_right_is_understood() {
         "ring show --member a --member b=2 --strategy hashring --json",
         "ring locate alice",
         "ring diff --add w4=2 --remove w1",
+        "ring watch --node http://a:1 --changes 2 --json",
         "ring vectors",
+        "members --node http://a:1 --json",
         "token --user a --groups b,c --secret s --ttl 5m --claim n=1",
         "check-config f --for worker --show",
         "check-config --template",
@@ -54,6 +58,10 @@ fn what_is_wrong_is_refused() {
         "up --workers 0",
         "up --colour",
         "gateway --node-url http://a:1 --member w1=http://a:1",
+        "gateway --join a:1 --member w1=http://a:1",
+        "gateway --join a:1 --node-url http://a:1",
+        "ring watch --changes 0",
+        "ring watch --member w1",
         "connect --header nonsense",
         "connect --messages 0",
         "send",
@@ -101,4 +109,14 @@ fn flags_become_settings_and_a_flag_of_its_own_wins_over_set() {
         settings,
         expected.map(|(flag, key, text)| (flag.to_owned(), key.to_owned(), text.to_owned()))
     );
+}
+
+#[test]
+fn joining_means_gossip_with_these_seeds() {
+    let Command::Gateway(args) = parse("gateway --join a:1,b:2 --join c:3").unwrap().command else {
+        panic!("not a gateway")
+    };
+    let settings: Vec<_> = args.settings().into_iter().map(|set| (set.key, set.text)).collect();
+    let expected = [("cluster.registry", "gossip"), ("gossip.seeds", "a:1,b:2,c:3")];
+    assert_eq!(settings, expected.map(|(key, text)| (key.to_owned(), text.to_owned())));
 }

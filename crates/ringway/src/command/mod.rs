@@ -3,15 +3,18 @@
 mod check_config;
 mod completions;
 mod connect;
+mod members;
 mod node;
 mod ring;
 mod send;
 mod sessions;
 mod token;
+mod watch;
 
 pub(crate) use check_config::check_config;
 pub(crate) use completions::completions;
 pub(crate) use connect::connect;
+pub(crate) use members::members;
 pub(crate) use ring::ring;
 pub(crate) use send::send;
 pub(crate) use sessions::{close, group, sessions};

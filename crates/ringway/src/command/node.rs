@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ringway_cluster::{FollowError, NodeError};
+use ringway_cluster::{FollowError, NodeError, View};
 use ringway_proto::Refusal;
+use ringway_proto::v1::GetRingRequest;
 use ringway_rpc::{ClusterSecret, NodeChannel, NodePool, NodeUrl, PoolConfig};
 use ringway_sender::ConnectError;
 use tokio::time::timeout;
@@ -45,6 +46,13 @@ pub(crate) fn secret(args: &NodeArgs) -> anyhow::Result<ClusterSecret> {
 /// A channel to the node that the arguments name.
 pub(crate) fn channel(args: &NodeArgs) -> anyhow::Result<NodeChannel> {
     Ok(NodePool::new(secret(args)?, pool()).node(&args.node))
+}
+
+/// The view of the node that the arguments name.
+pub(crate) async fn view(args: &NodeArgs) -> anyhow::Result<View> {
+    let mut ring = channel(args)?.ring();
+    let snapshot = answer(ring.get(GetRingRequest { with_table: false }), &args.node).await?;
+    Ok(View::from_snapshot(snapshot)?)
 }
 
 /// How nodes are called from here: what a cluster takes at most is for the cluster to say.
@@ -97,15 +105,22 @@ pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
     anyhow::anyhow!("{}{hint}", refusal.message)
 }
 
-/// What it means that no node showed its ring: one node was asked, so one reason is told.
+/// What it means for a sender that no node showed its ring.
 pub(crate) fn not_followed(error: ConnectError, node: &NodeUrl) -> anyhow::Error {
     match error {
-        ConnectError::Ring(FollowError::NoneAnswers(failures)) => match failures.into_iter().next() {
+        ConnectError::Ring(error) => not_shown(error, node),
+    }
+}
+
+/// What it means that no node showed its ring: one node was asked, so one reason is told.
+pub(crate) fn not_shown(error: FollowError, node: &NodeUrl) -> anyhow::Error {
+    match error {
+        FollowError::NoneAnswers(failures) => match failures.into_iter().next() {
             Some((_, NodeError::Refused(refusal))) => refused(&refusal, node),
             Some((_, error @ NodeError::Snapshot(_))) => error.into(),
             None => anyhow::anyhow!("{node} does not show its ring"),
         },
-        error @ ConnectError::Ring(_) => error.into(),
+        error @ (FollowError::NoNodes | FollowError::ShutDown) => error.into(),
     }
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
-use ringway_cluster::{Member, View};
-use ringway_proto::v1::GetRingRequest;
+use ringway_cluster::Member;
 use ringway_ring::{MemberId, Ring, RingMember, SLOT_COUNT, Slot, vectors};
 use serde_json::{Value, json};
 
 use super::node;
+use super::watch::watch;
 use crate::cli::{DiffArgs, LocateArgs, RingArgs, RingCommand, RingSource};
 use crate::exit::Ending;
 use crate::output::{self, Form};
@@ -24,6 +24,7 @@ pub(crate) async fn ring(args: RingArgs) -> anyhow::Result<Ending> {
         RingCommand::Show { source } => show(&load(&source).await?, Form::of(source.json))?,
         RingCommand::Locate(args) => locate(&args, &load(&args.source).await?)?,
         RingCommand::Diff(args) => diff(&args, &load(&args.source).await?)?,
+        RingCommand::Watch(args) => return watch(args).await,
         RingCommand::Vectors => output::raw(vectors::to_json().as_bytes())?,
     }
     Ok(Ending::Done)
@@ -40,18 +41,14 @@ async fn load(source: &RingSource) -> anyhow::Result<Loaded> {
         let ring = Ring::build(source.strategy.unwrap_or_default(), source.member.iter().cloned())?;
         return Ok(Loaded { ring: Arc::new(ring), members: BTreeMap::new() });
     }
-    let channel = node::channel(&source.node)?;
-    let mut ring = channel.ring();
-    let snapshot = node::answer(ring.get(GetRingRequest { with_table: false }), &source.node.node).await?;
-    let view = View::from_snapshot(snapshot)?;
+    let view = node::view(&source.node).await?;
     let members = view.workers().iter().map(|member| (member.id.clone(), member.clone())).collect();
     Ok(Loaded { ring: Arc::clone(view.ring()), members })
 }
 
 fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
     let ring = &loaded.ring;
-    let shares: BTreeMap<_, _> = ring.shares().into_iter().collect();
-    let slots = |id: &MemberId| shares.get(id).copied().unwrap_or(0);
+    let slots = shares(ring);
     if form == Form::Json {
         return show_json(loaded, slots);
     }
@@ -77,11 +74,8 @@ fn show(loaded: &Loaded, form: Form) -> anyhow::Result<()> {
 
 fn show_json(loaded: &Loaded, slots: impl Fn(&MemberId) -> u32) -> anyhow::Result<()> {
     let Loaded { ring, members } = loaded;
-    let listed = ring.members().iter().map(|member| member_json(member, slots(&member.id), None));
-    let known = members.values().map(|member| {
-        let weighed = RingMember::new(member.id.clone()).weighing(member.weight);
-        member_json(&weighed, slots(&member.id), Some(member))
-    });
+    let listed = ring.members().iter().map(|member| placed_json(member, slots(&member.id)));
+    let known = members.values().map(|member| member_json(member, slots(&member.id)));
     let all: Vec<Value> = if members.is_empty() { listed.collect() } else { known.collect() };
     output::json(&json!({
         "ring_version": ring.version(),
@@ -91,18 +85,26 @@ fn show_json(loaded: &Loaded, slots: impl Fn(&MemberId) -> u32) -> anyhow::Resul
     }))
 }
 
-fn member_json(member: &RingMember, slots: u32, known: Option<&Member>) -> Value {
-    let mut value =
-        json!({ "id": member.id, "weight": member.weight, "slots": slots, "share": share(slots) });
-    if let Some(known) = known {
-        value["state"] = json!(known.state.as_str());
-        value["rpc_url"] = json!(known.rpc_url.as_str());
-        value["client_url"] = json!(known.client_url);
-        value["zone"] = json!(known.zone);
-        value["labels"] = json!(known.labels);
-        value["incarnation"] = json!(known.incarnation.to_string());
-    }
+fn placed_json(member: &RingMember, slots: u32) -> Value {
+    json!({ "id": member.id, "weight": member.weight, "slots": slots, "share": share(slots) })
+}
+
+/// A member as programs get it.
+pub(super) fn member_json(member: &Member, slots: u32) -> Value {
+    let mut value = placed_json(&RingMember::new(member.id.clone()).weighing(member.weight), slots);
+    value["state"] = json!(member.state.as_str());
+    value["rpc_url"] = json!(member.rpc_url.as_str());
+    value["client_url"] = json!(member.client_url);
+    value["zone"] = json!(member.zone);
+    value["labels"] = json!(member.labels);
+    value["incarnation"] = json!(member.incarnation.to_string());
     value
+}
+
+/// How many slots each member of a ring has.
+pub(super) fn shares(ring: &Ring) -> impl Fn(&MemberId) -> u32 {
+    let shares: BTreeMap<_, _> = ring.shares().into_iter().collect();
+    move |id| shares.get(id).copied().unwrap_or(0)
 }
 
 fn locate(args: &LocateArgs, loaded: &Loaded) -> anyhow::Result<()> {
@@ -194,10 +196,12 @@ fn loads(older: &Ring, newer: &Ring) -> BTreeMap<MemberId, [u32; 2]> {
     loads
 }
 
-fn share(slots: u32) -> f64 {
+/// Slots as a part of all.
+pub(super) fn share(slots: u32) -> f64 {
     f64::from(slots) / SLOT_COUNT as f64
 }
 
-fn percent(slots: u32) -> String {
+/// The same for people.
+pub(super) fn percent(slots: u32) -> String {
     format!("{:.2}%", 100.0 * share(slots))
 }

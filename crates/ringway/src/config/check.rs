@@ -1,14 +1,16 @@
 //! What single settings cannot know: whether they go together, and whether the files that they name can be used.
 
-use std::collections::BTreeSet;
-
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
+use ringway_registry_etcd::EtcdConfig;
+use ringway_registry_nacos::NacosConfig;
 use ringway_rpc::ClusterSecret;
 use tracing_subscriber::EnvFilter;
 
 use super::Settings;
+use super::membership::membership;
 use super::reader::Reader;
+use super::servers;
 use super::tokens::{self, Verifier};
 use super::words::OnConflict;
 
@@ -31,6 +33,10 @@ pub(crate) enum Role {
 pub(crate) struct Checked {
     /// The cluster secret; a gateway and a worker have one.
     pub(crate) secret: Option<ClusterSecret>,
+    /// Where etcd is, if it is the registry.
+    pub(crate) etcd: Option<EtcdConfig>,
+    /// Where Nacos is, if it is the registry.
+    pub(crate) nacos: Option<NacosConfig>,
     /// Where tokens are found.
     pub(crate) extractor: TokenExtractor,
     /// Which pages may connect.
@@ -42,63 +48,17 @@ pub(crate) struct Checked {
 /// Checks everything and reports to the reader. What cannot be made is replaced by its default, for the reader's
 /// mistakes keep it from being used.
 pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Checked {
-    members(settings, reader);
-    role_needs(settings, role, reader);
+    membership(settings, role, reader);
     sockets(settings, reader);
     sessions(settings, reader);
     log(settings, reader);
     Checked {
         secret: secret(settings, role, reader),
+        etcd: servers::etcd(settings, role, reader),
+        nacos: servers::nacos(settings, role, reader),
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),
-    }
-}
-
-fn members(settings: &Settings, reader: &mut Reader) {
-    let (mut ids, mut urls) = (BTreeSet::new(), BTreeSet::new());
-    for member in &settings.cluster.members.0 {
-        if !ids.insert(&member.id) {
-            reader.object("cluster.members", format!("two workers have the id {:?}", member.id.as_str()));
-        }
-        if !urls.insert(&member.rpc_url) {
-            reader.object("cluster.members", format!("two workers have the rpc_url \"{}\"", member.rpc_url));
-        }
-    }
-    if !settings.cluster.members.0.is_empty() && !settings.cluster.nodes.is_empty() {
-        reader.object(
-            "cluster.nodes",
-            "with a member list the ring is not learned from nodes: leave one of them out",
-        );
-    }
-}
-
-fn role_needs(settings: &Settings, role: Role, reader: &mut Reader) {
-    let cluster = &settings.cluster;
-    let has_members = reader.is_set("cluster.members");
-    match role {
-        Role::Any => {}
-        Role::Up if has_members => reader.object("cluster.members", "`ringway up` makes its own workers: leave it out"),
-        Role::Up => {}
-        Role::Gateway if has_members || reader.is_set("cluster.nodes") => {}
-        Role::Gateway => reader.demand(
-            "cluster.members is missing: a gateway needs the workers (--member ID=URL) or a node that knows them \
-             (cluster.nodes, --node-url URL)",
-        ),
-        Role::Worker => match &settings.node.id {
-            None => reader.demand("node.id is missing: a worker needs its stable name (--id NAME)"),
-            Some(_) if !has_members => reader.demand(
-                "cluster.members is missing: a worker needs the list of all workers, itself included \
-                 (--member ID=URL)",
-            ),
-            Some(id) if cluster.members.0.iter().any(|member| member.id == *id) => {}
-            Some(_) if cluster.members.0.is_empty() => {}
-            Some(_) => {
-                let known: Vec<_> = cluster.members.0.iter().map(|member| member.id.as_str()).collect();
-                let known = known.join(", ");
-                reader.object("node.id", format!("expected one of the workers in cluster.members: {known}"));
-            }
-        },
     }
 }
 

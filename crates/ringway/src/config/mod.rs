@@ -8,11 +8,13 @@
 mod check;
 mod layers;
 mod member;
+mod membership;
 mod mistake;
 mod reader;
 mod reference;
 mod section;
 mod sections;
+mod servers;
 mod setting;
 mod suggest;
 mod tokens;
@@ -29,7 +31,7 @@ pub(crate) use reader::Effective;
 pub(crate) use reference::{show, template};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
-pub(crate) use words::{ClientPath, LogFormat, OnConflict, OnSlowConsumer};
+pub(crate) use words::{ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, RegistryKind};
 
 use layers::Layers;
 use mistake::Mistake;
@@ -61,6 +63,14 @@ sections! {
     node: NodeSection,
     /// The cluster.
     cluster: ClusterSection,
+    /// Gossip.
+    gossip: GossipSection,
+    /// The DNS.
+    dns: DnsSection,
+    /// etcd.
+    etcd: EtcdSection,
+    /// Nacos.
+    nacos: NacosSection,
     /// Connections between nodes.
     rpc: RpcSection,
     /// Clients' sockets.

@@ -6,22 +6,34 @@ use std::time::Duration;
 
 use ringway_auth::TokenSource;
 use ringway_auth::jwt::Algorithm;
-use ringway_ring::{MemberId, Strategy};
+use ringway_ring::{MemberId, Strategy, Weight};
 use ringway_rpc::NodeUrl;
 
 use super::member::Members;
 use super::section::section;
 use super::setting::{Bytes, Hidden};
-use super::words::{AuthMode, ClientPath, LogFormat, OnConflict, OnSlowConsumer};
+use super::words::{
+    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
+};
 
 section! {
     /// This process: its name, and where other nodes and operators reach it.
     NodeSection("node") {
-        /// The node's stable name. A worker needs one, and it must be in the member list; a gateway takes
-        /// `gateway-` and its host's name when it has none.
+        /// The node's stable name. A worker needs one, and it must be in the member list if there is one; a gateway
+        /// takes `gateway-` and its host's name when it has none.
         id: Option<MemberId> = "";
+        /// Where the others reach this worker's gRPC server, if no list says so. Not set: at `rpc_listen`.
+        rpc_url: Option<NodeUrl> = "";
+        /// This worker's share of the ring, relative to the others, if no list says so. Not set: 1.
+        weight: Option<Weight> = "";
+        /// Where clients reach this worker without a gateway (a ws or wss URL), if no list says so.
+        client_url: Option<String> = "";
+        /// The failure domain that this worker runs in, if no list says so.
+        zone: Option<String> = "";
+        /// The operator's words about this worker, if no list says so.
+        labels: Option<Labels> = "";
         /// Where the gRPC server listens, for nodes and back ends. Not set: a gateway takes `127.0.0.1:7070`, a worker
-        /// the address and port of its own `rpc_url` (every address, if that is a host's name).
+        /// the address and port of its `rpc_url` (every address, if that is a host's name).
         rpc_listen: Option<SocketAddr> = "";
         /// Where `/healthz`, `/readyz` and `/metrics` are served over plain HTTP. Not set: nowhere.
         status_listen: Option<SocketAddr> = "";
@@ -40,12 +52,109 @@ section! {
         secret_file: Option<PathBuf> = "";
         /// How keys are placed on workers: `slots` or `hashring`. All nodes of a cluster must agree.
         strategy: Strategy = "slots";
-        /// The workers. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
+        /// How the members find each other: `static` (the list in `members`), `gossip`, `dns`, `etcd` or `nacos` (sections
+        /// of these names).
+        registry: RegistryKind = "static";
+        /// The workers, for the registry `static`. Each has an `id` and an `rpc_url`, and may have a `weight` (0 to 100, 1 if not told), a
         /// `client_url` (where clients reach it without a gateway), a `zone` and a table of `labels`.
         /// In the environment and in flags: `ID=URL[,weight=N][,client=URL][,zone=Z]`, separated by spaces.
         members: Members = "";
         /// Nodes from which a gateway learns the ring when it has no member list. Any one of them is enough.
         nodes: Vec<NodeUrl> = "";
+    }
+}
+
+section! {
+    /// The registry `gossip`: the nodes tell each other over UDP who there is. Every node, worker or gateway, takes part.
+    GossipSection("gossip") {
+        /// Nodes to begin with, each `HOST:PORT`. Any one that answers is enough; names are resolved again and again. A
+        /// node may name itself, and the first one of a cluster does.
+        seeds: Vec<HostPort> = "";
+        /// Where the gossip listens (UDP). Not set: at the address and port of the gRPC server, which is TCP.
+        listen: Option<SocketAddr> = "";
+        /// Where the others reach this node's gossip. Not set: at `listen`, or, if that is every address, at the one from
+        /// which the seeds are reached.
+        advertise: Option<SocketAddr> = "";
+        /// The cluster's name. Nodes with another one are not heard, though they have the same secret.
+        cluster: String = "ringway";
+        /// How often a node gossips.
+        interval: Duration = "250ms", "20ms" to "10s";
+        /// How long nothing may be heard of a node before it counts as dead. At least 8 times `interval`.
+        failure_timeout: Duration = "5s", "500ms" to "5m";
+        /// How long a dead node is remembered, and how long a node that hears none of the others waits until it takes
+        /// itself for the only one left. Until then its list stays, and its leases are not valid. At least 2 times
+        /// `failure_timeout`.
+        alone_after: Duration = "1m", "1s" to "1d";
+    }
+}
+
+section! {
+    /// The registry `dns`: the workers are the records of a name, such as a headless service's.
+    DnsSection("dns") {
+        /// The name. `_rpc._tcp.workers.example` asks for SRV records: a worker's id is the target host, without a dot at
+        /// its end. Any other name asks for addresses (A and AAAA): a worker's id is its address.
+        name: Option<String> = "";
+        /// The port of the workers, if `name` is one of addresses.
+        port: Option<u16> = "", "1" to "65535";
+        /// The name server. Not set: those of the system.
+        server: Option<SocketAddr> = "";
+        /// The shortest time between two questions, and the time after one that failed.
+        interval_min: Duration = "1s", "10ms" to "1h";
+        /// The longest time between two questions. In between the records' time to live decides.
+        interval_max: Duration = "30s", "10ms" to "1d";
+        /// How long an answer may take.
+        timeout: Duration = "2s", "10ms" to "1m";
+    }
+}
+
+section! {
+    /// The registry `etcd`.
+    EtcdSection("etcd") {
+        /// The servers of the etcd cluster. One is used at a time.
+        endpoints: Vec<EndpointUrl> = "";
+        /// Who ringway is to etcd, if it has users. With `password` or `password_file`.
+        user: Option<String> = "";
+        /// The user's password.
+        password: Option<Hidden> = "";
+        /// A file that holds the password, instead of `password`. White space around it does not count.
+        password_file: Option<PathBuf> = "";
+        /// The certificates (PEM) that signed those of `https` endpoints. Not set: those that the system trusts.
+        ca_file: Option<PathBuf> = "";
+        /// The certificate (PEM) that is shown to etcd, if it wants one. With `key_file`.
+        cert_file: Option<PathBuf> = "";
+        /// The key (PEM) of `cert_file`.
+        key_file: Option<PathBuf> = "";
+        /// What ringway's keys begin with. Clusters with different prefixes do not see each other.
+        prefix: String = "/ringway";
+        /// After which time etcd forgets a worker that is silent. Whole seconds count.
+        lease_ttl: Duration = "5s", "2s" to "5m";
+    }
+}
+
+section! {
+    /// The registry `nacos`.
+    NacosSection("nacos") {
+        /// The Nacos servers, each `HOST:PORT` of its HTTP interface. One is used at a time.
+        servers: Vec<HostPort> = "";
+        /// The port of their gRPC interface. Not set: 1000 above the HTTP port.
+        grpc_port: Option<u16> = "";
+        /// Who ringway is to Nacos, if it has users. With `password` or `password_file`.
+        user: Option<String> = "";
+        /// The user's password.
+        password: Option<Hidden> = "";
+        /// A file that holds the password, instead of `password`. White space around it does not count.
+        password_file: Option<PathBuf> = "";
+        /// The namespace's id.
+        namespace: String = "public";
+        /// The group of services.
+        group: String = "DEFAULT_GROUP";
+        /// The service whose instances the workers are.
+        service: String = "ringway";
+        /// The cluster within the service, in which the workers are.
+        cluster: String = "DEFAULT";
+        /// How long a worker takes itself for present after Nacos last confirmed it, and how long workers stay on the list
+        /// after Nacos was away. Not more than the time after which the servers remove silent instances.
+        removal_after: Duration = "15s", "5s" to "5m";
     }
 }
 

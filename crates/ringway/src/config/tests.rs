@@ -382,6 +382,142 @@ fn each_role_says_what_it_needs() {
 }
 
 #[test]
+fn whoever_gossips_needs_seeds_and_an_address_but_no_list() {
+    let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
+    let gossip = ("--join", "cluster.registry", "gossip");
+    let seeds = ("--join", "gossip.seeds", "w1.example:7071, [::1]:7071");
+    let named = ("--id", "node.id", "w1");
+    let needs = |role, flags: &[Flag<'_>]| needs(role, &[secret], flags);
+    assert_eq!(
+        needs(Role::Worker, &[gossip]),
+        [
+            "gossip.seeds is missing: name some nodes of the cluster (--join HOST:PORT); the first node names itself",
+            "node.id is missing: a worker needs its stable name (--id NAME)",
+            "node.rpc_listen is missing: a worker needs an address where the others reach it (--rpc-listen ADDR)",
+        ]
+    );
+    let everywhere = ("--rpc-listen", "node.rpc_listen", "0.0.0.0:7071");
+    assert_eq!(
+        needs(Role::Worker, &[gossip, seeds, named, everywhere]),
+        [
+            "flag --rpc-listen: node.rpc_listen = \"0.0.0.0:7071\": it does not tell the others where to reach this worker: set node.rpc_url too (--rpc-url URL)"
+        ]
+    );
+    let listed = needs(Role::Gateway, &[gossip, seeds, ("--set", "cluster.members", "w1=http://a:1")]);
+    assert!(
+        listed[0].ends_with("cluster.registry is \"gossip\", which shows the workers: leave one of them out")
+    );
+    let url = ("--rpc-url", "node.rpc_url", "http://w1.example:7071");
+    for (role, flags) in
+        [(Role::Worker, vec![gossip, seeds, named, everywhere, url]), (Role::Gateway, vec![gossip, seeds])]
+    {
+        let config = load(&Given { environment: &[secret], flags: &flags, role, ..NOTHING }).unwrap();
+        assert_eq!(config.settings.gossip.seeds.len(), 2);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_gossip_is_told() {
+    check_file(
+        "[cluster]\nregistry = 'gosip'\n[gossip]\nseeds = ['w1', 'w1:0', '::1:7071']",
+        &[
+            "ringway.toml:2: cluster.registry = \"gosip\": expected \"static\", \"gossip\", \"dns\", \"etcd\" or \"nacos\", such as \"static\"",
+            "ringway.toml:4: gossip.seeds[0] = \"w1\": expected a host with a port, such as \"10.0.0.1:7071\"",
+            "ringway.toml:4: gossip.seeds[1] = \"w1:0\": expected a host with a port, such as \"10.0.0.1:7071\"",
+            "ringway.toml:4: gossip.seeds[2] = \"::1:7071\": expected a host with a port, such as \"10.0.0.1:7071\"",
+        ],
+    );
+    check_file(
+        "[cluster]\nregistry = 'gossip'\n[gossip]\ninterval = '1s'\nalone_after = '3s'",
+        &[
+            "gossip.failure_timeout = \"5s\": expected at least 8 times gossip.interval, which is 8s",
+            "ringway.toml:5: gossip.alone_after = \"3s\": expected at least 2 times gossip.failure_timeout, which is 10s",
+        ],
+    );
+    check_file(
+        "[gossip]\nseeds = ['w1:7071']\n[node]\nzone = 'a'",
+        &[
+            "ringway.toml:2: gossip.seeds = [\"w1:7071\"]: cluster.registry is \"static\": set it to \"gossip\" (--join does), or leave this out",
+            "ringway.toml:4: node.zone = \"a\": with a static list it is told there (cluster.members): leave it out",
+        ],
+    );
+}
+
+#[test]
+fn what_is_wrong_with_dns_is_told() {
+    let cases = [
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\nname = 'workers.example'",
+            "ringway.toml:4: dns.name = \"workers.example\": a name of addresses does not tell their port: set dns.port too",
+        ),
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\nname = '_rpc._tcp.workers.example'\nport = 7071",
+            "ringway.toml:5: dns.port = 7071: the SRV records of dns.name have ports of their own: leave it out",
+        ),
+        (
+            "[cluster]\nregistry = 'dns'\n[dns]\ninterval_min = '1m'",
+            "ringway.toml:4: dns.interval_min = \"1m\": expected at most dns.interval_max, which is 30s",
+        ),
+        (
+            "[dns]\nname = '_rpc._tcp.workers.example'",
+            "ringway.toml:2: dns.name = \"_rpc._tcp.workers.example\": cluster.registry is \"static\": set it to \"dns\", or leave this out",
+        ),
+    ];
+    for (file, expected) in cases {
+        check_file(file, &[expected]);
+    }
+    let gateway =
+        needs(Role::Gateway, &[("RINGWAY_CLUSTER_SECRET", SECRET)], &[("--set", "cluster.registry", "dns")]);
+    assert_eq!(
+        gateway,
+        ["dns.name is missing: cluster.registry \"dns\" needs the name that the workers have"]
+    );
+}
+
+#[test]
+fn whoever_is_in_etcd_or_nacos_needs_a_server_and_an_address() {
+    let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
+    for (kind, servers, example) in [
+        ("etcd", "etcd.endpoints", "name the etcd servers, such as [\"http://10.0.0.5:2379\"]"),
+        ("nacos", "nacos.servers", "name the Nacos servers, such as [\"10.0.0.5:8848\"]"),
+    ] {
+        let flags = [("--set", "cluster.registry", kind)];
+        let missing = format!("{servers} is missing: {example}");
+        assert_eq!(needs(Role::Gateway, &[secret], &flags), [missing.as_str()]);
+        assert_eq!(
+            needs(Role::Worker, &[secret], &flags),
+            [
+                missing.as_str(),
+                "node.id is missing: a worker needs its stable name (--id NAME)",
+                "node.rpc_listen is missing: a worker needs an address where the others reach it (--rpc-listen ADDR)",
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_etcd_and_nacos_is_told() {
+    check_file(
+        "[cluster]\nregistry = 'etcd'\n[etcd]\nendpoints = ['10.0.0.5:2379']\nuser = 'u'\ncert_file = 'none'\n\
+         [nacos]\nservers = ['n:8848']",
+        &[
+            "ringway.toml:4: etcd.endpoints[0] = \"10.0.0.5:2379\": expected an http or https URL of a host with a port, such as \"http://10.0.0.5:2379\"",
+            "ringway.toml:5: etcd.user = \"u\": etcd.password or etcd.password_file is missing",
+            "ringway.toml:6: etcd.cert_file = \"none\": etcd.key_file is missing: set both or neither",
+            "ringway.toml:6: etcd.cert_file = \"none\": the file cannot be read: No such file or directory (os error 2)",
+            "ringway.toml:8: nacos.servers = [\"n:8848\"]: cluster.registry is \"etcd\": set it to \"nacos\", or leave this out",
+        ],
+    );
+    check_file(
+        "[cluster]\nregistry = 'nacos'\n[nacos]\nservers = ['n:8848']\npassword = 'p'\n[etcd]\nlease_ttl = '1s'",
+        &[
+            "ringway.toml:5: nacos.password = \"(hidden)\": nacos.user is missing",
+            "ringway.toml:7: etcd.lease_ttl = \"1s\": expected a duration with its unit from 2s to 5m",
+        ],
+    );
+}
+
+#[test]
 fn what_is_shown_can_be_read_again_and_holds_no_secret() {
     let file =
         "[sessions]\nper_user_max = 2\non_conflict = 'refuse'\n[auth]\norigins = ['https://a.example']\n";

@@ -100,6 +100,28 @@ choice! {
 }
 
 choice! {
+    /// How the members find each other.
+    RegistryKind: "\"static\", \"gossip\", \"dns\", \"etcd\" or \"nacos\"" {
+        /// They are listed.
+        Static = "static",
+        /// They tell each other.
+        Gossip = "gossip",
+        /// They are the records of a name.
+        Dns = "dns",
+        /// They are in etcd.
+        Etcd = "etcd",
+        /// They are in Nacos.
+        Nacos = "nacos",
+    }
+}
+
+impl std::fmt::Display for RegistryKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.word())
+    }
+}
+
+choice! {
     /// What happens to a user's further session when there are as many as there may be.
     OnConflict: "\"allow\", \"replace_oldest\" or \"refuse\"" {
         /// There is no limit for one user.
@@ -159,6 +181,52 @@ impl Setting for TokenSource {
             Self::Cookie { name } => format!("cookie:{name}"),
         };
         Some(toml::Value::String(text))
+    }
+}
+
+/// A host with a port; the host may be a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostPort(pub(crate) String);
+
+impl Setting for HostPort {
+    const EXPECTED: &'static str = "a host with a port";
+    const EXAMPLE: &'static str = "\"10.0.0.1:7071\"";
+
+    fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
+        let is_right = |text: &&str| {
+            let (host, port) = text.rsplit_once(':').unwrap_or_default();
+            let named = !host.is_empty() && !host.contains(['/', ':', ' ', '@']);
+            let numbered = host.starts_with('[') && text.parse::<std::net::SocketAddr>().is_ok();
+            (named || numbered) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        let text = value.text().filter(is_right).ok_or_else(|| Flaw::of::<Self>(value))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        Some(toml::Value::String(self.0.clone()))
+    }
+}
+
+/// Where a server is reached by HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EndpointUrl(pub(crate) String);
+
+impl Setting for EndpointUrl {
+    const EXPECTED: &'static str = "an http or https URL of a host with a port";
+    const EXAMPLE: &'static str = "\"http://10.0.0.5:2379\"";
+
+    fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
+        let is_right = |text: &&str| {
+            let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+            rest.is_some_and(|rest| HostPort::read(&Value::loose(rest)).is_ok())
+        };
+        let text = value.text().filter(is_right).ok_or_else(|| Flaw::of::<Self>(value))?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        Some(toml::Value::String(self.0.clone()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, anyhow};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 /// How many connections may wait to be accepted. The system may allow fewer (`net.core.somaxconn`).
 const BACKLOG: u32 = 8192;
@@ -21,12 +21,26 @@ pub(super) fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|error| match error.kind() {
+    listen().map_err(|error| cannot_listen(error, address, key))
+}
+
+/// Takes datagrams at an address; `key` is the setting that names it, for the error.
+///
+/// # Errors
+/// As [`bind()`].
+pub(super) async fn bind_udp(address: SocketAddr, key: &str) -> anyhow::Result<UdpSocket> {
+    UdpSocket::bind(address).await.map_err(|error| cannot_listen(error, address, key))
+}
+
+fn cannot_listen(error: io::Error, address: SocketAddr, key: &str) -> anyhow::Error {
+    match error.kind() {
         io::ErrorKind::AddrInUse => {
-            anyhow!("cannot listen at {address} ({key}): another process does; give another address, or port 0 for any")
+            anyhow!(
+                "cannot listen at {address} ({key}): another process does; give another address, or port 0 for any"
+            )
         }
         _ => anyhow::Error::from(error).context(format!("cannot listen at {address} ({key})")),
-    })
+    }
 }
 
 /// Where a listener listens in fact.

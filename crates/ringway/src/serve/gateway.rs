@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ringway_cluster::{FollowError, StaticRegistry, Views, follow, views};
+use ringway_cluster::{FollowError, Views, follow, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
-use ringway_rpc::{ClusterSecret, NodePool};
+use ringway_rpc::{ClusterSecret, NodePool, NodeUrl};
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared};
+use super::registry::{self, OpenRegistry};
 use super::running::Running;
 use super::{Process, parts, system, tell_ready};
 use crate::cli::GatewayArgs;
@@ -46,7 +49,8 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     });
 
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
-    let Some(views) = view(&process, &secret).await? else { return Ok(Ending::Done) };
+    let source = Source::open(&process, &name, &rpc).await?;
+    let Some(views) = source.views(&process, &secret).await? else { return Ok(Ending::Done) };
     let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
@@ -60,22 +64,53 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     process.start_status(status, health);
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
+    if let Source::Registry(open) = source {
+        open.end_with(&mut running);
+    }
     tell_ready(&ready)?;
     process.run(running).await
 }
 
-/// The way to the ring: the static list, or a node that is followed. A gateway may start before the nodes do, so it asks
-/// until one answers; there is nothing if the shutdown comes first.
-async fn view(process: &Process, secret: &ClusterSecret) -> anyhow::Result<Option<Views>> {
-    let settings = &process.config.settings;
-    let cluster = &settings.cluster;
-    if !cluster.members.0.is_empty() {
-        let registry = StaticRegistry::new(cluster.members.0.iter().map(parts::member))?;
-        return Ok(Some(views(&registry, cluster.strategy, process.end.clone())));
+/// Where the ring is learned.
+enum Source {
+    /// From a registry.
+    Registry(OpenRegistry),
+    /// From nodes that are followed.
+    Nodes(Vec<NodeUrl>),
+}
+
+impl Source {
+    async fn open(process: &Process, name: &str, rpc: &TcpListener) -> anyhow::Result<Self> {
+        let nodes = &process.config.settings.cluster.nodes;
+        match nodes.is_empty() {
+            true => Ok(Self::Registry(registry::open(process, name, rpc).await?)),
+            false => Ok(Self::Nodes(nodes.clone())),
+        }
     }
-    let pool = NodePool::new(secret.clone(), parts::pool(settings));
+
+    /// The way to the ring; there is nothing if the shutdown comes first.
+    async fn views(&self, process: &Process, secret: &ClusterSecret) -> anyhow::Result<Option<Views>> {
+        let settings = &process.config.settings;
+        match self {
+            Self::Registry(open) => {
+                Ok(Some(views(&*open.registry, settings.cluster.strategy, process.end.clone())))
+            }
+            Self::Nodes(nodes) => {
+                let pool = NodePool::new(secret.clone(), parts::pool(settings));
+                followed(&pool, nodes, &process.shutdown).await
+            }
+        }
+    }
+}
+
+/// Follows one of these nodes. A gateway may start before they do, so it asks until one answers.
+async fn followed(
+    pool: &NodePool,
+    nodes: &[NodeUrl],
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<Views>> {
     loop {
-        match follow(&pool, cluster.nodes.clone(), process.shutdown.clone()).await {
+        match follow(pool, nodes.to_vec(), shutdown.clone()).await {
             Ok(views) => return Ok(Some(views)),
             Err(FollowError::ShutDown) => return Ok(None),
             Err(error @ FollowError::NoNodes) => return Err(error.into()),
@@ -83,6 +118,6 @@ async fn view(process: &Process, secret: &ClusterSecret) -> anyhow::Result<Optio
                 warn!(%error, "waiting for a node that shows its ring");
             }
         }
-        process.shutdown.run_until_cancelled(tokio::time::sleep(FOLLOW_REST)).await;
+        shutdown.run_until_cancelled(tokio::time::sleep(FOLLOW_REST)).await;
     }
 }

@@ -9,6 +9,7 @@ mod gateway;
 mod keys;
 mod nodes;
 mod parts;
+mod registry;
 mod running;
 mod system;
 mod up;

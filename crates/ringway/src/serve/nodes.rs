@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway_cluster::{Lease, Member, MemberState, Registry, RingService, Views};
+use ringway_cluster::{Lease, Member, MemberState, RingService, Views};
 use ringway_dispatch::Dispatcher;
 use ringway_gateway::{Gateway, Listener};
 use ringway_ring::MemberId;
@@ -74,41 +74,40 @@ pub(super) struct WorkerNode {
 }
 
 impl WorkerNode {
-    /// Makes a worker and puts it on the member list.
-    ///
-    /// # Errors
-    /// Why the registry does not take it.
-    pub(super) async fn join(
-        member: Member,
-        registry: &dyn Registry,
-        shared: &Shared,
-        settings: &Settings,
-    ) -> anyhow::Result<Self> {
-        let lease = registry.join(member.clone()).await?;
+    /// The worker of a member that has joined.
+    pub(super) fn new(member: Member, lease: Box<dyn Lease>, shared: &Shared, settings: &Settings) -> Self {
         let config = parts::worker(member.id.clone(), settings);
         let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
-        Ok(Self { worker, member, lease })
+        Self { worker, member, lease }
     }
 
-    /// Starts to work, in the present phase: its end is the end of its sessions.
-    pub(super) fn start(self, running: &mut Running) {
+    /// Starts to work, in the present phase: its end is the end of its sessions. The member is active as soon as `serving`
+    /// says that others can call it, drains at the beginning of the end, and is off the list at the end.
+    pub(super) fn start(self, running: &mut Running, serving: CancellationToken) {
         let name = format!("worker {}", self.member.id);
+        let Self { worker, member, lease } = self;
         running.start(name, |stop| async move {
             let leaving = CancellationToken::new();
-            let draining = Member { state: MemberState::Draining, ..self.member };
             let announce = async {
+                serving.cancelled().await;
+                show(&*lease, &member, MemberState::Active).await;
                 stop.cancelled().await;
-                if let Err(error) = self.lease.update(draining).await {
-                    warn!(%error, "the member list does not show that this worker leaves");
-                }
+                show(&*lease, &member, MemberState::Draining).await;
                 leaving.cancel();
             };
-            tokio::join!(self.worker.run(leaving.clone()), announce);
-            if let Err(error) = self.lease.leave().await {
+            tokio::join!(worker.run(leaving.clone()), announce);
+            if let Err(error) = lease.leave().await {
                 warn!(%error, "the member list still shows this worker");
             }
             Ok(())
         });
+    }
+}
+
+/// Shows a member in another state.
+async fn show(lease: &dyn Lease, member: &Member, state: MemberState) {
+    if let Err(error) = lease.update(Member { state, ..member.clone() }).await {
+        warn!(%error, %state, "the member list does not show this worker's state");
     }
 }
 

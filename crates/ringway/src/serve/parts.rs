@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use ringway_auth::Authenticator;
 use ringway_cluster::Member;
 use ringway_gateway::{
@@ -9,7 +10,7 @@ use ringway_gateway::{
     ShutdownConfig, SocketConfig, TlsFiles,
 };
 use ringway_ring::MemberId;
-use ringway_rpc::{NodeLimits, PoolConfig, ServerConfig};
+use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
 use ringway_session::{self as session, Policy};
 use ringway_worker::{OnClientMessage, WorkerConfig};
 
@@ -53,6 +54,19 @@ pub(super) fn member(entry: &MemberEntry) -> Member {
         labels: entry.labels.clone(),
         ..Member::new(entry.id.clone(), entry.rpc_url.clone())
     }
+}
+
+/// A member that says of itself what no list says; `rpc_url` is where it is reached unless it names another place.
+pub(super) fn unlisted_member(settings: &Settings, rpc_url: NodeUrl) -> anyhow::Result<Member> {
+    let node = &settings.node;
+    let id = node.id.clone().context("node.id is missing")?;
+    Ok(Member {
+        weight: node.weight.unwrap_or_default(),
+        client_url: node.client_url.clone(),
+        zone: node.zone.clone(),
+        labels: node.labels.clone().unwrap_or_default(),
+        ..Member::new(id, node.rpc_url.clone().unwrap_or(rpc_url))
+    })
 }
 
 /// How a worker of this name works.

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ringway_cluster::{Member, StaticRegistry, views};
+use ringway_cluster::{Member, Registry as _, StaticRegistry, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
@@ -63,16 +64,18 @@ async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> an
     process.start_status(sockets.status, health);
 
     running.phase("sessions end", deadlines.sessions);
-    let mut servers = vec![server];
+    let (mut servers, serving) = (vec![server], CancellationToken::new());
     for (member, listener) in members.into_iter().zip(sockets.workers) {
         let name = format!("worker {}", member.id);
-        let node = WorkerNode::join(member, &registry, &shared, settings).await?;
+        let lease = registry.join(member.clone()).await?;
+        let node = WorkerNode::new(member, lease, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
         servers.push(server.with(|services| node.worker.add_services(services)));
-        node.start(&mut running);
+        node.start(&mut running, serving.clone());
     }
     running.phase("calls end", deadlines.calls);
     servers.into_iter().for_each(|server| server.start(&mut running, &shared, settings));
+    serving.cancel();
     Ok(running)
 }
 

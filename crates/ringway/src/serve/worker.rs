@@ -6,18 +6,19 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::{FutureExt as _, StreamExt as _};
-use ringway_cluster::{Member, StaticRegistry, views};
+use ringway_cluster::{Member, MemberState, views};
 use ringway_gateway::{Gateway, GatewayStream, InProcess, LinkConnector, Routing, WorkerStream};
-use ringway_rpc::NodeUrl;
 use ringway_worker::Worker;
 use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
-use super::{Process, parts, tell_ready};
+use super::{Process, parts, registry, tell_ready};
 use crate::cli::WorkerArgs;
-use crate::config::{Config, Role, Settings};
+use crate::config::{Config, MemberEntry, Role, Settings};
 use crate::exit::Ending;
 
 /// Runs a worker until it is told to stop.
@@ -25,8 +26,8 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
     let process = Process::start(args.config.config, flags, Role::Worker)?;
     let Config { settings, checked, .. } = &process.config;
-    let member = own_member(settings)?;
-    let rpc = bind(rpc_listen(settings, &member.rpc_url)?, "node.rpc_listen")?;
+    let rpc = bind(rpc_listen(settings)?, "node.rpc_listen")?;
+    let member = own_member(settings, &rpc)?;
     let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;
     let status = process.bind_status()?;
     let ready = json!({
@@ -36,14 +37,15 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
         "status": process.status_url(status.as_ref())?,
     });
 
-    let registry = StaticRegistry::new(settings.cluster.members.0.iter().map(parts::member))?;
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
-    let views = views(&registry, settings.cluster.strategy, process.end.clone());
+    let open = registry::open(&process, member.id.as_str(), &rpc).await?;
+    let views = views(&*open.registry, settings.cluster.strategy, process.end.clone());
     let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
-    let node = WorkerNode::join(member, &registry, &shared, settings).await?;
+    let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
+    let node = WorkerNode::new(member, lease, &shared, settings);
     let server = server.with(|services| node.worker.add_services(services));
     let health = server.health.clone();
     if let Some(socket) = clients {
@@ -53,27 +55,37 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     }
     process.start_status(status, health);
     running.phase("sessions end", deadlines.sessions);
-    node.start(&mut running);
+    let serving = CancellationToken::new();
+    node.start(&mut running, serving.clone());
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
+    serving.cancel();
+    open.end_with(&mut running);
     tell_ready(&ready)?;
     process.run(running).await
 }
 
-/// This worker, as the member list has it.
-fn own_member(settings: &Settings) -> anyhow::Result<Member> {
-    let id = settings.node.id.as_ref().context("node.id is missing")?;
-    let entry = settings.cluster.members.0.iter().find(|member| member.id == *id);
-    let listed = parts::member(entry.context("node.id is none of cluster.members")?);
-    Ok(Member { incarnation: nodes::incarnation(), ..listed })
+/// This worker, as the list of members has it, or as it says of itself.
+fn own_member(settings: &Settings, rpc: &TcpListener) -> anyhow::Result<Member> {
+    let member = match listed(settings) {
+        Some(entry) => parts::member(entry),
+        None => parts::unlisted_member(settings, reachable(address_of(rpc)?).into())?,
+    };
+    Ok(Member { incarnation: nodes::incarnation(), state: MemberState::Joining, ..member })
+}
+
+fn listed(settings: &Settings) -> Option<&MemberEntry> {
+    settings.cluster.members.0.iter().find(|member| Some(&member.id) == settings.node.id.as_ref())
 }
 
 /// Where to listen: as it is set, else where the others expect this worker; at every address if that is a name.
-fn rpc_listen(settings: &Settings, rpc_url: &NodeUrl) -> anyhow::Result<SocketAddr> {
+fn rpc_listen(settings: &Settings) -> anyhow::Result<SocketAddr> {
     if let Some(address) = settings.node.rpc_listen {
         return Ok(address);
     }
-    let (host, port) = rpc_url.authority().rsplit_once(':').context("an rpc_url has a port")?;
+    let url = listed(settings).map(|member| &member.rpc_url).or(settings.node.rpc_url.as_ref());
+    let url = url.context("node.rpc_listen is missing")?;
+    let (host, port) = url.authority().rsplit_once(':').context("an rpc_url has a port")?;
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     Ok((ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), port.parse()?).into())
 }
