@@ -14,6 +14,7 @@
 //!     Outcome::Delivered => println!("on its way to {} sessions", receipt.sessions),
 //!     Outcome::NoSession => println!("alice is not connected"),
 //!     Outcome::Overflowed => println!("alice is connected, but too slow to take it"),
+//!     Outcome::Suspended => println!("alice's connection has just broken: it waits for her to come back"),
 //! }
 //!
 //! // Many messages: publish does not wait for each answer.

@@ -27,8 +27,9 @@ Examples:
   date | ringway send all -
   ringway send user alice-room7 --binary-file photo.jpg
 
-Exit codes: 0 delivered, 1 failed, 3 nobody there (no session of the target is connected),
-4 every session of the target was too slow to take it.";
+Exit codes: 0 delivered, or waiting for sessions that lost their connections a moment ago;
+1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target
+was too slow to take it. --json tells the outcomes apart.";
 
 /// `ringway connect`
 #[derive(Debug, Args)]

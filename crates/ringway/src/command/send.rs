@@ -34,7 +34,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
         output::line(receipt_text(&receipt, &args.target))?;
     }
     Ok(match receipt.outcome {
-        Outcome::Delivered => Ending::Done,
+        Outcome::Delivered | Outcome::Suspended => Ending::Done,
         Outcome::NoSession => Ending::NobodyThere,
         Outcome::Overflowed => Ending::Overflowed,
     })
@@ -80,6 +80,7 @@ fn receipt_json(receipt: &Receipt) -> serde_json::Value {
         "outcome": receipt.outcome.as_str(),
         "sessions": receipt.sessions,
         "sessions_overflowed": receipt.sessions_overflowed,
+        "sessions_suspended": receipt.sessions_suspended,
         "message_id": receipt.message_id,
         "ring_version": receipt.ring_version,
         "workers_unreached": receipt.workers_unreached,
@@ -96,8 +97,14 @@ fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
         Outcome::Delivered => format!("delivered to {}", count(receipt.sessions, "session")),
         Outcome::NoSession => format!("no session: {nobody}"),
         Outcome::Overflowed => "overflowed: every session was too slow to take it".to_owned(),
+        Outcome::Suspended => {
+            format!("suspended: waiting for {} to come back", count(receipt.sessions_suspended, "session"))
+        }
     };
-    if receipt.outcome == Outcome::Delivered && receipt.sessions_overflowed > 0 {
+    if receipt.outcome == Outcome::Delivered && receipt.sessions_suspended > 0 {
+        text.push_str(&format!(", waiting for {} to come back", receipt.sessions_suspended));
+    }
+    if receipt.outcome != Outcome::Overflowed && receipt.sessions_overflowed > 0 {
         text.push_str(&format!(", {} too slow to take it", receipt.sessions_overflowed));
     }
     text.push_str(&format!(" (message {})", receipt.message_id));
@@ -120,41 +127,51 @@ mod tests {
         assert_eq!(receipt_text(receipt, &args.target), expected);
     }
 
-    #[test]
-    fn a_receipt_says_what_became_of_the_message() {
-        let receipt = |outcome, sessions, sessions_overflowed, unreached: &[&str]| Receipt {
+    fn receipt(outcome: Outcome, [reached, overflowed, suspended]: [u32; 3], unreached: &[&str]) -> Receipt {
+        Receipt {
             outcome,
-            sessions,
-            sessions_overflowed,
+            sessions: reached,
+            sessions_overflowed: overflowed,
+            sessions_suspended: suspended,
             message_id: "m1".to_owned(),
             ring_version: RingVersion::from_u64(1),
             workers_unreached: unreached.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_the_message() {
+        use Outcome::{Delivered, NoSession, Overflowed, Suspended};
+        let user = |outcome, counts, expected: &str| {
+            check(
+                "ringway send user alice hi",
+                &receipt(outcome, counts, &[]),
+                &format!("{expected} (message m1)"),
+            );
         };
-        let user = "ringway send user alice hi";
-        check(user, &receipt(Outcome::Delivered, 1, 0, &[]), "delivered to 1 session (message m1)");
-        check(
-            user,
-            &receipt(Outcome::Delivered, 2, 1, &[]),
-            "delivered to 2 sessions, 1 too slow to take it (message m1)",
+        user(Delivered, [1, 0, 0], "delivered to 1 session");
+        user(Delivered, [2, 1, 0], "delivered to 2 sessions, 1 too slow to take it");
+        user(
+            Delivered,
+            [2, 1, 3],
+            "delivered to 2 sessions, waiting for 3 to come back, 1 too slow to take it",
         );
-        check(
-            user,
-            &receipt(Outcome::NoSession, 0, 0, &[]),
-            "no session: alice is not connected (message m1)",
-        );
-        check(
-            user,
-            &receipt(Outcome::Overflowed, 0, 2, &[]),
-            "overflowed: every session was too slow to take it (message m1)",
-        );
+        user(NoSession, [0, 0, 0], "no session: alice is not connected");
+        user(Overflowed, [0, 2, 0], "overflowed: every session was too slow to take it");
+        user(Suspended, [0, 0, 1], "suspended: waiting for 1 session to come back");
+        user(Suspended, [0, 1, 2], "suspended: waiting for 2 sessions to come back, 1 too slow to take it");
+    }
+
+    #[test]
+    fn a_receipt_names_the_target_and_who_was_not_asked() {
         check(
             "ringway send group g hi",
-            &receipt(Outcome::NoSession, 0, 0, &["w2", "w3"]),
+            &receipt(Outcome::NoSession, [0; 3], &["w2", "w3"]),
             "no session: nobody in g is connected (message m1)\nnot complete: no answer from w2, w3",
         );
         check(
             "ringway send all hi",
-            &receipt(Outcome::NoSession, 0, 0, &[]),
+            &receipt(Outcome::NoSession, [0; 3], &[]),
             "no session: nobody is connected (message m1)",
         );
     }
