@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ringway_sender::SessionId;
 
 use super::NodeArgs;
@@ -23,7 +23,7 @@ server or lost.";
 const SEND_EXAMPLES: &str = "\
 Examples:
   ringway send user alice-room7 'hello'
-  ringway send group room7 '{\"topic\":\"news\",\"data\":1}' --json
+  ringway send group room7 --topic news --kind json '{\"headline\":\"it works\"}'
   date | ringway send all -
   ringway send user alice-room7 --binary-file photo.jpg
 
@@ -100,6 +100,12 @@ pub(crate) struct Content {
     /// Send this file's bytes as a binary message
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub(crate) binary_file: Option<PathBuf>,
+    /// As what TEXT is sent: json must be one JSON value, which clients of ringway.v1.json get as such
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with = "binary_file")]
+    pub(crate) kind: TextKind,
+    /// What it is about; clients of ringway.v1.json see it
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
     /// The message's id, instead of one made up; it comes back in the receipt
     #[arg(long, value_name = "ID")]
     pub(crate) message_id: Option<String>,
@@ -114,6 +120,16 @@ pub(crate) struct Content {
     /// Print the receipt as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// As what a text is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextKind {
+    /// As it is
+    #[default]
+    Text,
+    /// As a JSON value
+    Json,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

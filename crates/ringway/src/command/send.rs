@@ -7,7 +7,7 @@ use ringway_sender::{Outcome, Payload, Receipt, Sender, SenderConfig};
 use serde_json::json;
 
 use super::node;
-use crate::cli::{Content, SendArgs, SendTarget};
+use crate::cli::{Content, SendArgs, SendTarget, TextKind};
 use crate::exit::Ending;
 use crate::output::{self, count};
 
@@ -23,6 +23,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
         SendTarget::All { .. } => sender.send_to_all(payload),
     };
     let call = call.message_id(content.message_id.clone().unwrap_or_default());
+    let call = call.topic(content.topic.clone().unwrap_or_default());
     let call = call.exclude_sessions(content.exclude.iter().copied()).deadline(content.timeout);
     let receipt = call.await.map_err(|error| {
         let told = node::refused(&error.refusal, &content.node.node);
@@ -54,25 +55,29 @@ fn payload(content: &Content) -> anyhow::Result<Payload> {
         let bytes = std::fs::read(path).with_context(|| format!("--binary-file {}", path.display()))?;
         return Ok(Payload::binary(bytes));
     }
-    match content.text.as_deref() {
-        Some("-") => from_stdin(),
+    let text = match content.text.as_deref() {
+        Some("-") => from_stdin()?,
         None if io::stdin().is_terminal() => {
             bail!("what shall be sent? Give a TEXT, - for stdin, or --binary-file FILE")
         }
-        None => from_stdin(),
-        Some(text) => Ok(Payload::text(text)),
-    }
+        None => from_stdin()?,
+        Some(text) => text.to_owned(),
+    };
+    Ok(match content.kind {
+        TextKind::Text => Payload::text(text),
+        TextKind::Json => Payload::json_text(text),
+    })
 }
 
 /// All of stdin as text; the line break that `echo` and its like put at the end does not count.
-fn from_stdin() -> anyhow::Result<Payload> {
+fn from_stdin() -> anyhow::Result<String> {
     let mut text = String::new();
     io::stdin()
         .lock()
         .read_to_string(&mut text)
         .context("stdin (text must be UTF-8; --binary-file sends any bytes)")?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Payload::text(text.strip_suffix('\r').unwrap_or(text)))
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
 fn receipt_json(receipt: &Receipt) -> serde_json::Value {
