@@ -1,5 +1,7 @@
 //! What a client says, read without trust.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,6 +18,15 @@ pub enum ClientFrame {
         /// The offset.
         offset: u64,
     },
+}
+
+/// As a client sends it, without a name of its own.
+impl fmt::Display for ClientFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientFrame::Ack { offset } => write!(f, "{{\"type\":\"ack\",\"offset\":{offset}}}"),
+        }
+    }
 }
 
 /// A client's frame with its own name for it.

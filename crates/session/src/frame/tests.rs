@@ -91,6 +91,14 @@ fn what_clients_say_is_read_as_the_vectors_say() {
 }
 
 #[test]
+fn what_a_client_writes_is_read() {
+    for offset in [0, 5, u64::MAX] {
+        let frame = ClientFrame::Ack { offset };
+        assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     let check = |frame: &str, words: &str| {
         let error = parse(frame.as_bytes()).frame.unwrap_err();
