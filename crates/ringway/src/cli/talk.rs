@@ -13,9 +13,15 @@ Examples:
   ringway connect --token alice-room7
   ringway connect --token \"$JWT\" --url wss://chat.example.com/ws -H 'Origin: https://example.com'
   ringway connect --token alice-room7 --json --messages 1     # wait for one message, print it, leave
+  ringway connect --token alice-room7 --protocol v1           # miss nothing when the connection breaks
 
-Each line that is typed is sent as a text message. Ctrl-D or Ctrl-C ends the connection; when
-stdin is no terminal, its end does not.
+Each line that is typed is sent as a text message; with --protocol v1 it must be a frame of
+docs/client-protocol.md. Ctrl-D or Ctrl-C ends the connection; when stdin is no terminal, its end
+does not.
+
+With --protocol v1 messages are shown with their topics and acknowledged, and a connection that
+broke, or was closed with a code that says so, is followed by another one that goes on where it
+stopped. What the first handshake cannot reach is not tried again.
 
 Exit codes: 0 ended by you or closed normally, 1 failed, 5 handshake refused, 6 closed by the
 server or lost.";
@@ -44,6 +50,12 @@ pub(crate) struct ConnectArgs {
     /// A header for the handshake, as 'Name: value'; may be repeated
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<(String, String)>,
+    /// What to speak with the server
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t)]
+    pub(crate) protocol: Protocol,
+    /// With --protocol v1: leave when the connection breaks, instead of connecting again
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
     /// A subprotocol to offer; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
@@ -56,6 +68,17 @@ pub(crate) struct ConnectArgs {
     /// Print one JSON object for each event, on one line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Payloads go as they are
+    #[default]
+    Raw,
+    /// ringway.v1.json: numbered, acknowledged, resumed
+    #[value(alias = "ringway.v1.json")]
+    V1,
 }
 
 /// `ringway send`
