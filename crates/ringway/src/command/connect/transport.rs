@@ -19,6 +19,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -67,6 +68,9 @@ pub(super) async fn handshake(
                 Ok(Handshake::Opened { socket: Box::new(socket), subprotocol })
             }
             Err(Error::Http(response)) => Ok(Handshake::Refused(response.map(Option::unwrap_or_default))),
+            Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))) => {
+                Err(anyhow!("{} speaks none of the subprotocols that are offered", args.url))
+            }
             Err(error) => Err(anyhow!(error).context(format!("no WebSocket at {}", args.url))),
         }
     };
