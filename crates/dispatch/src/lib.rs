@@ -19,7 +19,7 @@ pub use dispatcher::Dispatcher;
 pub use hops::Hops;
 pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
-    MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, new_message_id,
+    MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX, new_message_id,
 };
 pub use serve::{PublishHandler, StreamBounds, Taken, serve_publish};
 pub use split::{SplitConfig, SplitPublisher};

@@ -3,17 +3,19 @@
 //!
 //! ```no_run
 //! use ringway_sender::{ClusterSecret, Outcome, Sender, SenderConfig};
+//! use serde_json::json;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let secret = ClusterSecret::new(&std::env::var("RINGWAY_SECRET")?)?;
 //! let sender = Sender::connect(SenderConfig::new(["http://10.0.0.1:7070".parse()?], secret)).await?;
 //!
 //! // One RPC to the one worker that holds all of alice's sessions: its answer is authoritative.
-//! let receipt = sender.send_to_user("alice", r#"{"topic":"chat","data":"hello"}"#).await?;
+//! let receipt = sender.send_to_user("alice", json!({ "text": "hello" })).topic("chat").await?;
 //! match receipt.outcome {
 //!     Outcome::Delivered => println!("on its way to {} sessions", receipt.sessions),
 //!     Outcome::NoSession => println!("alice is not connected"),
 //!     Outcome::Overflowed => println!("alice is connected, but too slow to take it"),
+//!     Outcome::Suspended => println!("alice's connection has just broken: it waits for her to come back"),
 //! }
 //!
 //! // Many messages: publish does not wait for each answer.
@@ -52,7 +54,7 @@ mod sessions;
 
 pub use config::{RetryConfig, SenderConfig};
 pub use error::{ConnectError, SendError};
-pub use message::Payload;
+pub use message::{JsonError, Payload};
 pub use publish::{PublishConfig, Ticket};
 pub use receipt::{Outcome, Receipt};
 pub use ringway_dispatch::{SessionTarget, SplitConfig};

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use ringway_proto::v1::publish_request::Send;
 use ringway_proto::v1::{Message, PayloadKind, SendToAllRequest, SendToGroupRequest, SendToUserRequest};
+use serde::Serialize;
 
-/// What the clients receive: text or binary. Text comes from `&str` and `String`, binary from `Bytes` and `Vec<u8>`.
+/// What the clients receive: text, JSON or binary. Text comes from `&str` and `String`, JSON from `serde_json::Value`,
+/// binary from `Bytes` and `Vec<u8>`. Clients of `ringway.v1.json` receive JSON as a value, all others as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payload {
-    bytes: Bytes,
-    kind: PayloadKind,
+    pub(crate) bytes: Bytes,
+    pub(crate) kind: PayloadKind,
 }
 
 impl Payload {
@@ -22,11 +24,29 @@ impl Payload {
         Payload { bytes: bytes.into(), kind: PayloadKind::Text }
     }
 
+    /// A JSON message of whatever serialises itself.
+    ///
+    /// # Errors
+    /// [`JsonError`] if it has no JSON form, such as a map whose keys are no strings.
+    pub fn json(value: &impl Serialize) -> Result<Self, JsonError> {
+        Ok(Payload::json_text(serde_json::to_vec(value)?))
+    }
+
+    /// A JSON message of a text that must be one JSON value, which is checked when it is sent.
+    pub fn json_text(text: impl Into<Bytes>) -> Self {
+        Payload { bytes: text.into(), kind: PayloadKind::Json }
+    }
+
     /// A binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Payload { bytes: bytes.into(), kind: PayloadKind::Binary }
     }
 }
+
+/// A value has no JSON form.
+#[derive(Debug, thiserror::Error)]
+#[error("the value has no JSON form: {0}")]
+pub struct JsonError(#[from] serde_json::Error);
 
 impl From<&str> for Payload {
     fn from(text: &str) -> Self {
@@ -37,6 +57,12 @@ impl From<&str> for Payload {
 impl From<String> for Payload {
     fn from(text: String) -> Self {
         Payload::text(text)
+    }
+}
+
+impl From<serde_json::Value> for Payload {
+    fn from(value: serde_json::Value) -> Self {
+        Payload::json_text(value.to_string())
     }
 }
 
@@ -85,26 +111,32 @@ impl Target {
     }
 }
 
-pub(crate) fn message(payload: Payload, message_id: String, exclude_sessions: Vec<String>) -> Message {
-    let topic = String::new();
-    Message { payload: payload.bytes, kind: payload.kind.into(), message_id, exclude_sessions, topic }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn strings_are_text_and_bytes_are_binary() {
+    fn strings_are_text_values_are_json_and_bytes_are_binary() {
         let cases = [
             (Payload::from("a"), PayloadKind::Text),
             (Payload::from("a".to_owned()), PayloadKind::Text),
             (Payload::text_bytes("a"), PayloadKind::Text),
+            (Payload::json_text("a"), PayloadKind::Json),
             (Payload::from(Bytes::from_static(b"a")), PayloadKind::Binary),
             (Payload::from(b"a".to_vec()), PayloadKind::Binary),
         ];
         for (payload, kind) in cases {
             assert_eq!((&payload.bytes[..], payload.kind), (&b"a"[..], kind));
         }
+    }
+
+    #[test]
+    fn values_are_json() {
+        let expected = Payload::json_text(r#"{"a":[1,null]}"#);
+        let value = serde_json::json!({ "a": [1, null] });
+        assert_eq!(Payload::json(&value).unwrap(), expected);
+        assert_eq!(Payload::from(value), expected);
+        let pairs_for_keys = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert!(Payload::json(&pairs_for_keys).unwrap_err().to_string().contains("no JSON form"));
     }
 }

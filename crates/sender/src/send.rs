@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::error::SendError;
 use crate::measure;
-use crate::message::{Payload, Target, message};
+use crate::message::{Payload, Target};
 use crate::publish::Ticket;
 use crate::receipt::Receipt;
 use crate::retry::{Allowance, Attempts, retrying};
@@ -26,6 +26,7 @@ pub struct SendCall {
     sender: Sender,
     target: Target,
     payload: Payload,
+    topic: String,
     message_id: Option<String>,
     exclude_sessions: Vec<String>,
     deadline: Duration,
@@ -49,6 +50,7 @@ impl SendCall {
             sender,
             target,
             payload,
+            topic: String::new(),
             message_id: None,
             exclude_sessions: Vec::new(),
             deadline,
@@ -59,6 +61,13 @@ impl SendCall {
     /// The message's id, at most 128 bytes; without it, one is made. It comes back in the receipt and in errors.
     pub fn message_id(mut self, id: impl Into<String>) -> Self {
         self.message_id = Some(id.into());
+        self
+    }
+
+    /// What it is about, for clients of `ringway.v1.json`; at most 255 bytes without control characters. Other clients do
+    /// not see it.
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.topic = topic.into();
         self
     }
 
@@ -112,7 +121,13 @@ impl SendCall {
     fn prepare(self) -> Result<Prepared, SendError> {
         let started = Instant::now();
         let message_id = self.message_id.filter(|id| !id.is_empty()).unwrap_or_else(new_message_id);
-        let message = message(self.payload, message_id.clone(), self.exclude_sessions);
+        let message = v1::Message {
+            payload: self.payload.bytes,
+            kind: self.payload.kind.into(),
+            message_id: message_id.clone(),
+            exclude_sessions: self.exclude_sessions,
+            topic: self.topic,
+        };
         let mut request = self.target.request(message);
         let rules = &self.sender.shared.rules;
         let checked = match &mut request {

@@ -5,6 +5,19 @@
 
 use std::fmt;
 
+/// What a close code asks of a client whose socket it closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Advice {
+    /// Connect again, after a moment that is chosen at random.
+    ReconnectNow,
+    /// Connect again, after some seconds: what was wrong is not over at once.
+    ReconnectLater,
+    /// Get a new token, then connect again.
+    RefreshToken,
+    /// Stay away: it would end the same way, or it is meant so.
+    Never,
+}
+
 /// A WebSocket close code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
@@ -76,6 +89,17 @@ impl CloseCode {
         }
     }
 
+    /// What it asks of the client. Codes that a later version or a back end makes up count as their hundred does, and
+    /// beyond that as [`Advice::ReconnectLater`].
+    pub fn advice(self) -> Advice {
+        match self.0 {
+            1001 | 1005 | 1006 | 1012 => Advice::ReconnectNow,
+            4300..=4399 => Advice::RefreshToken,
+            1000 | 1002 | 1007 | 1008 | 4400..=4499 => Advice::Never,
+            _ => Advice::ReconnectLater,
+        }
+    }
+
     /// The number.
     pub fn as_u16(self) -> u16 {
         self.0
@@ -102,6 +126,42 @@ mod tests {
         assert_eq!(labels.len(), 17);
         for code in [CloseCode::NORMAL, CloseCode::RESTART, CloseCode::TOKEN_EXPIRED, CloseCode::REPLACED] {
             assert_eq!(code.label(), code.to_string());
+        }
+    }
+
+    #[test]
+    fn codes_go_by_the_hundred() {
+        use Advice::{Never, ReconnectLater, ReconnectNow, RefreshToken};
+        let check = |code, advice| assert_eq!(CloseCode::from_u16(code).advice(), advice, "{code}");
+        check(1006, ReconnectNow);
+        check(1012, ReconnectNow);
+        check(1013, ReconnectLater);
+        for (code, advice) in [(4299, ReconnectLater), (4300, RefreshToken), (4399, RefreshToken)] {
+            check(code, advice);
+        }
+        for (code, advice) in [(4400, Never), (4499, Never), (4500, ReconnectLater), (3000, ReconnectLater)] {
+            check(code, advice);
+        }
+    }
+
+    /// The third column of the table in docs/close-codes.md begins with one of these words.
+    #[test]
+    fn the_document_says_the_same() {
+        let page = include_str!("../../../docs/close-codes.md");
+        let rows = page.lines().filter_map(|line| {
+            let mut cells = line.split('|').map(str::trim).skip(1);
+            Some((cells.next()?.parse().ok()?, cells.nth(1)?))
+        });
+        let rows: Vec<(u16, &str)> = rows.collect();
+        assert_eq!(rows.len(), 12);
+        for (code, told) in rows {
+            let words = match CloseCode::from_u16(code).advice() {
+                Advice::ReconnectNow => "reconnect now",
+                Advice::ReconnectLater => "reconnect after a delay",
+                Advice::RefreshToken => "get a new token",
+                Advice::Never => "not reconnect",
+            };
+            assert!(told.starts_with(words), "{code}: {told}");
         }
     }
 

@@ -16,7 +16,7 @@ mod queue;
 mod session;
 mod table;
 
-pub use close::CloseCode;
+pub use close::{Advice, CloseCode};
 pub use directive::{Address, Channel, Directive, LinkId};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};

@@ -25,6 +25,7 @@ async fn main() -> Result<()> {
         Outcome::Delivered => println!("{user}: on the way to {} sessions", receipt.sessions),
         Outcome::NoSession => println!("{user} is not connected"),
         Outcome::Overflowed => println!("{user} is connected, but too slow to take it"),
+        Outcome::Suspended => println!("{user}'s connection has just broken: it waits for them to come back"),
     }
 
     // Many messages at once: publish them without waiting for each receipt, then look at all receipts.

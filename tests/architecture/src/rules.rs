@@ -8,6 +8,7 @@ pub const ORDER: &[&str] = &[
     "ring",
     "proto",
     "session",
+    "client",
     "auth",
     "rpc",
     "cluster",
@@ -29,7 +30,7 @@ pub const ORDER: &[&str] = &[
 pub const STRANGERS: &[&str] = &["gateway", "worker", "sender"];
 
 /// Crates that hold decisions: no network, no tasks, no clock of their own.
-pub const PURE: &[&str] = &["ring", "session", "auth"];
+pub const PURE: &[&str] = &["ring", "session", "client", "auth"];
 
 /// What pure crates may not bring along, at any depth: packages of these names, or that begin so and go on with `-`.
 pub const NETWORK: &[&str] = &[

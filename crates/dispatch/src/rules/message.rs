@@ -1,4 +1,4 @@
-//! The rules for a message: size, text, id, excluded sessions.
+//! The rules for a message: size, text, id, topic, excluded sessions.
 
 use bytes::Bytes;
 use ringway_proto::v1::{Message, PayloadKind};
@@ -9,6 +9,8 @@ use super::{CheckedSend, RequestRules, invalid, session_id};
 
 /// The longest message id, in bytes.
 pub const MESSAGE_ID_BYTES_MAX: usize = 128;
+/// The longest topic, in bytes.
+pub const TOPIC_BYTES_MAX: usize = 255;
 /// How many sessions one message may exclude.
 pub const EXCLUDE_SESSIONS_MAX: usize = 1024;
 /// Payloads up to this size get memory of their own.
@@ -40,8 +42,10 @@ impl RequestRules {
         let payload = self.payload(checked)?;
         let exclude = exclude(&checked.exclude_sessions)?;
         check_message_id(&checked.message_id)?;
+        check_topic(&checked.topic)?;
+        let topic = checked.topic.clone();
         let message_id = name_message(message).to_owned();
-        Ok(CheckedSend { payload, message_id, exclude })
+        Ok(CheckedSend { payload, message_id, topic, exclude })
     }
 
     fn payload(&self, message: &mut Message) -> Result<Payload, Refusal> {
@@ -77,6 +81,20 @@ fn check_message_id(id: &str) -> Result<(), Refusal> {
     }
 }
 
+fn check_topic(topic: &str) -> Result<(), Refusal> {
+    let bytes = topic.len();
+    if bytes > TOPIC_BYTES_MAX {
+        return Err(invalid(format!("the topic has {bytes} bytes; at most {TOPIC_BYTES_MAX} are allowed")));
+    }
+    match topic.chars().find(|c| c.is_control()) {
+        Some(c) => Err(invalid(format!(
+            "the topic holds the control character U+{:04X}; control characters are not allowed",
+            u32::from(c)
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn exclude(sessions: &[String]) -> Result<Vec<SessionId>, Refusal> {
     let count = sessions.len();
     if count > EXCLUDE_SESSIONS_MAX {
@@ -106,7 +124,7 @@ mod tests {
             message
         };
         type Expected = Result<(), (Reason, &'static str)>;
-        let cases: [(Message, Expected); 12] = [
+        let cases: [(Message, Expected); 19] = [
             (message(), Ok(())),
             (with(&|m| m.payload = Bytes::new()), Ok(())),
             (with(&|m| m.payload = Bytes::from_static(b"12345678")), Ok(())),
@@ -116,7 +134,14 @@ mod tests {
             ),
             (with(&|m| m.payload = Bytes::from_static(b"\xff")), Err((Reason::InvalidArgument, "UTF-8"))),
             (with(&|m| (m.payload, m.kind) = (Bytes::from_static(b"\xff"), 1)), Ok(())),
-            (with(&|m| m.kind = 2), Err((Reason::InvalidArgument, "kind is 2"))),
+            (with(&|m| (m.payload, m.kind) = (Bytes::from_static(b"{\"a\":1}"), 2)), Ok(())),
+            (with(&|m| m.kind = 2), Err((Reason::InvalidArgument, "one JSON value"))),
+            (with(&|m| m.kind = 3), Err((Reason::InvalidArgument, "kind is 3"))),
+            (with(&|m| m.topic = "chat/room 7 ålice".into()), Ok(())),
+            (with(&|m| m.topic = "x".repeat(255)), Ok(())),
+            (with(&|m| m.topic = "x".repeat(256)), Err((Reason::InvalidArgument, "topic has 256 bytes"))),
+            (with(&|m| m.topic = "a\nb".into()), Err((Reason::InvalidArgument, "U+000A"))),
+            (with(&|m| m.topic = "a\u{85}b".into()), Err((Reason::InvalidArgument, "U+0085"))),
             (with(&|m| m.message_id = "x".repeat(128)), Ok(())),
             (with(&|m| m.message_id = "x".repeat(129)), Err((Reason::InvalidArgument, "has 129 bytes"))),
             (with(&|m| m.exclude_sessions = vec![session.clone(); 1024]), Ok(())),
@@ -131,7 +156,10 @@ mod tests {
         ];
         for (message, expected) in cases {
             match (RULES.message(&mut Some(message.clone())), expected) {
-                (Ok(checked), Ok(())) => assert_eq!(*checked.payload.bytes(), message.payload),
+                (Ok(checked), Ok(())) => {
+                    assert_eq!(*checked.payload.bytes(), message.payload);
+                    assert_eq!(checked.topic, message.topic);
+                }
                 (Err(refusal), Err((reason, words))) => {
                     assert_eq!(refusal.reason, reason, "{refusal}");
                     assert!(refusal.message.contains(words), "{refusal}");

@@ -11,7 +11,7 @@ use ringway_proto::{Reason, Refusal};
 use ringway_session::{GroupId, Payload, SessionId, UserId};
 
 pub(crate) use message::name_message;
-pub use message::{EXCLUDE_SESSIONS_MAX, MESSAGE_ID_BYTES_MAX, new_message_id};
+pub use message::{EXCLUDE_SESSIONS_MAX, MESSAGE_ID_BYTES_MAX, TOPIC_BYTES_MAX, new_message_id};
 pub use session::{CheckedClose, CheckedGroupChange, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, SessionTarget};
 pub(crate) use session::{check_filter, list_limit, session_id, target};
 
@@ -28,6 +28,8 @@ pub struct CheckedSend {
     pub payload: Payload,
     /// The message's id, never empty.
     pub message_id: String,
+    /// What it is about; may be empty.
+    pub topic: String,
     /// The sessions that shall not receive it.
     pub exclude: Vec<SessionId>,
 }

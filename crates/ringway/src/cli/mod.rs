@@ -12,7 +12,7 @@ pub(crate) use inspect::{
     RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs,
 };
 pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
-pub(crate) use talk::{ConnectArgs, Content, SendArgs, SendTarget};
+pub(crate) use talk::{ConnectArgs, Content, Protocol, SendArgs, SendTarget, TextKind};
 pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
 
 const AFTER_HELP: &str = "\

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ringway_sender::SessionId;
 
 use super::NodeArgs;
@@ -13,9 +13,15 @@ Examples:
   ringway connect --token alice-room7
   ringway connect --token \"$JWT\" --url wss://chat.example.com/ws -H 'Origin: https://example.com'
   ringway connect --token alice-room7 --json --messages 1     # wait for one message, print it, leave
+  ringway connect --token alice-room7 --protocol v1           # miss nothing when the connection breaks
 
-Each line that is typed is sent as a text message. Ctrl-D or Ctrl-C ends the connection; when
-stdin is no terminal, its end does not.
+Each line that is typed is sent as a text message; with --protocol v1 it must be a frame of
+docs/client-protocol.md. Ctrl-D or Ctrl-C ends the connection; when stdin is no terminal, its end
+does not.
+
+With --protocol v1 messages are shown with their topics and acknowledged, and a connection that
+broke, or was closed with a code that says so, is followed by another one that goes on where it
+stopped. What the first handshake cannot reach is not tried again.
 
 Exit codes: 0 ended by you or closed normally, 1 failed, 5 handshake refused, 6 closed by the
 server or lost.";
@@ -23,12 +29,13 @@ server or lost.";
 const SEND_EXAMPLES: &str = "\
 Examples:
   ringway send user alice-room7 'hello'
-  ringway send group room7 '{\"topic\":\"news\",\"data\":1}' --json
+  ringway send group room7 --topic news --kind json '{\"headline\":\"it works\"}'
   date | ringway send all -
   ringway send user alice-room7 --binary-file photo.jpg
 
-Exit codes: 0 delivered, 1 failed, 3 nobody there (no session of the target is connected),
-4 every session of the target was too slow to take it.";
+Exit codes: 0 delivered, or waiting for sessions that lost their connections a moment ago;
+1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target
+was too slow to take it. --json tells the outcomes apart.";
 
 /// `ringway connect`
 #[derive(Debug, Args)]
@@ -43,6 +50,12 @@ pub(crate) struct ConnectArgs {
     /// A header for the handshake, as 'Name: value'; may be repeated
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) header: Vec<(String, String)>,
+    /// What to speak with the server
+    #[arg(long, value_name = "PROTOCOL", value_enum, default_value_t)]
+    pub(crate) protocol: Protocol,
+    /// With --protocol v1: leave when the connection breaks, instead of connecting again
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
     /// A subprotocol to offer; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
@@ -55,6 +68,17 @@ pub(crate) struct ConnectArgs {
     /// Print one JSON object for each event, on one line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Payloads go as they are
+    #[default]
+    Raw,
+    /// ringway.v1.json: numbered, acknowledged, resumed
+    #[value(alias = "ringway.v1.json")]
+    V1,
 }
 
 /// `ringway send`
@@ -99,6 +123,12 @@ pub(crate) struct Content {
     /// Send this file's bytes as a binary message
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub(crate) binary_file: Option<PathBuf>,
+    /// As what TEXT is sent: json must be one JSON value, which clients of ringway.v1.json get as such
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, conflicts_with = "binary_file")]
+    pub(crate) kind: TextKind,
+    /// What it is about; clients of ringway.v1.json see it
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
     /// The message's id, instead of one made up; it comes back in the receipt
     #[arg(long, value_name = "ID")]
     pub(crate) message_id: Option<String>,
@@ -113,6 +143,16 @@ pub(crate) struct Content {
     /// Print the receipt as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// As what a text is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextKind {
+    /// As it is
+    #[default]
+    Text,
+    /// As a JSON value
+    Json,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

@@ -7,7 +7,7 @@ use ringway_sender::{Outcome, Payload, Receipt, Sender, SenderConfig};
 use serde_json::json;
 
 use super::node;
-use crate::cli::{Content, SendArgs, SendTarget};
+use crate::cli::{Content, SendArgs, SendTarget, TextKind};
 use crate::exit::Ending;
 use crate::output::{self, count};
 
@@ -23,6 +23,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
         SendTarget::All { .. } => sender.send_to_all(payload),
     };
     let call = call.message_id(content.message_id.clone().unwrap_or_default());
+    let call = call.topic(content.topic.clone().unwrap_or_default());
     let call = call.exclude_sessions(content.exclude.iter().copied()).deadline(content.timeout);
     let receipt = call.await.map_err(|error| {
         let told = node::refused(&error.refusal, &content.node.node);
@@ -34,7 +35,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
         output::line(receipt_text(&receipt, &args.target))?;
     }
     Ok(match receipt.outcome {
-        Outcome::Delivered => Ending::Done,
+        Outcome::Delivered | Outcome::Suspended => Ending::Done,
         Outcome::NoSession => Ending::NobodyThere,
         Outcome::Overflowed => Ending::Overflowed,
     })
@@ -54,25 +55,29 @@ fn payload(content: &Content) -> anyhow::Result<Payload> {
         let bytes = std::fs::read(path).with_context(|| format!("--binary-file {}", path.display()))?;
         return Ok(Payload::binary(bytes));
     }
-    match content.text.as_deref() {
-        Some("-") => from_stdin(),
+    let text = match content.text.as_deref() {
+        Some("-") => from_stdin()?,
         None if io::stdin().is_terminal() => {
             bail!("what shall be sent? Give a TEXT, - for stdin, or --binary-file FILE")
         }
-        None => from_stdin(),
-        Some(text) => Ok(Payload::text(text)),
-    }
+        None => from_stdin()?,
+        Some(text) => text.to_owned(),
+    };
+    Ok(match content.kind {
+        TextKind::Text => Payload::text(text),
+        TextKind::Json => Payload::json_text(text),
+    })
 }
 
 /// All of stdin as text; the line break that `echo` and its like put at the end does not count.
-fn from_stdin() -> anyhow::Result<Payload> {
+fn from_stdin() -> anyhow::Result<String> {
     let mut text = String::new();
     io::stdin()
         .lock()
         .read_to_string(&mut text)
         .context("stdin (text must be UTF-8; --binary-file sends any bytes)")?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Payload::text(text.strip_suffix('\r').unwrap_or(text)))
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
 fn receipt_json(receipt: &Receipt) -> serde_json::Value {
@@ -80,6 +85,7 @@ fn receipt_json(receipt: &Receipt) -> serde_json::Value {
         "outcome": receipt.outcome.as_str(),
         "sessions": receipt.sessions,
         "sessions_overflowed": receipt.sessions_overflowed,
+        "sessions_suspended": receipt.sessions_suspended,
         "message_id": receipt.message_id,
         "ring_version": receipt.ring_version,
         "workers_unreached": receipt.workers_unreached,
@@ -96,8 +102,14 @@ fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
         Outcome::Delivered => format!("delivered to {}", count(receipt.sessions, "session")),
         Outcome::NoSession => format!("no session: {nobody}"),
         Outcome::Overflowed => "overflowed: every session was too slow to take it".to_owned(),
+        Outcome::Suspended => {
+            format!("suspended: waiting for {} to come back", count(receipt.sessions_suspended, "session"))
+        }
     };
-    if receipt.outcome == Outcome::Delivered && receipt.sessions_overflowed > 0 {
+    if receipt.outcome == Outcome::Delivered && receipt.sessions_suspended > 0 {
+        text.push_str(&format!(", waiting for {} to come back", receipt.sessions_suspended));
+    }
+    if receipt.outcome != Outcome::Overflowed && receipt.sessions_overflowed > 0 {
         text.push_str(&format!(", {} too slow to take it", receipt.sessions_overflowed));
     }
     text.push_str(&format!(" (message {})", receipt.message_id));
@@ -120,41 +132,51 @@ mod tests {
         assert_eq!(receipt_text(receipt, &args.target), expected);
     }
 
-    #[test]
-    fn a_receipt_says_what_became_of_the_message() {
-        let receipt = |outcome, sessions, sessions_overflowed, unreached: &[&str]| Receipt {
+    fn receipt(outcome: Outcome, [reached, overflowed, suspended]: [u32; 3], unreached: &[&str]) -> Receipt {
+        Receipt {
             outcome,
-            sessions,
-            sessions_overflowed,
+            sessions: reached,
+            sessions_overflowed: overflowed,
+            sessions_suspended: suspended,
             message_id: "m1".to_owned(),
             ring_version: RingVersion::from_u64(1),
             workers_unreached: unreached.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_the_message() {
+        use Outcome::{Delivered, NoSession, Overflowed, Suspended};
+        let user = |outcome, counts, expected: &str| {
+            check(
+                "ringway send user alice hi",
+                &receipt(outcome, counts, &[]),
+                &format!("{expected} (message m1)"),
+            );
         };
-        let user = "ringway send user alice hi";
-        check(user, &receipt(Outcome::Delivered, 1, 0, &[]), "delivered to 1 session (message m1)");
-        check(
-            user,
-            &receipt(Outcome::Delivered, 2, 1, &[]),
-            "delivered to 2 sessions, 1 too slow to take it (message m1)",
+        user(Delivered, [1, 0, 0], "delivered to 1 session");
+        user(Delivered, [2, 1, 0], "delivered to 2 sessions, 1 too slow to take it");
+        user(
+            Delivered,
+            [2, 1, 3],
+            "delivered to 2 sessions, waiting for 3 to come back, 1 too slow to take it",
         );
-        check(
-            user,
-            &receipt(Outcome::NoSession, 0, 0, &[]),
-            "no session: alice is not connected (message m1)",
-        );
-        check(
-            user,
-            &receipt(Outcome::Overflowed, 0, 2, &[]),
-            "overflowed: every session was too slow to take it (message m1)",
-        );
+        user(NoSession, [0, 0, 0], "no session: alice is not connected");
+        user(Overflowed, [0, 2, 0], "overflowed: every session was too slow to take it");
+        user(Suspended, [0, 0, 1], "suspended: waiting for 1 session to come back");
+        user(Suspended, [0, 1, 2], "suspended: waiting for 2 sessions to come back, 1 too slow to take it");
+    }
+
+    #[test]
+    fn a_receipt_names_the_target_and_who_was_not_asked() {
         check(
             "ringway send group g hi",
-            &receipt(Outcome::NoSession, 0, 0, &["w2", "w3"]),
+            &receipt(Outcome::NoSession, [0; 3], &["w2", "w3"]),
             "no session: nobody in g is connected (message m1)\nnot complete: no answer from w2, w3",
         );
         check(
             "ringway send all hi",
-            &receipt(Outcome::NoSession, 0, 0, &[]),
+            &receipt(Outcome::NoSession, [0; 3], &[]),
             "no session: nobody is connected (message m1)",
         );
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use ringway_sender::{
-    ConnectError, Outcome, Reason, Receipt, RetryConfig, SendError, Sender, SenderConfig, SessionId,
+    ConnectError, Outcome, Payload, Reason, Receipt, RetryConfig, SendError, Sender, SenderConfig, SessionId,
 };
 use tokio::time::Instant;
 
@@ -22,6 +22,7 @@ async fn a_send_is_exactly_one_call_whatever_the_number_of_workers() {
             outcome: Outcome::Delivered,
             sessions: 1,
             sessions_overflowed: 0,
+            sessions_suspended: 0,
             message_id: "m1".into(),
             ring_version: THEIR_RING,
             workers_unreached: Vec::new(),
@@ -119,6 +120,8 @@ async fn what_breaks_a_rule_is_refused_before_any_call() {
         (sender.send_to_all("a text that is too long"), Reason::MessageTooLarge),
         (sender.send_to_all("").message_id("x".repeat(129)), Reason::InvalidArgument),
         (sender.send_to_all("").exclude_sessions(vec![session; 1025]), Reason::InvalidArgument),
+        (sender.send_to_all("").topic("a\nb"), Reason::InvalidArgument),
+        (sender.send_to_all(Payload::json_text("{")), Reason::InvalidArgument),
     ];
     for (call, expected) in cases {
         for error in [call.clone().send().await.map(drop), call.publish().await.map(drop)] {

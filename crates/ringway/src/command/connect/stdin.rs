@@ -4,6 +4,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::Receiver;
 
 /// How many lines may wait to be sent. Beyond it stdin is not read.
 const LINES_MAX: usize = 64;
@@ -19,7 +20,7 @@ pub(super) enum Typed {
 }
 
 /// The lines, as they come. Without a terminal the channel just ends at the end of stdin.
-pub(super) fn lines() -> mpsc::Receiver<Typed> {
+pub(super) fn lines() -> Receiver<Typed> {
     let (sender, receiver) = mpsc::channel(LINES_MAX);
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines() {
@@ -38,4 +39,12 @@ pub(super) fn lines() -> mpsc::Receiver<Typed> {
         }
     });
     receiver
+}
+
+/// What is typed next. When stdin has ended and is no terminal, nothing ever is: the client only listens.
+pub(super) async fn next_line(typed: &mut Receiver<Typed>) -> Typed {
+    match typed.recv().await {
+        Some(typed) => typed,
+        None => std::future::pending().await,
+    }
 }

@@ -6,7 +6,10 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
+use futures_util::{SinkExt as _, StreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ringway_client::Resume;
+use ringway_session::CloseCode;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -15,10 +18,12 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::cli::ConnectArgs;
@@ -29,20 +34,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What need not be escaped in a query's value (RFC 3986 section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// How long the other side may take to answer a close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An open WebSocket.
+pub(super) type Socket = Box<WebSocketStream<Transport>>;
+
 /// How a handshake ended.
 pub(super) enum Handshake {
     /// With a socket.
-    Opened { socket: Box<WebSocketStream<Transport>>, subprotocol: Option<String> },
+    Opened { socket: Socket, subprotocol: Option<String> },
     /// With another answer than 101.
     Refused(Response<Vec<u8>>),
 }
 
-/// Makes the connection that the arguments ask for.
+/// Makes the connection that the arguments ask for. The subprotocols are offered before those of the arguments.
 ///
 /// # Errors
 /// When the arguments are no request, or nobody answers it.
-pub(super) async fn handshake(args: &ConnectArgs) -> anyhow::Result<Handshake> {
-    let request = request(args)?;
+pub(super) async fn handshake(
+    args: &ConnectArgs,
+    subprotocols: &[&str],
+    resume: Option<&Resume>,
+) -> anyhow::Result<Handshake> {
+    let request = request(args, subprotocols, resume)?;
     let uri = request.uri().clone();
     let connecting = async {
         let stream = stream(&uri, args).await.with_context(|| format!("cannot connect to {}", args.url))?;
@@ -53,20 +68,35 @@ pub(super) async fn handshake(args: &ConnectArgs) -> anyhow::Result<Handshake> {
                 Ok(Handshake::Opened { socket: Box::new(socket), subprotocol })
             }
             Err(Error::Http(response)) => Ok(Handshake::Refused(response.map(Option::unwrap_or_default))),
+            Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))) => {
+                Err(anyhow!("{} speaks none of the subprotocols that are offered", args.url))
+            }
             Err(error) => Err(anyhow!(error).context(format!("no WebSocket at {}", args.url))),
         }
     };
     timeout(CONNECT_TIMEOUT, connecting).await.with_context(|| format!("{} does not answer", args.url))?
 }
 
-fn request(args: &ConnectArgs) -> anyhow::Result<Request<()>> {
-    let url = match &args.token {
-        None => args.url.clone(),
-        Some(token) => {
-            let separator = if args.url.contains('?') { '&' } else { '?' };
-            format!("{}{separator}token={}", args.url, utf8_percent_encode(token, ESCAPED))
+/// Says goodbye, and waits a moment for the other side to say it too.
+pub(super) async fn goodbye(mut socket: Socket, code: CloseCode) {
+    let frame = CloseFrame { code: code.as_u16().into(), reason: Utf8Bytes::from_static("") };
+    let closing = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        while let Some(arrived) = socket.next().await {
+            arrived?;
         }
+        Ok::<_, Error>(())
     };
+    // Whether the other side answers changes nothing any more.
+    let _answered = timeout(CLOSE_TIMEOUT, closing).await;
+}
+
+fn request(
+    args: &ConnectArgs,
+    subprotocols: &[&str],
+    resume: Option<&Resume>,
+) -> anyhow::Result<Request<()>> {
+    let url = url(args, resume);
     let uri: Uri =
         url.parse().map_err(|_| anyhow!("--url {}: no URL; it looks like ws://host:port/ws", args.url))?;
     ensure!(
@@ -75,19 +105,36 @@ fn request(args: &ConnectArgs) -> anyhow::Result<Request<()>> {
         args.url
     );
     let mut request = uri.into_client_request().with_context(|| format!("--url {}", args.url))?;
-    add_headers(request.headers_mut(), args)?;
+    add_headers(request.headers_mut(), args, subprotocols)?;
     Ok(request)
 }
 
-fn add_headers(headers: &mut HeaderMap, args: &ConnectArgs) -> anyhow::Result<()> {
+/// The URL with what a client says in its query (docs/client-protocol.md).
+fn url(args: &ConnectArgs, resume: Option<&Resume>) -> String {
+    let token = args.token.iter().map(|token| ("token", token.clone()));
+    let resume = resume
+        .into_iter()
+        .flat_map(|resume| [("resume", resume.token.clone()), ("offset", resume.offset.to_string())]);
+    let mut url = args.url.clone();
+    for (name, value) in token.chain(resume) {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.extend([name, "="]);
+        url.extend(utf8_percent_encode(&value, ESCAPED));
+    }
+    url
+}
+
+fn add_headers(headers: &mut HeaderMap, args: &ConnectArgs, subprotocols: &[&str]) -> anyhow::Result<()> {
     for (name, value) in &args.header {
         let parsed: HeaderName = name.parse().map_err(|_| anyhow!("--header {name}: no name of a header"))?;
         let value =
             HeaderValue::from_str(value).map_err(|_| anyhow!("--header {name}: no value of a header"))?;
         headers.append(parsed, value);
     }
-    if !args.subprotocol.is_empty() {
-        let offered = HeaderValue::from_str(&args.subprotocol.join(", "));
+    let offered: Vec<_> =
+        subprotocols.iter().copied().chain(args.subprotocol.iter().map(String::as_str)).collect();
+    if !offered.is_empty() {
+        let offered = HeaderValue::from_str(&offered.join(", "));
         let offered = offered.map_err(|_| anyhow!("--subprotocol: no name of a subprotocol"))?;
         headers.insert(SEC_WEBSOCKET_PROTOCOL, offered);
     }
@@ -165,5 +212,29 @@ impl AsyncWrite for Transport {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Encrypted(tls) => Pin::new(tls).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn the_query_holds_the_token_and_what_is_resumed() {
+        let check = |line: &str, resume: Option<&Resume>, expected: &str| {
+            let Command::Connect(args) = Cli::parse_from(line.split_whitespace()).command else {
+                panic!("{line}")
+            };
+            assert_eq!(url(&args, resume), expected);
+        };
+        let resume = Resume { token: "a/b=".to_owned(), offset: 7 };
+        let connect = "ringway connect --url ws://h/ws";
+        check(connect, None, "ws://h/ws");
+        check(&format!("{connect} --token å"), None, "ws://h/ws?token=%C3%A5");
+        check(&format!("{connect} --token t"), Some(&resume), "ws://h/ws?token=t&resume=a%2Fb%3D&offset=7");
+        check(&format!("{connect}?x=1"), Some(&resume), "ws://h/ws?x=1&resume=a%2Fb%3D&offset=7");
     }
 }

@@ -1,5 +1,7 @@
 //! Telling what happens on a connection, to people or to programs.
 
+mod resuming;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -38,11 +40,7 @@ impl Events {
     /// A binary message came.
     pub(super) fn binary(self, bytes: &[u8]) -> anyhow::Result<()> {
         match self.0 {
-            Form::Human => {
-                let rest = if bytes.len() > BYTES_SHOWN { " …" } else { "" };
-                let shown = &bytes[..bytes.len().min(BYTES_SHOWN)];
-                output::line(format_args!("[binary, {} bytes] {}{rest}", bytes.len(), hex(shown)))
-            }
+            Form::Human => output::line(binary_text(bytes)),
             Form::Json => output::json(
                 &json!({ "event": "message", "kind": "binary", "bytes": bytes.len(), "data_hex": hex(bytes) }),
             ),
@@ -122,6 +120,13 @@ pub(super) fn meaning(code: u16) -> &'static str {
         3000..=4999 => "chosen by the back end",
         _ => "not a code of ringway",
     }
+}
+
+/// A binary message as people are shown it.
+fn binary_text(bytes: &[u8]) -> String {
+    let rest = if bytes.len() > BYTES_SHOWN { " …" } else { "" };
+    let shown = &bytes[..bytes.len().min(BYTES_SHOWN)];
+    format!("[binary, {} bytes] {}{rest}", bytes.len(), hex(shown))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,0 +1,268 @@
+//! What a server says, read. Members and types that are not known are passed over: the server may be newer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A frame of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFrame {
+    /// The first of every connection.
+    Welcome(Welcome),
+    /// A message.
+    Message(Message),
+    /// Something that the client sent was not acted upon.
+    Error(ErrorFrame),
+    /// The server is about to close the socket; connect again after so many milliseconds.
+    Reconnect {
+        /// How many.
+        delay_ms: u64,
+    },
+    /// A type that this client does not know.
+    Unknown(String),
+}
+
+/// What a session begins with, and goes on with.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Welcome {
+    /// The session's id.
+    pub session: String,
+    /// With what to resume it.
+    pub resume: String,
+    /// Another text whenever offsets begin anew.
+    pub epoch: String,
+    /// The offset before the first that this connection will bring.
+    pub offset: u64,
+    /// Whether nothing is missing between what the client said to have and what comes now.
+    pub recovered: bool,
+    /// For how long the session can be resumed once the socket is broken.
+    pub resume_window_ms: u64,
+    /// Within what time an acknowledgement is expected.
+    pub ack_within_ms: u64,
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number in the session's stream.
+    pub offset: u64,
+    /// Its id.
+    pub id: String,
+    /// What it is about; may be empty.
+    pub topic: String,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A JSON value as it was written. A text is a string.
+    Data(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Content {
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Content::Data(json) => serde_json::from_str(json).ok(),
+            Content::Binary(_) => None,
+        }
+    }
+}
+
+/// Something that the client sent was not acted upon.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ErrorFrame {
+    /// The client's name for what it sent.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// What was wrong, for programs.
+    pub code: String,
+    /// The same in words.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Why a text is no frame of a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerFrameError {
+    /// It is no JSON, or its members are not what its type asks for.
+    #[error("not a frame of the protocol: {0}")]
+    Unreadable(String),
+    /// A message without content, or with two.
+    #[error("the message {offset} must have either data or base64")]
+    Content {
+        /// Which.
+        offset: u64,
+    },
+    /// A message whose bytes are not base64.
+    #[error("the message {offset} is not valid base64")]
+    Base64 {
+        /// Which.
+        offset: u64,
+    },
+}
+
+impl From<serde_json::Error> for ServerFrameError {
+    fn from(error: serde_json::Error) -> Self {
+        ServerFrameError::Unreadable(error.to_string())
+    }
+}
+
+impl ServerFrame {
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`ServerFrameError`] if it is none.
+    pub fn read(text: &str) -> Result<Self, ServerFrameError> {
+        let Typed { r#type } = serde_json::from_str(text)?;
+        Ok(match r#type.as_str() {
+            "welcome" => Self::Welcome(serde_json::from_str(text)?),
+            "message" => Self::Message(serde_json::from_str::<RawMessage<'_>>(text)?.read()?),
+            "error" => Self::Error(serde_json::from_str(text)?),
+            "reconnect" => Self::Reconnect { delay_ms: serde_json::from_str::<RawReconnect>(text)?.delay_ms },
+            _ => Self::Unknown(r#type),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Typed {
+    r#type: String,
+}
+
+#[derive(Deserialize)]
+struct RawReconnect {
+    delay_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct RawMessage<'a> {
+    offset: u64,
+    id: String,
+    #[serde(default)]
+    topic: String,
+    /// `null` is a value like any other: an `Option` alone would take it for nothing.
+    #[serde(borrow, default, deserialize_with = "present")]
+    data: Option<&'a RawValue>,
+    base64: Option<String>,
+}
+
+fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+impl RawMessage<'_> {
+    fn read(self) -> Result<Message, ServerFrameError> {
+        let RawMessage { offset, id, topic, data, base64 } = self;
+        let content = match (data, base64) {
+            (Some(data), None) => Content::Data(data.get().to_owned()),
+            (None, Some(text)) => match BASE64.decode(text) {
+                Ok(bytes) => Content::Binary(bytes.into()),
+                Err(_) => return Err(ServerFrameError::Base64 { offset }),
+            },
+            _ => return Err(ServerFrameError::Content { offset }),
+        };
+        Ok(Message { offset, id, topic, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    const VECTORS: &str = include_str!("../../../tests/vectors/client-protocol.json");
+
+    fn vectors(of: &str) -> Vec<Value> {
+        let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+        vectors[of].as_array().unwrap_or_else(|| panic!("{of}")).clone()
+    }
+
+    fn read(vector: &Value) -> ServerFrame {
+        ServerFrame::read(vector["frame"].as_str().unwrap())
+            .unwrap_or_else(|error| panic!("{vector}: {error}"))
+    }
+
+    #[test]
+    fn messages_are_what_the_vectors_say() {
+        for vector in vectors("message") {
+            let ServerFrame::Message(message) = read(&vector) else { panic!("{vector}") };
+            assert_eq!(
+                (message.offset, message.id.as_str()),
+                (vector["offset"].as_u64().unwrap(), vector["id"].as_str().unwrap())
+            );
+            assert_eq!(message.topic, vector["topic"].as_str().unwrap());
+            let payload = BASE64.decode(vector["payload_base64"].as_str().unwrap()).unwrap();
+            match (vector["kind"].as_str().unwrap(), &message.content) {
+                ("text", content) => assert_eq!(content.text().unwrap().as_bytes(), payload),
+                ("json", Content::Data(json)) => {
+                    assert_eq!(json.as_str(), std::str::from_utf8(&payload).unwrap().trim());
+                }
+                ("binary", Content::Binary(bytes)) => assert_eq!(bytes[..], payload),
+                (kind, content) => panic!("{kind}: {content:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_frames_are_what_the_vectors_say() {
+        for vector in vectors("welcome") {
+            let ServerFrame::Welcome(welcome) = read(&vector) else { panic!("{vector}") };
+            let read = (welcome.resume.as_str(), welcome.offset, welcome.recovered, welcome.ack_within_ms);
+            let told = (&vector["resume"], &vector["offset"], &vector["recovered"], &vector["ack_within_ms"]);
+            let told = (
+                told.0.as_str().unwrap(),
+                told.1.as_u64().unwrap(),
+                told.2.as_bool().unwrap(),
+                told.3.as_u64().unwrap(),
+            );
+            assert_eq!(read, told);
+        }
+        for vector in vectors("error") {
+            let ServerFrame::Error(error) = read(&vector) else { panic!("{vector}") };
+            let told = (vector["ref"].as_str(), vector["code"].as_str().unwrap());
+            assert_eq!((error.reference.as_deref(), error.code.as_str()), told);
+        }
+        for vector in vectors("reconnect") {
+            let delay_ms = vector["delay_ms"].as_u64().unwrap();
+            assert_eq!(read(&vector), ServerFrame::Reconnect { delay_ms });
+        }
+        for frame in vectors("server_later") {
+            let read = ServerFrame::read(frame.as_str().unwrap());
+            assert!(matches!(read, Ok(ServerFrame::Unknown(_))), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_told() {
+        let cases = [
+            ("hello", "not a frame"),
+            ("{}", "missing field `type`"),
+            (r#"{"type":"welcome"}"#, "missing field `session`"),
+            (r#"{"type":"message","offset":1,"id":"m"}"#, "either data or base64"),
+            (r#"{"type":"message","offset":1,"id":"m","data":1,"base64":""}"#, "either data or base64"),
+            (r#"{"type":"message","offset":1,"id":"m","base64":"?"}"#, "not valid base64"),
+            (r#"{"type":"message","offset":-1,"id":"m","data":1}"#, "invalid value"),
+            (r#"{"type":"reconnect"}"#, "missing field `delay_ms`"),
+        ];
+        for (text, expected) in cases {
+            let told = ServerFrame::read(text).unwrap_err().to_string();
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_server_sends_makes_it_panic(text: String) {
+            let _whatever_it_is = ServerFrame::read(&text);
+        }
+    }
+}

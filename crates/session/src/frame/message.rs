@@ -1,0 +1,55 @@
+//! A message's frame. It is the same for all its receivers but for the offset, which is each session's own. So a worker
+//! makes the rest of it once, the *tail*, and whoever has the socket puts the beginning and the offset before it.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+
+use crate::payload::{Kind, Payload};
+
+/// How every numbered frame begins, up to its offset.
+const NUMBERED: &str = "{\"type\":\"message\",\"offset\":";
+
+/// What the members' names and signs of a tail need at most, in bytes.
+const TAIL_OVERHEAD_BYTES: usize = 48;
+
+/// What stands behind the offset in the frame of a message: text as a string and JSON as it is in `data`, anything else
+/// in `base64`.
+pub fn message_tail(id: &str, topic: &str, payload: &Payload) -> Bytes {
+    let mut tail =
+        String::with_capacity(payload.bytes().len() + id.len() + topic.len() + TAIL_OVERHEAD_BYTES);
+    push_member(&mut tail, "id", id);
+    if !topic.is_empty() {
+        push_member(&mut tail, "topic", topic);
+    }
+    let text = std::str::from_utf8(payload.bytes()).unwrap_or_default();
+    match payload.kind() {
+        Kind::Json => _ = write!(tail, ",\"data\":{text}"), // Writing to a String cannot fail.
+        Kind::Text => push_member(&mut tail, "data", text),
+        Kind::Binary => push_member(&mut tail, "base64", &BASE64.encode(payload.bytes())),
+    }
+    tail.push('}');
+    tail.into()
+}
+
+/// The whole frame of a message.
+pub fn numbered(offset: u64, tail: &str) -> String {
+    let mut frame = String::with_capacity(numbered_bytes(offset, tail.len()));
+    frame.push_str(NUMBERED);
+    _ = write!(frame, "{offset}"); // Writing to a String cannot fail.
+    frame.push_str(tail);
+    frame
+}
+
+/// How long the whole frame of a message is, in bytes.
+pub fn numbered_bytes(offset: u64, tail_bytes: usize) -> usize {
+    let digits = offset.checked_ilog10().map_or(1, |log| log as usize + 1);
+    NUMBERED.len() + digits + tail_bytes
+}
+
+fn push_member(into: &mut String, name: &str, value: &str) {
+    let value = serde_json::to_string(value).unwrap_or_default(); // A string always has a JSON form.
+    _ = write!(into, ",\"{name}\":{value}"); // Writing to a String cannot fail.
+}
