@@ -1,0 +1,82 @@
+//! A client's hold on its session.
+//!
+//! A [`Channel`] is a guard: as long as it lives, the session's frames are passed, and when it is dropped, on whatever
+//! path, every worker that may know the session is told `Gone`, unless it ended the session itself.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use ringway_proto::v1::PayloadKind;
+use ringway_session::CloseCode;
+
+use super::outbound::{End, Outbound};
+use super::post::FromClient;
+use super::queue::WaitingSince;
+use super::seat::Seat;
+
+/// One session, held by its client.
+pub(crate) struct Channel {
+    seat: Arc<Seat>,
+    gone_code: CloseCode,
+    may_resume: bool,
+}
+
+impl Channel {
+    pub(crate) fn new(seat: Arc<Seat>) -> Self {
+        Self { seat, gone_code: CloseCode::ABNORMAL, may_resume: true }
+    }
+
+    /// What there is for the client.
+    pub(crate) fn outbound(&self) -> &Outbound {
+        self.seat.outbound()
+    }
+
+    /// Names the task to be woken when there is something for the client.
+    pub(crate) fn register(&self, reader: &Waker) {
+        self.seat.outbound().register(reader);
+    }
+
+    /// Whether there is room for another message of this client.
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, since: &mut WaitingSince) -> Poll<()> {
+        self.seat.poll_room(cx, since)
+    }
+
+    /// Passes a client's message on.
+    pub(crate) fn send(&self, payload: Bytes, kind: PayloadKind) {
+        self.seat.send(FromClient { payload, kind });
+    }
+
+    /// Notes that messages of this cost have left for the client.
+    pub(crate) fn written(&self, cost_bytes: u64) {
+        self.seat.written(cost_bytes);
+    }
+
+    /// Tells the client to go, because the gateway does.
+    pub(crate) fn farewell(&self, end: End, delay_ms: u64) {
+        self.seat.farewell(end, delay_ms);
+    }
+
+    /// Notes the close code that the client has sent, or 1005 for none (RFC 6455 section 7.1.5). It does not come back for
+    /// the session then.
+    pub(crate) fn set_gone_code(&mut self, code: CloseCode) {
+        self.gone_code = code;
+        self.may_resume = false;
+    }
+
+    /// Notes that the client is not to come back for the session.
+    pub(crate) fn forbid_resuming(&mut self) {
+        self.may_resume = false;
+    }
+
+    /// Tells the workers now that the client is gone, unless they know, before the guard is dropped.
+    pub(crate) fn leave(&mut self) {
+        self.seat.leave(self.gone_code, self.may_resume);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
