@@ -25,6 +25,8 @@ pub struct GatewayConfig {
     pub socket: SocketConfig,
     /// The links to the workers.
     pub link: LinkConfig,
+    /// The sessions' ways from one worker to another.
+    pub moving: MovingConfig,
     /// The end.
     pub shutdown: ShutdownConfig,
 }
@@ -119,6 +121,29 @@ pub struct LinkConfig {
     pub backoff_max: Duration,
 }
 
+/// The settings of the sessions' ways from one worker to another. Their clients do not notice, unless they end.
+#[derive(Clone, Debug)]
+pub struct MovingConfig {
+    /// Questions for a place that are under way at the same time. Beyond it sessions wait for their turn. Default 256.
+    pub opens_max: usize,
+    /// How long a session may be without a worker; then its client is closed (1012). Default 30 s.
+    pub reopen_deadline: Duration,
+    /// How long a worker may take to let a session go; then the session is opened elsewhere by its last checkpoint.
+    /// Default 2 s.
+    pub detach_timeout: Duration,
+    /// How long a worker may take to answer the question for a place; then the owner is asked again. Default 5 s.
+    pub open_timeout: Duration,
+    /// How long a worker that has left the view may take to move its sessions itself; then the gateway takes them away.
+    /// Default 1 s.
+    pub retire_wait: Duration,
+    /// How much of a client is kept while its session has no worker, in bytes, each message counted with 64 bytes more.
+    /// Beyond it the client is not read; nothing is dropped. Default 256 KiB.
+    pub kept_bytes_max: usize,
+    /// The largest state of a session. A worker that sends a larger one is not waited for any longer: the session is opened
+    /// elsewhere by its last checkpoint. Default 64 MiB.
+    pub state_bytes_max: usize,
+}
+
 /// The settings of a gateway's end.
 #[derive(Clone, Debug)]
 pub struct ShutdownConfig {
@@ -157,6 +182,7 @@ impl Default for GatewayConfig {
             http: HttpConfig::default(),
             socket: SocketConfig::default(),
             link: LinkConfig::default(),
+            moving: MovingConfig::default(),
             shutdown: ShutdownConfig::default(),
         }
     }
@@ -214,6 +240,20 @@ impl Default for LinkConfig {
     }
 }
 
+impl Default for MovingConfig {
+    fn default() -> Self {
+        Self {
+            opens_max: 256,
+            reopen_deadline: Duration::from_secs(30),
+            detach_timeout: Duration::from_secs(2),
+            open_timeout: Duration::from_secs(5),
+            retire_wait: Duration::from_secs(1),
+            kept_bytes_max: 256 * 1024,
+            state_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}
+
 impl Default for ShutdownConfig {
     fn default() -> Self {
         Self {
@@ -255,6 +295,8 @@ impl GatewayConfig {
             (self.link.links_per_worker == 0, "link.links_per_worker must be at least 1"),
             (self.link.queue_bytes_max == 0, "link.queue_bytes_max must be at least 1"),
             (self.link.batch_bytes == 0, "link.batch_bytes must be at least 1"),
+            (self.moving.opens_max == 0, "moving.opens_max must be at least 1"),
+            (self.moving.kept_bytes_max == 0, "moving.kept_bytes_max must be at least 1"),
             (self.link.backoff_min.is_zero(), "link.backoff_min must be more than 0"),
             (
                 self.link.backoff_max < self.link.backoff_min,

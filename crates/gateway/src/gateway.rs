@@ -18,8 +18,9 @@ use tracing::{info, warn};
 
 use crate::config::GatewayConfig;
 use crate::http::{self, Certificates, Front, FrontParts, Listener, Stage, TlsError};
-use crate::link::{LinkConnector, Links, Outbound, Setup};
+use crate::link::{LinkConnector, Links, Seat, Setup};
 use crate::metrics::Meters;
+use crate::moving::{MoverTask, Moves};
 use crate::route::Router;
 use crate::socket::SocketShared;
 
@@ -62,6 +63,7 @@ pub struct Gateway {
     views: Views,
     front: Arc<Front>,
     links: Arc<Links>,
+    moves: Arc<Moves>,
     meters: Arc<Meters>,
 }
 
@@ -73,6 +75,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig, parts: GatewayParts) -> Result<Self, GatewayError> {
         config.check()?;
         let meters = Meters::new();
+        let moves = Moves::new(config.moving.clone(), Arc::clone(&meters));
         let links = Links::new(Setup {
             gateway_id: config.gateway_id.clone(),
             routing: config.routing.clone(),
@@ -80,6 +83,7 @@ impl Gateway {
             flush_timeout: config.shutdown.flush_timeout,
             connector: parts.connector,
             meters: Arc::clone(&meters),
+            moves: Arc::clone(&moves),
         });
         let router = Router {
             views: parts.views.clone(),
@@ -90,6 +94,7 @@ impl Gateway {
         let sockets = Arc::new(SocketShared { config: config.socket.clone(), meters: Arc::clone(&meters) });
         let front = Front::new(FrontParts {
             http: config.http.clone(),
+            drain_window: config.shutdown.drain_window,
             router,
             tokens: parts.tokens,
             authenticator: parts.authenticator,
@@ -98,7 +103,7 @@ impl Gateway {
             sockets,
             meters: Arc::clone(&meters),
         });
-        Ok(Self { config, views: parts.views, front, links, meters })
+        Ok(Self { config, views: parts.views, front, links, moves, meters })
     }
 
     /// Serves clients on these listeners until `shutdown`, then ends in order.
@@ -124,12 +129,29 @@ impl Gateway {
             ));
         }
         background.spawn(Arc::clone(&self.links).follow(self.views.clone(), CancellationToken::new()));
+        background.spawn(self.mover().run());
         background.spawn(Arc::clone(&self.meters).sample());
 
         shutdown.cancelled().await;
         self.end(&stop_accepting).await;
         background.shutdown().await;
         Ok(())
+    }
+
+    fn mover(&self) -> MoverTask {
+        MoverTask {
+            moves: Arc::clone(&self.moves),
+            views: self.views.clone(),
+            links: Arc::clone(&self.links),
+            routing: self.config.routing.clone(),
+        }
+    }
+
+    /// Everybody's session, wherever it is.
+    fn seats(&self) -> Vec<Arc<Seat>> {
+        let mut seats = self.moves.seats();
+        seats.extend(self.links.seats());
+        seats
     }
 
     fn prepare_tls(
@@ -153,9 +175,9 @@ impl Gateway {
         info!("shutdown: leaving");
         stop_accepting.cancel();
         self.front.enter(Stage::Leaving);
-        farewell(self.links.outbounds(), config.drain_window).await;
-        // Those whose handshake was under way at the moment of the first farewell.
-        farewell(self.links.outbounds(), Duration::ZERO).await;
+        farewell(self.seats(), config.drain_window, config.drain_window).await;
+        // Those whose handshake, or move, was under way at the moment of the first farewell.
+        farewell(self.seats(), Duration::ZERO, config.drain_window).await;
 
         info!("shutdown: flushing");
         let longest = self.config.socket.close_timeout + GRACE;
@@ -169,8 +191,9 @@ impl Gateway {
     }
 }
 
-/// Tells clients to go, each at a random moment of the window.
-async fn farewell(mut clients: Vec<Arc<Outbound>>, window: Duration) {
+/// Tells clients to go, each at a random moment of the window, and to come back at a random moment of `return_window`, if
+/// they understand that.
+async fn farewell(mut clients: Vec<Arc<Seat>>, window: Duration, return_window: Duration) {
     clients.shuffle(&mut rand::rng());
     let began = Instant::now();
     let count = u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
@@ -179,6 +202,6 @@ async fn farewell(mut clients: Vec<Arc<Outbound>>, window: Duration) {
         if moment > Instant::now() {
             sleep_until(moment).await;
         }
-        client.end(http::going_away());
+        client.farewell(http::going_away(), http::random_delay_ms(return_window));
     }
 }

@@ -22,6 +22,10 @@ pub(crate) struct Meters {
     pub(crate) queued: Level,
     /// Bytes that wait for links.
     pub(crate) link_queued: Level,
+    /// Sessions on their way from one worker to another.
+    pub(crate) moving: Level,
+    /// From a session's set-off to its arrival, in seconds.
+    pub(crate) move_pause: Histogram,
     connections: Gauge,
     handshake_duration: Histogram,
 }
@@ -47,6 +51,8 @@ impl Meters {
             outbound: Traffic::new("out"),
             queued: Level::default(),
             link_queued: Level::default(),
+            moving: Level::default(),
+            move_pause: histogram!("ringway_gateway_move_pause_seconds"),
             connections: gauge!("ringway_gateway_connections"),
             handshake_duration: histogram!("ringway_gateway_handshake_duration_seconds"),
         })
@@ -68,6 +74,11 @@ impl Meters {
         counter!("ringway_gateway_closes_total", "code" => code.label()).increment(1);
     }
 
+    /// One session's way to another worker is over, with this result.
+    pub(crate) fn moved(&self, result: &'static str) {
+        counter!("ringway_gateway_moves_total", "result" => result).increment(1);
+    }
+
     /// One link to `worker` changed its state.
     pub(crate) fn link(&self, worker: &MemberId, state: &'static str, change: f64) {
         gauge!("ringway_gateway_links", "worker" => worker.to_string(), "state" => state).increment(change);
@@ -85,6 +96,7 @@ impl Meters {
     fn show(&self) {
         gauge!("ringway_gateway_queue_bytes").set(self.queued.now() as f64);
         gauge!("ringway_gateway_link_queue_bytes").set(self.link_queued.now() as f64);
+        gauge!("ringway_gateway_moving").set(self.moving.now() as f64);
     }
 }
 
@@ -143,6 +155,16 @@ fn describe() {
     describe_gauge!("ringway_gateway_queue_bytes", Unit::Bytes, "Bytes of messages that wait for clients.");
     describe_gauge!("ringway_gateway_links", "Links to workers, by worker and state: up or down.");
     describe_gauge!("ringway_gateway_link_queue_bytes", Unit::Bytes, "Bytes of frames that wait for links.");
+    describe_gauge!("ringway_gateway_moving", "Sessions on their way from one worker to another.");
+    describe_counter!(
+        "ringway_gateway_moves_total",
+        "Sessions that were on their way, by what has become of them: moved, reopened, or why they ended."
+    );
+    describe_histogram!(
+        "ringway_gateway_move_pause_seconds",
+        Unit::Seconds,
+        "From a session's leave of one worker to its arrival at the next."
+    );
 }
 
 #[cfg(test)]
@@ -185,6 +207,9 @@ mod tests {
             meters.closed(CloseCode::GOING_AWAY);
             meters.queued.add(9);
             meters.queued.subtract(2);
+            meters.moving.add(3);
+            meters.moved("moved");
+            meters.move_pause.record(0.01);
             meters.link(&MemberId::new("w1").expect("an id"), "up", 1.0);
             meters.show();
             stays
@@ -201,6 +226,9 @@ mod tests {
             "ringway_gateway_closes_total{code=\"1001\"} 1",
             "ringway_gateway_queue_bytes 7",
             "ringway_gateway_link_queue_bytes 0",
+            "ringway_gateway_moving 3",
+            "ringway_gateway_moves_total{result=\"moved\"} 1",
+            "ringway_gateway_move_pause_seconds_count 1",
             "ringway_gateway_links{worker=\"w1\",state=\"up\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

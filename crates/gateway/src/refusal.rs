@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     KeyInvalid,
     #[error("a handshake has no body; leave out `Content-Length` and `Transfer-Encoding`")]
     BodyNotAllowed,
+    #[error("{0}; leave out `resume` to begin a new session")]
+    ResumeInvalid(&'static str),
     #[error(transparent)]
     Origin(#[from] OriginError),
     #[error(transparent)]
@@ -129,6 +131,7 @@ impl Refusal {
             Refusal::VersionNotSupported => upgrade(row(S::UPGRADE_REQUIRED, "version_not_supported")),
             Refusal::KeyInvalid => row(S::BAD_REQUEST, "key_invalid"),
             Refusal::BodyNotAllowed => row(S::BAD_REQUEST, "body_not_allowed"),
+            Refusal::ResumeInvalid(_) => row(S::BAD_REQUEST, "resume_invalid"),
             Refusal::Origin(error) => row(S::FORBIDDEN, error.reason()),
             Refusal::Token(error) => token_row(error),
             Refusal::SubprotocolsTooMany { .. } => row(S::BAD_REQUEST, "subprotocols_too_many"),
@@ -223,6 +226,7 @@ mod tests {
             (Refusal::VersionNotSupported, 426, "version_not_supported", &["sec-websocket-version"]),
             (Refusal::KeyInvalid, 400, "key_invalid", &[]),
             (Refusal::BodyNotAllowed, 400, "body_not_allowed", &[]),
+            (Refusal::ResumeInvalid("what"), 400, "resume_invalid", &[]),
             (OriginError::Missing.into(), 403, "origin_missing", &[]),
             (OriginError::Malformed.into(), 403, "origin_malformed", &[]),
             (OriginError::NotAllowed { origin: "null".into() }.into(), 403, "origin_not_allowed", &[]),

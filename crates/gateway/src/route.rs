@@ -9,11 +9,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::RngExt;
 use ringway_auth::Identity;
 use ringway_cluster::{View, Views};
-use ringway_proto::v1::{Open, RefusalReason, Refused};
+use ringway_proto::v1::{Open, RefusalReason, Refused, Resume};
 use ringway_ring::{RingVersion, Slot};
 use ringway_session::{CloseCode, SessionId};
 use tokio::sync::watch;
@@ -40,6 +39,8 @@ pub(crate) struct Applicant {
     pub(crate) identity: Identity,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) remote_address: SocketAddr,
+    /// The session that it wants to go on with.
+    pub(crate) resume: Option<Resume>,
 }
 
 /// A session that its worker has opened.
@@ -94,7 +95,7 @@ impl Router {
         }
         let passing = |why: &str| Setback::Passing(why.to_owned());
         let link = self.links.to(&owner.id).ok_or_else(|| passing("no link to it is up"))?;
-        let opening = link.open(open_frame(applicant, session_id));
+        let opening = link.open(session_id, open_frame(applicant));
         let (channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
         match tokio::time::timeout_at(deadline, answered).await {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
@@ -153,16 +154,14 @@ fn setback(refused: Refused) -> Setback {
     }
 }
 
-fn open_frame(applicant: &Applicant, session_id: SessionId) -> Open {
+fn open_frame(applicant: &Applicant) -> Open {
     let Identity { user, groups, .. } = &applicant.identity;
     Open {
-        channel: 0,
-        session_id: Bytes::copy_from_slice(&session_id.to_bytes()),
         user: user.clone(),
         groups: groups.clone(),
         remote_address: applicant.remote_address.to_string(),
         subprotocols: applicant.subprotocols.clone(),
-        resume: None,
-        reopen: None,
+        resume: applicant.resume.clone(),
+        ..Open::default()
     }
 }

@@ -10,7 +10,7 @@ use ringway_auth::{AuthError, Authenticator, Identity, Token};
 use ringway_cluster::{Lease, Registry};
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::{PayloadKind, RefusalReason};
-use support::{Answering, Bench, FakeWorker, read_answer, read_head, soon, upgrade};
+use support::{Answering, Bench, read_answer, read_head, soon, upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -273,15 +273,18 @@ async fn a_session_outlives_its_token_if_told_so() {
 }
 
 #[tokio::test]
-async fn a_broken_link_tells_its_clients_to_reconnect_and_is_made_again() {
+async fn a_broken_link_is_made_again_and_its_clients_notice_nothing() {
     let bench = Bench::start().await;
-    let mut client = bench.client("alice").await;
+    let (mut alice, first) = bench.client_and_channel("alice").await;
     bench.worker.cut();
-    assert_eq!(client.closed().await.0, 1012);
-    let mut client = bench.client("bob").await;
-    client.send("hello").await;
-    assert_eq!(client.receive_data().await, Message::text("hello"));
-    drop(client);
+    bench.worker.hears_reopen("alice", 0).await;
+    let mut bob = bench.client("bob").await;
+    for client in [&mut alice, &mut bob] {
+        client.send("hello").await;
+        assert_eq!(client.receive_data().await, Message::text("hello"));
+    }
+    assert_eq!(first, 1, "the first number of a link");
+    drop((alice, bob));
     bench.end().await;
 }
 
@@ -330,10 +333,9 @@ async fn a_session_waits_for_the_first_worker_of_an_empty_view_in_vain_but_not_f
 }
 
 #[tokio::test]
-async fn a_worker_that_leaves_the_view_keeps_its_sessions_until_they_end() {
-    let mut bench = Bench::start().await;
+async fn a_worker_that_leaves_the_view_keeps_its_sessions_for_a_moment() {
+    let (mut bench, other) = Bench::with_another(|_| {}).await;
     let mut client = bench.client("alice").await;
-    let other = FakeWorker::new("w2");
     let _other = bench.registry.join(other.member()).await.expect("joined");
     bench.leave().await;
     let mut views = bench.views.subscribe();

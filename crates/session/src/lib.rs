@@ -2,7 +2,8 @@
 //!
 //! Nothing here knows a socket, a task or a clock. A [`SessionTable`] takes events in and gives work out as
 //! [`Directive`]s, which the worker carries to its links; [`HomeInterest`] and [`LocalInterest`] are the two halves of
-//! what workers tell each other about groups. So whole histories run in a test without a network.
+//! what workers tell each other about groups; a [`Relay`] is the gateway's half of moving a session. So whole histories
+//! run in a test without a network.
 
 pub mod close;
 mod directive;
@@ -13,6 +14,7 @@ mod name;
 mod payload;
 mod policy;
 mod queue;
+pub mod relay;
 mod session;
 mod table;
 
@@ -23,5 +25,6 @@ pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
 pub use name::{GroupId, NameError, UserId};
 pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, Payload, PayloadError};
 pub use policy::{OnConflict, OnSlowConsumer, Policy};
+pub use relay::Relay;
 pub use session::{Opening, SessionView};
 pub use table::{Filter, OpenError, Reach, SessionTable, Target, deliver_cost_bytes};

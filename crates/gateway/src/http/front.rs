@@ -6,11 +6,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Request, Response};
+use rand::RngExt;
 use ringway_auth::{Authenticator, OriginPolicy, TokenExtractor};
 use ringway_session::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -27,12 +28,15 @@ use crate::handshake::Handshake;
 use crate::link::{Channel, End};
 use crate::metrics::Meters;
 use crate::refusal::Refusal;
+use crate::resume;
 use crate::route::{Admission, Applicant, Router};
 use crate::socket::{Client, SocketShared, Wire};
 
 /// What a [`Front`] is made of.
 pub(crate) struct FrontParts {
     pub(crate) http: HttpConfig,
+    /// Within what time clients are told to come back when the gateway shuts down.
+    pub(crate) drain_window: Duration,
     pub(crate) router: Router,
     pub(crate) tokens: TokenExtractor,
     pub(crate) authenticator: Arc<dyn Authenticator>,
@@ -131,7 +135,7 @@ impl Front {
     {
         let Admitted { channel, expires_at, permit } = admitted;
         if self.is_at(Stage::Leaving) {
-            channel.outbound().end(going_away());
+            channel.farewell(going_away(), random_delay_ms(self.parts.drain_window));
         }
         let sockets = Arc::clone(&self.parts.sockets);
         let wire = Wire::new(stream, early, &sockets.config);
@@ -200,7 +204,8 @@ impl Front {
         let presented = self.parts.tokens.extract(request.uri(), request.headers())?;
         check_subprotocols(&presented.subprotocols, self.http())?;
         let identity = self.parts.authenticator.authenticate(&presented.token, SystemTime::now())?;
-        Ok(Applicant { identity, subprotocols: presented.subprotocols, remote_address })
+        let resume = resume::wish(request.uri(), &presented.subprotocols)?;
+        Ok(Applicant { identity, subprotocols: presented.subprotocols, remote_address, resume })
     }
 
     fn readiness(&self) -> Result<Response<Body>, Refusal> {
@@ -235,6 +240,12 @@ impl Front {
 /// What clients are told when the gateway shuts down.
 pub(crate) fn going_away() -> End {
     End::new(CloseCode::GOING_AWAY, "the gateway shuts down, reconnect")
+}
+
+/// After how long a client is told to come back.
+pub(crate) fn random_delay_ms(window: Duration) -> u64 {
+    let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    rand::rng().random_range(0..=window_ms)
 }
 
 fn json(text: &'static str) -> Response<Body> {

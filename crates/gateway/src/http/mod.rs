@@ -8,7 +8,7 @@ mod front;
 mod listener;
 mod tls;
 
-pub(crate) use front::{Front, FrontParts, Stage, going_away};
+pub(crate) use front::{Front, FrontParts, Stage, going_away, random_delay_ms};
 pub use listener::Listener;
 pub(crate) use listener::accept;
 pub use tls::TlsError;

@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::channel::Link;
 use super::connector::LinkConnector;
-use super::outbound::Outbound;
+use super::seat::Seat;
+use super::table::Link;
 use super::task::LinkTask;
 use crate::config::{LinkConfig, Routing};
 use crate::metrics::Meters;
+use crate::moving::Moves;
 
 /// The links of a gateway.
 pub(crate) struct Links {
@@ -37,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) flush_timeout: Duration,
     pub(crate) connector: Arc<dyn LinkConnector>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) moves: Arc<Moves>,
 }
 
 /// The links to one worker, as one start of it.
@@ -85,9 +87,9 @@ impl Links {
         self.roster.changed.subscribe()
     }
 
-    /// Every client's queue.
-    pub(crate) fn outbounds(&self) -> Vec<Arc<Outbound>> {
-        self.roster.links.lock().iter().filter_map(Weak::upgrade).flat_map(|link| link.outbounds()).collect()
+    /// Every session that is on a link.
+    pub(crate) fn seats(&self) -> Vec<Arc<Seat>> {
+        self.roster.links.lock().iter().filter_map(Weak::upgrade).flat_map(|link| link.seats()).collect()
     }
 
     /// Keeps links to the workers of the view, whatever the view, until `shutdown`.
@@ -158,6 +160,7 @@ impl Links {
             config: self.setup.config.clone(),
             flush_timeout: self.setup.flush_timeout,
             meters: Arc::clone(&self.setup.meters),
+            moves: Arc::clone(&self.setup.moves),
             retired: retired.clone(),
             stop: self.stop.clone(),
         };

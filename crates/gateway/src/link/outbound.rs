@@ -1,12 +1,15 @@
-//! What a worker has for one client: messages in order, and at last how it ends.
+//! What workers have for one client: messages in order, and at last how it ends.
 //!
-//! The link's task puts in, the client's task takes out. The queue needs no bound of its own: the worker sends no more
-//! bytes ahead than the session's window, and gets room back only by what [`Outbound::written`] counts (`Written` in
+//! Links' tasks put in, the client's task takes out. The queue needs no bound of its own: a worker sends no more bytes
+//! ahead than the session's window, and gets room back only by what [`Outbound::written`] counts (`Written` in
 //! link.proto). After the end nothing more goes in.
+//!
+//! The queue stays when the session moves. What one worker has put in is never told to the next as written: a *tenure* is
+//! the time between two [`Outbound::hand_over`]s, and counts for itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use futures_util::task::AtomicWaker;
@@ -22,10 +25,6 @@ pub(crate) struct Outbound {
     reader: AtomicWaker,
     /// Whether the end is there: a look at it without the lock, for each time that the client's task wakes up.
     ended: AtomicBool,
-    /// Cost of what was put in and has not left for the client.
-    waiting_bytes: AtomicU64,
-    /// Cost of what has left for the client and was not told to the worker.
-    untold_bytes: AtomicU64,
     meters: Arc<Meters>,
 }
 
@@ -33,6 +32,22 @@ pub(crate) struct Outbound {
 struct State {
     messages: VecDeque<Message>,
     end: Option<Box<End>>,
+    /// Cost of what was put in and has not left for the client.
+    waiting_bytes: u64,
+    /// How much of it the present worker is not to be told of. It leaves first.
+    foreign_bytes: u64,
+    /// Cost of what has left for the client and was not told to the present worker.
+    untold_bytes: u64,
+    tenure: u32,
+}
+
+/// What the present worker has not been told, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Untold {
+    pub(crate) bytes: u64,
+    /// Whether there was nothing before.
+    pub(crate) is_news: bool,
+    pub(crate) tenure: u32,
 }
 
 /// How a session ends for its client.
@@ -46,28 +61,41 @@ impl End {
     pub(crate) fn new(code: CloseCode, reason: &'static str) -> Self {
         Self { code, reason: Utf8Bytes::from_static(reason) }
     }
+
+    /// The end of a session that no worker has a place for.
+    pub(crate) fn without_place(code: CloseCode) -> Self {
+        let reason = match code {
+            CloseCode::RESTART => "the session's worker is gone, reconnect now",
+            CloseCode::TRY_AGAIN_LATER => "the session's worker has no room, reconnect later",
+            _ => "the session could not be moved to its worker",
+        };
+        Self::new(code, reason)
+    }
 }
 
 impl Outbound {
     pub(crate) fn new(meters: Arc<Meters>) -> Self {
-        Self {
-            state: Mutex::default(),
-            reader: AtomicWaker::new(),
-            ended: AtomicBool::new(false),
-            waiting_bytes: AtomicU64::new(0),
-            untold_bytes: AtomicU64::new(0),
-            meters,
-        }
+        Self { state: Mutex::default(), reader: AtomicWaker::new(), ended: AtomicBool::new(false), meters }
     }
 
-    /// Puts a message in, unless the end is there already.
+    /// Puts a message of the present worker in, unless the end is there already.
     pub(crate) fn push(&self, message: Message) {
+        self.put(message, |_, _| {});
+    }
+
+    /// Puts a message of the gateway's own in, of which no worker is told.
+    pub(crate) fn push_own(&self, message: Message) {
+        self.put(message, |state, cost| state.foreign_bytes += cost);
+    }
+
+    fn put(&self, message: Message, count: impl FnOnce(&mut State, u64)) {
         let cost = cost_bytes(&message);
         let mut state = self.state.lock();
         if state.end.is_some() {
             return;
         }
-        self.waiting_bytes.fetch_add(cost, Ordering::Relaxed);
+        state.waiting_bytes += cost;
+        count(&mut state, cost);
         self.meters.queued.add(cost);
         state.messages.push_back(message);
         drop(state);
@@ -96,26 +124,102 @@ impl Outbound {
         if self.ended.load(Ordering::Acquire) { self.state.lock().end.as_deref().cloned() } else { None }
     }
 
-    /// Notes that messages of this cost have left for the client. Gives the cost that the worker has not been told.
-    pub(crate) fn written(&self, cost_bytes: u64) -> u64 {
-        self.waiting_bytes.fetch_sub(cost_bytes, Ordering::Relaxed);
-        self.meters.queued.subtract(cost_bytes);
-        self.untold_bytes.fetch_add(cost_bytes, Ordering::Relaxed) + cost_bytes
+    /// Lets the client's task look again at what it waits for.
+    pub(crate) fn wake(&self) {
+        self.reader.wake();
     }
 
-    /// What the worker is to be told now.
-    pub(crate) fn tell(&self) -> u64 {
-        self.untold_bytes.swap(0, Ordering::Relaxed)
+    /// Notes that messages of this cost have left for the client.
+    pub(crate) fn written(&self, cost_bytes: u64) -> Untold {
+        self.meters.queued.subtract(cost_bytes);
+        let mut state = self.state.lock();
+        state.waiting_bytes -= cost_bytes;
+        let foreign_bytes = cost_bytes.min(state.foreign_bytes);
+        state.foreign_bytes -= foreign_bytes;
+        let before = state.untold_bytes;
+        state.untold_bytes += cost_bytes - foreign_bytes;
+        let bytes = state.untold_bytes;
+        Untold { bytes, is_news: before == 0 && bytes > 0, tenure: state.tenure }
+    }
+
+    /// What the worker of this tenure is to be told now.
+    pub(crate) fn tell(&self, tenure: u32) -> u64 {
+        let mut state = self.state.lock();
+        if state.tenure == tenure { std::mem::take(&mut state.untold_bytes) } else { 0 }
+    }
+
+    /// What the present worker is to be told now.
+    pub(crate) fn tell_all(&self) -> u64 {
+        std::mem::take(&mut self.state.lock().untold_bytes)
+    }
+
+    /// Begins another tenure: who has put in what waits is told nothing more.
+    pub(crate) fn hand_over(&self) {
+        let mut state = self.state.lock();
+        state.foreign_bytes = state.waiting_bytes;
+        state.untold_bytes = 0;
+        state.tenure = state.tenure.wrapping_add(1);
     }
 }
 
 impl Drop for Outbound {
     fn drop(&mut self) {
-        self.meters.queued.subtract(*self.waiting_bytes.get_mut());
+        self.meters.queued.subtract(self.state.get_mut().waiting_bytes);
     }
 }
 
 /// What a message counts in windows and queues.
 pub(crate) fn cost_bytes(message: &Message) -> u64 {
     message.len() as u64 + MESSAGE_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbound() -> Outbound {
+        Outbound::new(Meters::new())
+    }
+
+    fn message(cost_bytes: usize) -> Message {
+        Message::binary(vec![0; cost_bytes - 64])
+    }
+
+    #[test]
+    fn no_worker_is_told_of_what_another_one_has_sent() {
+        let outbound = outbound();
+        outbound.push(message(100));
+        outbound.push(message(100));
+        assert_eq!(outbound.written(100).bytes, 100);
+        let old = outbound.written(0).tenure;
+        outbound.hand_over();
+        outbound.push(message(300));
+        assert_eq!(outbound.tell(old), 0, "its tenure is over");
+        let untold = outbound.written(100);
+        assert_eq!((untold.bytes, untold.is_news), (0, false), "it was there before");
+        let untold = outbound.written(200);
+        assert_eq!((untold.bytes, untold.is_news), (200, true));
+        let untold = outbound.written(100);
+        assert_eq!((untold.bytes, untold.is_news), (300, false));
+        assert_eq!((outbound.tell(untold.tenure), outbound.tell_all()), (300, 0));
+    }
+
+    #[test]
+    fn no_worker_is_told_of_the_gateways_own_messages() {
+        let outbound = outbound();
+        outbound.push(message(100));
+        outbound.push_own(message(70));
+        outbound.push(message(100));
+        assert_eq!(outbound.written(270).bytes, 200);
+    }
+
+    #[test]
+    fn nothing_goes_in_after_the_end() {
+        let outbound = outbound();
+        outbound.push(message(100));
+        outbound.end(End::new(CloseCode::NORMAL, "bye"));
+        outbound.push(message(100));
+        outbound.push_own(message(100));
+        assert_eq!(outbound.take().len(), 1);
+    }
 }

@@ -7,8 +7,9 @@
 //! Reports of written bytes are not urgent: they gather for [`REPORT_INTERVAL`], so that a quiet client's messages do not
 //! cost a frame each in the other direction.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::{GatewayFrame, Written};
 use tokio::sync::Notify;
 
-use super::outbound::Outbound;
+use super::outbound::Untold;
+use super::seat::Seat;
 use crate::metrics::Meters;
 
 /// How long reports of written bytes gather.
@@ -27,6 +29,9 @@ pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
 /// What each frame counts beside its payload, or beside an `Open`.
 const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// The next round of waiting, in any queue: a reader that comes from another queue is never taken for one of this.
+static ROUNDS: AtomicU64 = AtomicU64::new(1);
 
 /// The queue towards one worker.
 pub(crate) struct SendQueue {
@@ -38,27 +43,41 @@ pub(crate) struct SendQueue {
     meters: Arc<Meters>,
 }
 
-#[derive(Default)]
 struct State {
     frames: Vec<GatewayFrame>,
     /// Cost of the frames here and of those that the writer has taken and not sent.
     bytes: usize,
     /// Channels with written bytes to report.
-    reports: Vec<(u64, Arc<Outbound>)>,
+    reports: Vec<Report>,
     /// Readers that wait for room, each once in a round.
     waiting: Vec<Waker>,
-    round: u32,
+    round: NonZeroU64,
     closed: bool,
+}
+
+/// Written bytes of a channel, as long as its session is there.
+struct Report {
+    channel: u64,
+    seat: Arc<Seat>,
+    tenure: u32,
 }
 
 /// In which round of waiting a reader has left its waker.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WaitingSince(Option<u32>);
+pub(crate) struct WaitingSince(Option<NonZeroU64>);
 
 impl SendQueue {
     pub(crate) fn new(bytes_max: usize, meters: Arc<Meters>) -> Self {
+        let state = State {
+            frames: Vec::new(),
+            bytes: 0,
+            reports: Vec::new(),
+            waiting: Vec::new(),
+            round: next_round(),
+            closed: false,
+        };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             writer: Notify::new(),
             full: AtomicBool::new(false),
             bytes_max,
@@ -77,16 +96,16 @@ impl SendQueue {
         }
     }
 
-    /// Notes that messages of this cost have left for the client of a channel, to be reported soon.
-    pub(crate) fn written(&self, channel: u64, outbound: &Arc<Outbound>, cost_bytes: u64) {
-        let untold = outbound.written(cost_bytes);
-        if untold >= REPORT_NOW_BYTES {
-            self.push(Frame::Written(Written { channel, bytes: outbound.tell() }));
-        } else if untold == cost_bytes {
+    /// Notes what a channel's worker has not been told of what left for the client, to be reported soon.
+    pub(crate) fn written(&self, channel: u64, seat: &Arc<Seat>, untold: Untold) {
+        let Untold { bytes, is_news, tenure } = untold;
+        if bytes >= REPORT_NOW_BYTES {
+            self.push(Frame::Written(Written { channel, bytes: seat.outbound().tell(tenure) }));
+        } else if is_news {
             let mut state = self.state.lock();
             let was_empty = state.reports.is_empty();
             if !state.closed {
-                state.reports.push((channel, Arc::clone(outbound)));
+                state.reports.push(Report { channel, seat: Arc::clone(seat), tenure });
             }
             drop(state);
             if was_empty {
@@ -131,8 +150,8 @@ impl SendQueue {
     /// Turns the gathered reports into frames.
     pub(crate) fn gather_reports(&self) {
         let mut state = self.state.lock();
-        for (channel, outbound) in std::mem::take(&mut state.reports) {
-            let bytes = outbound.tell();
+        for Report { channel, seat, tenure } in std::mem::take(&mut state.reports) {
+            let bytes = seat.outbound().tell(tenure);
             if bytes > 0 {
                 self.add(&mut state, Frame::Written(Written { channel, bytes }));
             }
@@ -182,7 +201,10 @@ impl SendQueue {
 
     fn make_room(&self, state: &mut State) {
         self.full.store(false, Ordering::Release);
-        state.round = state.round.wrapping_add(1);
+        if state.waiting.is_empty() {
+            return;
+        }
+        state.round = next_round();
         for waker in std::mem::take(&mut state.waiting) {
             waker.wake();
         }
@@ -198,6 +220,10 @@ impl SendQueue {
             None
         }
     }
+}
+
+fn next_round() -> NonZeroU64 {
+    NonZeroU64::new(ROUNDS.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MIN)
 }
 
 /// What a queue holds.
@@ -220,6 +246,7 @@ pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
     let payload = match &frame.frame {
         Some(Frame::Message(message)) => message.payload.len(),
         Some(Frame::Open(open)) => open.encoded_len(),
+        Some(Frame::StatePart(part)) => part.state.len(),
         _ => 0,
     };
     payload + FRAME_OVERHEAD_BYTES
@@ -233,7 +260,11 @@ mod tests {
     use ringway_proto::v1::{ClientMessage, PayloadKind};
     use tungstenite::Message;
 
+    use super::super::post::Post;
+    use super::super::table::Link;
     use super::*;
+    use crate::config::MovingConfig;
+    use crate::moving::Moves;
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -247,6 +278,13 @@ mod tests {
     fn message(bytes: usize) -> Frame {
         let payload = vec![0; bytes].into();
         Frame::Message(ClientMessage { channel: 1, payload, kind: PayloadKind::Binary.into() })
+    }
+
+    fn seat(meters: Arc<Meters>) -> Arc<Seat> {
+        let moves = Moves::new(MovingConfig::default(), meters);
+        let link = Link::new(ringway_ring::MemberId::new("w1").expect("an id"), 1000, Arc::clone(&moves));
+        let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
+        Seat::new(Post { link, number: 7 }, id, "alice", &moves)
     }
 
     #[test]
@@ -266,6 +304,20 @@ mod tests {
         queue.sent(frames.iter().map(cost_bytes).sum());
         assert_eq!(woken.0.load(Ordering::Relaxed), 1, "three looks, one waker");
         assert!(queue.poll_room(&cx, &mut since).is_ready());
+    }
+
+    #[test]
+    fn a_reader_that_comes_from_another_queue_is_woken_by_this_one() {
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let (cx, mut since) = (Context::from_waker(&waker), WaitingSince::default());
+        let queues = [SendQueue::new(10, Meters::new()), SendQueue::new(10, Meters::new())];
+        for queue in &queues {
+            queue.push(message(100));
+            assert!(queue.poll_room(&cx, &mut since).is_pending());
+        }
+        queues[1].sent(1000);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]
@@ -290,11 +342,11 @@ mod tests {
     fn small_reports_gather_and_large_ones_do_not_wait() {
         let meters = Meters::new();
         let queue = SendQueue::new(1000, Arc::clone(&meters));
-        let outbound = Arc::new(Outbound::new(meters));
+        let seat = seat(meters);
         let give = |bytes: usize| {
-            outbound.push(Message::binary(vec![0; bytes]));
-            let cost = outbound.take().iter().map(super::super::outbound::cost_bytes).sum();
-            queue.written(7, &outbound, cost);
+            seat.outbound().push(Message::binary(vec![0; bytes]));
+            let cost = seat.outbound().take().iter().map(super::super::outbound::cost_bytes).sum();
+            queue.written(7, &seat, seat.outbound().written(cost));
         };
         let reported = || -> Vec<u64> {
             let bytes = |frame: GatewayFrame| match frame.frame {

@@ -1,7 +1,7 @@
 //! The task that keeps one link: makes it, carries frames both ways, and makes it again when it breaks.
 //!
 //! `Away -> Greeting -> Up -> Away`, until it is retired (its worker left the view: a link that is up stays while there
-//! are sessions on it, a broken one is not made again) or stopped (the gateway shuts down: what is queued is sent, then
+//! are sessions on it, which are made to move; a broken one is not made again) or stopped (the gateway shuts down: what is queued is sent, then
 //! the link is closed).
 
 use std::sync::Arc;
@@ -20,18 +20,16 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
-use super::channel::Link;
 use super::connector::{LinkConnector, WorkerStream};
 use super::links::Place;
-use super::lost;
 use super::queue::{self, Filled, REPORT_INTERVAL};
+use super::table::Link;
 use crate::config::LinkConfig;
 use crate::metrics::Meters;
+use crate::moving::{self, Moves};
 
 /// Batches on the way between the queue and the transport.
 const BATCHES_MAX: usize = 2;
-/// How often a link whose worker has left the view is looked at for its last session.
-const RETIRED_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Keeps one link to one worker.
 pub(crate) struct LinkTask {
@@ -43,6 +41,7 @@ pub(crate) struct LinkTask {
     /// How long the end may take once the gateway shuts down.
     pub(crate) flush_timeout: Duration,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) moves: Arc<Moves>,
     /// The worker has left: a broken link is not made again.
     pub(crate) retired: CancellationToken,
     /// The gateway shuts down.
@@ -111,7 +110,7 @@ impl LinkTask {
             }
         };
         backoff.failures = 0;
-        let link = Link::new(self.member.id.clone(), self.config.queue_bytes_max, Arc::clone(&self.meters));
+        let link = Link::new(self.member.id.clone(), self.config.queue_bytes_max, Arc::clone(&self.moves));
         let up = Up::begin(self, Arc::clone(&link));
         let outcome = self.carry(&link, says, &mut incoming).await;
         drop(up);
@@ -140,14 +139,35 @@ impl LinkTask {
     /// Carries frames both ways. Neither direction waits for the other.
     async fn carry(
         &self,
-        link: &Link,
+        link: &Arc<Link>,
         says: mpsc::Sender<GatewayFrames>,
         incoming: &mut WorkerStream,
+    ) -> Result<(), LinkError> {
+        let unwanted = CancellationToken::new();
+        // Beside the conversation: a worker that does not listen holds that up.
+        let end = async {
+            self.unwanted(link).await;
+            unwanted.cancel();
+            tokio::time::sleep(self.flush_timeout).await;
+        };
+        tokio::select! {
+            biased;
+            outcome = self.converse(link, says, incoming, &unwanted) => outcome,
+            () = end => Ok(()),
+        }
+    }
+
+    async fn converse(
+        &self,
+        link: &Arc<Link>,
+        says: mpsc::Sender<GatewayFrames>,
+        incoming: &mut WorkerStream,
+        unwanted: &CancellationToken,
     ) -> Result<(), LinkError> {
         let (outcome, says) = tokio::select! {
             biased;
             error = hear(link, incoming) => (Err(error), None),
-            outcome = self.speak(link, &says) => (outcome, Some(says)),
+            outcome = self.speak(link, &says, unwanted) => (outcome, Some(says)),
         };
         // The worker ends its half when it has heard everything.
         if outcome.is_ok() {
@@ -158,7 +178,12 @@ impl LinkTask {
     }
 
     /// Sends what is queued until the link breaks; ends well when the link is not wanted any more and everything was sent.
-    async fn speak(&self, link: &Link, says: &mpsc::Sender<GatewayFrames>) -> Result<(), LinkError> {
+    async fn speak(
+        &self,
+        link: &Arc<Link>,
+        says: &mpsc::Sender<GatewayFrames>,
+        unwanted: &CancellationToken,
+    ) -> Result<(), LinkError> {
         loop {
             let stopped = tokio::select! {
                 biased;
@@ -169,7 +194,7 @@ impl LinkTask {
                     }
                     false
                 }
-                () = self.unwanted(link) => true,
+                () = unwanted.cancelled() => true,
             };
             link.queue().gather_reports();
             for (frames, bytes) in batches(link.queue().take(), self.config.batch_bytes) {
@@ -181,16 +206,12 @@ impl LinkTask {
             }
         }
     }
-}
 
-impl LinkTask {
     /// Until the gateway stops, or the worker has left the view and its last session is gone. Cancel-safe.
-    async fn unwanted(&self, link: &Link) {
+    async fn unwanted(&self, link: &Arc<Link>) {
         let abandoned = async {
             self.retired.cancelled().await;
-            while !link.is_empty() {
-                tokio::time::sleep(RETIRED_POLL_INTERVAL).await;
-            }
+            moving::evict(link, self.moves.config()).await;
         };
         tokio::select! {
             biased;
@@ -200,7 +221,7 @@ impl LinkTask {
     }
 }
 
-/// Shows a link as up, and ends what was on it when it is over, however that comes.
+/// Shows a link as up, and lets go what was on it when it is over, however that comes.
 struct Up<'a> {
     task: &'a LinkTask,
     link: Arc<Link>,
@@ -220,10 +241,9 @@ impl Drop for Up<'_> {
     fn drop(&mut self) {
         self.task.place.clear();
         let sessions = self.link.break_off();
-        if !sessions.is_empty() {
-            warn!(sessions = sessions.len(), "sessions lost their worker");
+        if sessions > 0 {
+            warn!(sessions, "sessions lost their worker, they are opened again");
         }
-        lost::end_sessions(&sessions);
         self.task.meters.link(&self.task.member.id, "up", -1.0);
         self.task.meters.link(&self.task.member.id, "down", 1.0);
     }
@@ -249,7 +269,7 @@ impl Backoff {
 }
 
 /// Takes what the worker says until it says no more.
-async fn hear(link: &Link, incoming: &mut WorkerStream) -> LinkError {
+async fn hear(link: &Arc<Link>, incoming: &mut WorkerStream) -> LinkError {
     loop {
         match incoming.next().await {
             Some(Ok(WorkerFrames { frames })) => frames.into_iter().for_each(|frame| link.take(frame)),
@@ -288,7 +308,7 @@ fn batches(
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
-    use ringway_proto::v1::{ClientMessage, Gone, Open, PayloadKind, Written};
+    use ringway_proto::v1::{ClientMessage, Gone, Open, PayloadKind, StatePart, Written};
 
     use super::*;
 
@@ -320,7 +340,8 @@ mod tests {
             Frame::Open(Open { user: "u".repeat(255), remote_address: "a".repeat(50), ..Open::default() }),
             Frame::Message(ClientMessage { channel: u64::MAX, payload: vec![1; 10].into(), kind: 1 }),
             Frame::Written(Written { channel: u64::MAX, bytes: u64::MAX }),
-            Frame::Gone(Gone { channel: u64::MAX, code: u32::MAX }),
+            Frame::Gone(Gone { channel: u64::MAX, code: u32::MAX, may_resume: true }),
+            Frame::StatePart(StatePart { channel: u64::MAX, state: vec![1; 100_000].into() }),
         ];
         for frame in frames {
             let frame = GatewayFrame { frame: Some(frame) };

@@ -202,8 +202,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.wire.message_since().filter(|_| !self.held_up)
     }
 
-    /// Open -> Ending. The worker hears at once that the session is over.
+    /// Open -> Ending. The worker hears at once that the session is over. Whoever is sent away because the gateway goes, or
+    /// did not answer, may come back for it.
     fn end(&mut self, end: End) {
+        if end.code != CloseCode::GOING_AWAY {
+            self.channel.forbid_resuming();
+        }
         self.channel.leave();
         let until = Instant::now() + self.shared.config.close_timeout;
         self.phase = Phase::Ending { until, end: Box::new(end) };
@@ -335,6 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let (Phase::Open | Phase::Ending { .. }, Some(end)) = (&self.phase, fault(error)) else {
             return Err(Over);
         };
+        self.channel.forbid_resuming();
         self.channel.leave();
         self.close_code = end.code;
         let frame = CloseFrame { code: end.code.as_u16().into(), reason: end.reason };
@@ -401,7 +406,9 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::config::MovingConfig;
     use crate::link::Link;
+    use crate::moving::Moves;
 
     /// What a quiet client's task may cost beside its socket: the whole future, with the timer in it.
     const FUTURE_BYTES_MAX: usize = 448;
@@ -412,8 +419,10 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
         let meters = Meters::new();
         let worker = ringway_ring::MemberId::new("w1").expect("an id");
-        let link = Link::new(worker, 1024, Arc::clone(&meters));
-        let (channel, _) = link.open(ringway_proto::v1::Open::default()).expect("a channel");
+        let moves = Moves::new(MovingConfig::default(), Arc::clone(&meters));
+        let link = Link::new(worker, 1024, moves);
+        let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
+        let (channel, _) = link.open(id, ringway_proto::v1::Open::default()).expect("a channel");
         let shared = Arc::new(SocketShared { config: SocketConfig::default(), meters });
         let wire = Wire::new(stream, &Bytes::new(), &shared.config);
         let permit = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().expect("a permit");

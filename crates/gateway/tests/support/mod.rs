@@ -8,18 +8,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use parking_lot::Mutex;
 use ringway_auth::{Authenticator, OriginConfig, OriginPolicy, Plain, TokenExtractor};
-use ringway_cluster::{Lease, Member, MemoryRegistry, Registry, Views, views};
+use ringway_cluster::{Lease, Member, MemberState, MemoryRegistry, Registry, View, Views, views};
 use ringway_gateway::{
     Gateway, GatewayConfig, GatewayParts, GatewayStream, InProcess, LinkConnector, Listener, MetricsRenderer,
-    TlsFiles, WorkerStream,
+    MovingConfig, TlsFiles, WorkerStream,
 };
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{
-    Close, Deliver, Open, Opened, PayloadKind, RefusalReason, Refused, Welcome, WorkerFrame, WorkerFrames,
+    Close, Deliver, Detached, Gone, Move, Open, Opened, PayloadKind, RefusalReason, Refused, StatePart,
+    Welcome, WorkerFrame, WorkerFrames,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, Strategy};
@@ -57,6 +59,15 @@ pub enum Answering {
     Silence,
 }
 
+/// What the worker answers to a `Detach`.
+#[derive(Clone, Debug)]
+pub enum Detaching {
+    /// These parts of a state, then `Detached` with the last.
+    With(Vec<Vec<u8>>),
+    /// Nothing.
+    Silence,
+}
+
 /// A worker in the same process: it keeps what it hears and says what the test says.
 #[derive(Clone)]
 pub struct FakeWorker(Arc<Shared>);
@@ -64,6 +75,7 @@ pub struct FakeWorker(Arc<Shared>);
 struct Shared {
     id: &'static str,
     answering: Mutex<Answering>,
+    detaching: Mutex<Detaching>,
     /// Whether messages are sent back to their channel.
     echoes: Mutex<bool>,
     /// Whether what the gateway says is listened to.
@@ -84,6 +96,7 @@ impl FakeWorker {
         Self(Arc::new(Shared {
             id,
             answering: Mutex::new(Answering::Admit),
+            detaching: Mutex::new(Detaching::With(vec![format!("detached from {id}").into_bytes()])),
             echoes: Mutex::new(true),
             listens: watch::Sender::new(true),
             refuses_links: Mutex::new(false),
@@ -101,6 +114,15 @@ impl FakeWorker {
 
     pub fn answer(&self, answering: Answering) {
         *self.0.answering.lock() = answering;
+    }
+
+    pub fn detach(&self, detaching: Detaching) {
+        *self.0.detaching.lock() = detaching;
+    }
+
+    /// Asks for these sessions to be moved.
+    pub async fn moves(&self, channels: &[u64]) {
+        self.tell(Told::Move(Move { channels: channels.to_vec() })).await;
     }
 
     pub fn echo(&self, echoes: bool) {
@@ -162,6 +184,52 @@ impl FakeWorker {
         .await
     }
 
+    /// Waits for the question for a place for a user's session that was open before, on a channel above `after`.
+    pub async fn hears_reopen(&self, user: &str, after: u64) -> Open {
+        self.hears("an open of an open session", |said| match said {
+            Said::Open(open) if open.user == user && open.reopen.is_some() && open.channel > after => {
+                Some(open.clone())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for a `Gone` that says so.
+    pub async fn hears_gone_for(&self, channel: u64) -> Gone {
+        self.hears("a gone", |said| match said {
+            Said::Gone(gone) if gone.channel == channel => Some(*gone),
+            _ => None,
+        })
+        .await
+    }
+
+    pub async fn hears_detach(&self, channel: u64) {
+        self.hears("a detach", |said| match said {
+            Said::Detach(detach) if detach.channel == channel => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    pub async fn hears_arrived(&self, channel: u64) {
+        self.hears("an arrived", |said| match said {
+            Said::Arrived(arrived) if arrived.channel == channel => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    /// What the clients' messages on a channel were.
+    pub fn heard_messages(&self, channel: u64) -> Vec<String> {
+        let heard = self.0.heard.borrow();
+        let of_channel = heard.iter().filter_map(|said| match said {
+            Said::Message(message) if message.channel == channel => Some(&message.payload),
+            _ => None,
+        });
+        of_channel.map(|payload| String::from_utf8(payload.to_vec()).expect("text")).collect()
+    }
+
     pub fn heard(&self) -> Vec<Said> {
         self.0.heard.borrow().clone()
     }
@@ -180,6 +248,15 @@ impl FakeWorker {
             _ => None,
         })
         .await
+    }
+
+    /// Waits until so many opens have come.
+    pub async fn hears_as_many_opens(&self, count: usize) {
+        let opens = |heard: &Vec<Said>| heard.iter().filter(|said| matches!(said, Said::Open(_))).count();
+        let mut heard = self.0.heard.subscribe();
+        let reached = heard.wait_for(|heard| opens(heard) >= count);
+        let reached = soon("enough opens", reached).await.expect("the worker lives");
+        assert_eq!(opens(&reached), count, "no more than that");
     }
 
     /// Waits until every session that was opened is gone.
@@ -253,30 +330,39 @@ impl FakeWorker {
             listens.wait_for(|listens| *listens).await.expect("the worker lives");
             let Some(batch) = says.next().await else { return };
             for said in batch.frames.into_iter().filter_map(|frame| frame.frame) {
-                let answer = self.consider(&said);
+                let answers = self.consider(&said);
                 self.0.heard.send_modify(|heard| heard.push(said));
-                if let Some(answer) = answer {
+                for answer in answers {
                     tell.send(Ok(frames(answer))).await.expect("the link is up");
                 }
             }
         }
     }
 
-    fn consider(&self, said: &Said) -> Option<Told> {
+    fn consider(&self, said: &Said) -> Vec<Told> {
         match said {
             Said::Hello(_) => {
                 let worker_id = self.0.id.to_owned();
-                Some(Told::Welcome(Welcome { worker_id, incarnation: 1, ring_version: 0 }))
+                vec![Told::Welcome(Welcome { worker_id, incarnation: 1, ring_version: 0 })]
             }
-            Said::Open(open) => self.answer_to(open),
-            Said::Message(message) if *self.0.echoes.lock() => Some(Told::Deliver(Deliver {
+            Said::Open(open) => self.answer_to(open).into_iter().collect(),
+            Said::Detach(detach) => self.let_go(detach.channel),
+            Said::Message(message) if *self.0.echoes.lock() => vec![Told::Deliver(Deliver {
                 channels: vec![message.channel],
                 payload: message.payload.clone(),
                 kind: message.kind,
                 ..Deliver::default()
-            })),
-            _ => None,
+            })],
+            _ => Vec::new(),
         }
+    }
+
+    fn let_go(&self, channel: u64) -> Vec<Told> {
+        let Detaching::With(mut parts) = self.0.detaching.lock().clone() else { return Vec::new() };
+        let last = parts.pop().unwrap_or_default();
+        let parts = parts.into_iter();
+        let parts = parts.map(|state| Told::StatePart(StatePart { channel, state: state.into() }));
+        parts.chain([Told::Detached(Detached { channel, state: last.into() })]).collect()
     }
 
     fn answer_to(&self, open: &Open) -> Option<Told> {
@@ -284,7 +370,13 @@ impl FakeWorker {
         match &*self.0.answering.lock() {
             Answering::Admit => {
                 let subprotocol = open.subprotocols.first().cloned().unwrap_or_default();
-                Some(Told::Opened(Opened { channel, subprotocol, ..Opened::default() }))
+                let state = format!("opened at {}", self.0.id).into();
+                Some(Told::Opened(Opened {
+                    channel,
+                    subprotocol,
+                    state,
+                    session_id: open.session_id.clone(),
+                }))
             }
             Answering::Refuse(reason) => {
                 let message = "the test says so".into();
@@ -292,6 +384,21 @@ impl FakeWorker {
             }
             Answering::Silence => None,
         }
+    }
+}
+
+/// Several workers: each is reached by its own name.
+struct Several(Vec<FakeWorker>);
+
+impl LinkConnector for Several {
+    fn connect(
+        &self,
+        member: &Member,
+        says: GatewayStream,
+    ) -> BoxFuture<'static, Result<WorkerStream, Refusal>> {
+        let worker =
+            self.0.iter().find(|worker| worker.0.id == member.id.as_str()).expect("a worker").clone();
+        async move { worker.attach(says) }.boxed()
     }
 }
 
@@ -311,6 +418,8 @@ pub struct Setup {
     pub joined: bool,
     /// Who is in the view instead of the worker.
     pub member: Option<Member>,
+    /// Workers that may join later.
+    pub others: Vec<FakeWorker>,
     /// How it is reached, if not in the process.
     pub connector: Option<Arc<dyn LinkConnector>>,
 }
@@ -332,6 +441,7 @@ impl Default for Setup {
             tls: None,
             joined: true,
             member: None,
+            others: Vec::new(),
             connector: None,
         }
     }
@@ -364,7 +474,9 @@ impl Bench {
         let views = views(&registry, Strategy::Slots, CancellationToken::new());
         let parts = GatewayParts {
             views: views.clone(),
-            connector: setup.connector.unwrap_or_else(|| worker.connector()),
+            connector: setup
+                .connector
+                .unwrap_or_else(|| Arc::new(Several([vec![worker.clone()], setup.others.clone()].concat()))),
             tokens: setup.tokens,
             authenticator: setup.authenticator,
             origins: OriginPolicy::new(&setup.origins).expect("origins"),
@@ -424,6 +536,33 @@ impl Bench {
         let mut stream = self.tcp().await;
         stream.write_all(request.as_bytes()).await.expect("sent");
         read_answer(&mut stream).await
+    }
+
+    /// A bench with a second worker that may join, which waits for everything for as long as the test does.
+    pub async fn with_another(change: impl FnOnce(&mut MovingConfig)) -> (Self, FakeWorker) {
+        let other = FakeWorker::new("w2");
+        let bench = Self::with(|setup| {
+            setup.others = vec![other.clone()];
+            setup.config.moving.retire_wait = 2 * DEADLINE;
+            setup.config.moving.detach_timeout = 2 * DEADLINE;
+            setup.config.moving.reopen_deadline = 2 * DEADLINE;
+            change(&mut setup.config.moving);
+        })
+        .await;
+        (bench, other)
+    }
+
+    /// The worker drains, and this one has its users. Holds for as long as the lease does.
+    pub async fn hand_over_to(&self, other: &FakeWorker) -> Box<dyn Lease> {
+        let lease = self.registry.join(other.member()).await.expect("joined");
+        let mut member = self.worker.member();
+        member.state = MemberState::Draining;
+        self.lease.as_ref().expect("it has joined").update(member).await.expect("it drains");
+        let mut views = self.views.subscribe();
+        let is_owner =
+            |view: &Arc<View>| view.owner("anybody").is_some_and(|owner| owner.id.as_str() == other.0.id);
+        soon("the view", views.wait_for(is_owner)).await.expect("a view");
+        lease
     }
 
     /// Takes the worker out of the view.

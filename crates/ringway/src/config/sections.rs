@@ -208,6 +208,18 @@ section! {
         links_per_worker: usize = "2", "1" to "64";
         /// How much may wait for one link before the clients on it are no longer read.
         link_queue_bytes_max: Bytes = "16MiB", "64KiB" to "1GiB";
+        /// How long a session may be without a worker, after its own was lost or while it moves. Then its client is closed
+        /// (1012).
+        reopen_deadline: Duration = "30s", "100ms" to "10m";
+        /// How many sessions may be opened again at once; the others wait for their turn.
+        reopens_max: usize = "256", "1" to "1000000";
+        /// How long a worker may take to let a session go to another one. Then it is opened there with its last checkpoint.
+        detach_timeout: Duration = "2s", "10ms" to "1m";
+        /// How long a worker that is not in the member list any more may take to move its sessions, before the gateway
+        /// takes them away.
+        retire_wait: Duration = "1s", "0s" to "10m";
+        /// How much of a client is kept while its session is without a worker, before the client is no longer read.
+        kept_bytes_max: Bytes = "256KiB", "1KiB" to "64MiB";
         /// At shutdown: how long `/readyz` says no before the listener closes, so that a load balancer notices.
         unready_for: Duration = "0s", "0s" to "10m";
         /// At shutdown: over how much time the clients are told to go, so that they do not all return at once.

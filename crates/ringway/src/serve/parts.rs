@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use ringway_auth::Authenticator;
 use ringway_cluster::Member;
 use ringway_gateway::{
-    ForwardConfig, GatewayConfig, GatewayParts, HttpConfig, LinkConfig, LinkConnector, PathRules, Routing,
-    ShutdownConfig, SocketConfig, TlsFiles,
+    ForwardConfig, GatewayConfig, GatewayParts, HttpConfig, LinkConfig, LinkConnector, MovingConfig,
+    PathRules, Routing, ShutdownConfig, SocketConfig, TlsFiles,
 };
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
@@ -128,6 +128,14 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
             links_per_worker: gateway.links_per_worker,
             queue_bytes_max: gateway.link_queue_bytes_max.0,
             ..LinkConfig::default()
+        },
+        moving: MovingConfig {
+            opens_max: gateway.reopens_max,
+            reopen_deadline: gateway.reopen_deadline,
+            detach_timeout: gateway.detach_timeout,
+            retire_wait: gateway.retire_wait,
+            kept_bytes_max: gateway.kept_bytes_max.0,
+            ..MovingConfig::default()
         },
         shutdown: ShutdownConfig {
             unready_for: gateway.unready_for,

@@ -48,6 +48,11 @@ pub fn error(reference: Option<&str>, error: &FrameError) -> Payload {
     text(&Typed { r#type: "error", r#ref: reference, code: error.code().as_str(), message: error.words() })
 }
 
+/// What a gateway that shuts down tells a client before it closes the socket: reconnect, but not before so long.
+pub fn reconnect(delay_ms: u64) -> String {
+    format!("{{\"type\":\"reconnect\",\"delay_ms\":{delay_ms}}}")
+}
+
 fn text(frame: &impl Serialize) -> Payload {
     let text = serde_json::to_vec(frame).unwrap_or_default();
     Payload::new(text.into(), Kind::Text).expect("JSON is text")

@@ -1,0 +1,115 @@
+//! One session's way from a worker to the next: since when, and what has been tried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringway_session::relay::Phase;
+use tokio::time::Instant;
+
+use super::moves::Slot;
+use crate::config::MovingConfig;
+use crate::metrics::Meters;
+
+/// A session on its way. Counted for as long as it is.
+pub(crate) struct Trip {
+    began: Instant,
+    /// Since when the present answer is waited for.
+    waits_since: Instant,
+    tries: u32,
+    slot: Option<Slot>,
+    meters: Arc<Meters>,
+}
+
+/// What has become of a trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The session is open at its next worker, with all that its last one had of it.
+    Moved,
+    /// It is open again with the last checkpoint: its worker was lost.
+    Reopened,
+    /// The client left.
+    ClientLeft,
+    /// A worker closed the session.
+    Closed,
+    /// No worker took it in time.
+    TooLate,
+    /// A worker refused it for good.
+    Refused,
+    /// Its user belongs to a worker that this gateway has no links to.
+    Elsewhere,
+}
+
+impl Outcome {
+    /// As a metric's label.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Moved => "moved",
+            Outcome::Reopened => "reopened",
+            Outcome::ClientLeft => "client_left",
+            Outcome::Closed => "closed",
+            Outcome::TooLate => "too_late",
+            Outcome::Refused => "refused",
+            Outcome::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+impl Trip {
+    pub(crate) fn begin(meters: Arc<Meters>) -> Self {
+        meters.moving.add(1);
+        let now = Instant::now();
+        Self { began: now, waits_since: now, tries: 0, slot: None, meters }
+    }
+
+    /// How often a worker was asked, or could not be.
+    pub(crate) fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// A worker is asked.
+    pub(crate) fn ask(&mut self, slot: Slot) {
+        self.fail();
+        self.waits_since = Instant::now();
+        self.slot = Some(slot);
+    }
+
+    /// No worker could be asked. Says how often that, or a question, was in vain.
+    pub(crate) fn fail(&mut self) -> u32 {
+        self.tries = self.tries.saturating_add(1);
+        self.tries
+    }
+
+    /// No worker is asked any more: others may be.
+    pub(crate) fn rest(&mut self) {
+        self.slot = None;
+    }
+
+    /// Whether no place was found in time.
+    pub(crate) fn is_too_late(&self, now: Instant, config: &MovingConfig) -> bool {
+        now.duration_since(self.began) >= config.reopen_deadline
+    }
+
+    /// Whether the present answer has been waited for too long.
+    pub(crate) fn is_silent(&self, phase: Phase, now: Instant, config: &MovingConfig) -> bool {
+        let limit = match phase {
+            Phase::Leaving => config.detach_timeout,
+            Phase::Asking => config.open_timeout,
+            Phase::Settled | Phase::Homeless | Phase::Over => Duration::MAX,
+        };
+        now.duration_since(self.waits_since) >= limit
+    }
+
+    /// It is over.
+    pub(crate) fn end(self, outcome: Outcome) {
+        self.meters.moved(outcome.as_str());
+        if let Outcome::Moved | Outcome::Reopened = outcome {
+            self.meters.move_pause.record(self.began.elapsed().as_secs_f64());
+        }
+    }
+}
+
+impl Drop for Trip {
+    fn drop(&mut self) {
+        self.meters.moving.subtract(1);
+    }
+}

@@ -1,0 +1,76 @@
+//! A client's wish to go on with the session that its broken socket had: the query parameters `resume` and `offset` of
+//! clients that speak `ringway.v1.json` (docs/client-protocol.md). For others they mean nothing, and are theirs.
+
+use http::Uri;
+use percent_encoding::percent_decode_str;
+use ringway_proto::v1::Resume;
+use ringway_session::frame::SUBPROTOCOL;
+
+use crate::refusal::Refusal;
+
+/// Reads the wish, if there is one.
+///
+/// # Errors
+/// [`Refusal::ResumeInvalid`] if it cannot be what a client was told.
+pub(crate) fn wish(uri: &Uri, subprotocols: &[String]) -> Result<Option<Resume>, Refusal> {
+    if !subprotocols.iter().any(|offered| offered == SUBPROTOCOL) {
+        return Ok(None);
+    }
+    let Some(token) = parameter(uri, "resume") else { return Ok(None) };
+    let token = percent_decode_str(token).decode_utf8();
+    let token = token.map_err(|_| Refusal::ResumeInvalid("`resume` is not UTF-8 once it is decoded"))?;
+    if token.is_empty() {
+        return Err(Refusal::ResumeInvalid("`resume` is empty"));
+    }
+    let offset = parameter(uri, "offset").map_or(Some(0), decimal);
+    let offset = offset.ok_or(Refusal::ResumeInvalid("`offset` is no decimal number below 2^64"))?;
+    Ok(Some(Resume { token: token.into_owned(), offset }))
+}
+
+/// The raw value of a query parameter, the first of this name.
+fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
+    let pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(found, _)| *found == name).map(|(_, value)| value).next()
+}
+
+/// Digits only: a sign is none.
+fn decimal(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes() {
+        let check = |query: &str, subprotocol: &str, expected: Result<Option<(&str, u64)>, ()>| {
+            let uri: Uri = format!("/ws?{query}").parse().expect("a URI");
+            let read = wish(&uri, &["chat".to_owned(), subprotocol.to_owned()]);
+            let read = read.map(|wish| wish.map(|wish| (wish.token, wish.offset))).map_err(|error| {
+                assert_eq!(error.reason(), "resume_invalid");
+            });
+            assert_eq!(
+                read,
+                expected.map(|wish| wish.map(|(token, offset)| (token.to_owned(), offset))),
+                "{query}"
+            );
+        };
+        let ours = SUBPROTOCOL;
+        check("token=a", ours, Ok(None));
+        check("token=a&offset=7", ours, Ok(None));
+        check("token=a&resume=t", ours, Ok(Some(("t", 0))));
+        check("resume=t&offset=7&token=a", ours, Ok(Some(("t", 7))));
+        check("resume=t%2F%2b%3D", ours, Ok(Some(("t/+=", 0))));
+        check("resume=t&offset=18446744073709551615", ours, Ok(Some(("t", u64::MAX))));
+        check("resume=t&offset=", ours, Err(()));
+        check("resume=t&offset=18446744073709551616", ours, Err(()));
+        check("resume=t&offset=+7", ours, Err(()));
+        check("resume=t&offset=-7", ours, Err(()));
+        check("resume=t&offset=7x", ours, Err(()));
+        check("resume=", ours, Err(()));
+        check("resume=%ff", ours, Err(()));
+        check("resume=&offset=x", "other", Ok(None));
+        check("resume=t&offset=x", "other", Ok(None));
+    }
+}
