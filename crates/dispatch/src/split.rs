@@ -6,7 +6,7 @@
 //! `order_wait`: beyond that, a message to a user that moved may overtake one that a stuck worker still holds.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,7 +15,8 @@ use ringway_proto::Refusal;
 use ringway_proto::v1::Routing;
 use ringway_proto::v1::publish_request::Send;
 use ringway_rpc::{NodeUrl, PublishTicket, Publisher, PublisherConfig};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 
 use crate::dispatcher::{Dispatcher, no_workers};
 use crate::hops::Hops;
@@ -32,7 +33,7 @@ pub struct SplitConfig {
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        SplitConfig { publisher: PublisherConfig::default(), order_wait: Duration::from_secs(1) }
+        SplitConfig { publisher: PublisherConfig::default(), order_wait: Duration::from_secs(4) }
     }
 }
 
@@ -46,6 +47,8 @@ struct Split {
     hops: Hops,
     config: SplitConfig,
     streams: Mutex<Streams>,
+    /// Ends with this.
+    _companion: JoinSet<()>,
 }
 
 /// The view by which messages are placed, and a stream for each worker that was needed so far.
@@ -56,10 +59,15 @@ struct Streams {
 }
 
 impl SplitPublisher {
+    /// Needs a tokio runtime.
     pub(crate) fn new(dispatcher: Dispatcher, hops: Hops, config: SplitConfig) -> Self {
-        let view = dispatcher.views().current();
+        let (view, views) = (dispatcher.views().current(), dispatcher.views().subscribe());
         let streams = Mutex::new(Streams { view, by_url: HashMap::new() });
-        SplitPublisher(Arc::new(Split { dispatcher, hops, config, streams }))
+        SplitPublisher(Arc::new_cyclic(|split| {
+            let mut companion = JoinSet::new();
+            companion.spawn(let_go_of_departed(Weak::clone(split), views));
+            Split { dispatcher, hops, config, streams, _companion: companion }
+        }))
     }
 
     /// Puts a message on its owner's stream, after waiting for room on it. Dropping the future before it is done sends
@@ -88,6 +96,20 @@ impl Split {
         });
         Ok(publisher.clone())
     }
+
+    async fn let_go(&self) {
+        let view = self.dispatcher.views().current();
+        let departed: Vec<Publisher> = {
+            let streams = self.streams.lock().await;
+            let departed = streams.by_url.iter().filter(|(url, _)| !has(&view, url));
+            departed.map(|(_, publisher)| publisher.clone()).collect()
+        };
+        let answered = join_all(departed.iter().map(Publisher::flush));
+        // Those of which something is still unanswered go with the next message.
+        _ = tokio::time::timeout(self.config.order_wait, answered).await;
+        let mut streams = self.streams.lock().await;
+        streams.by_url.retain(|url, publisher| has(&view, url) || publisher.in_flight() > 0);
+    }
 }
 
 impl Streams {
@@ -99,7 +121,7 @@ impl Streams {
         if self.view.version() != view.version() {
             self.flush(order_wait).await;
         }
-        self.by_url.retain(|url, _| view.workers().iter().any(|worker| worker.rpc_url == *url));
+        self.by_url.retain(|url, _| has(&view, url));
         self.view = view;
     }
 
@@ -113,6 +135,19 @@ impl Streams {
             );
         }
     }
+}
+
+/// Ends the streams to workers that have left, also while nothing is published: a worker that shuts down waits for the end of
+/// the streams that it serves.
+async fn let_go_of_departed(split: Weak<Split>, mut views: watch::Receiver<Arc<View>>) {
+    while views.changed().await.is_ok() {
+        let Some(split) = split.upgrade() else { return };
+        split.let_go().await;
+    }
+}
+
+fn has(view: &View, url: &NodeUrl) -> bool {
+    view.workers().iter().any(|worker| worker.rpc_url == *url)
 }
 
 fn key_and_routing(send: &mut Send) -> (&str, &mut Option<Routing>) {

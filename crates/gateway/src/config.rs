@@ -117,7 +117,7 @@ pub struct LinkConfig {
     /// The first wait before a broken link is made again; it doubles with each failure, and each wait is drawn at random
     /// between nothing and it. Default 100 ms.
     pub backoff_min: Duration,
-    /// The longest such wait. Default 5 s.
+    /// The longest such wait. Default 1 s: sessions without a worker wait for it.
     pub backoff_max: Duration,
 }
 
@@ -235,7 +235,7 @@ impl Default for LinkConfig {
             batch_bytes: 256 * 1024,
             connect_timeout: Duration::from_secs(5),
             backoff_min: Duration::from_millis(100),
-            backoff_max: Duration::from_secs(5),
+            backoff_max: Duration::from_secs(1),
         }
     }
 }

@@ -185,9 +185,9 @@ mod tests {
         let mut lines: Vec<&str> = lines.collect();
         lines.sort_unstable();
         let single = ["1000", "1001", "1002", "1005", "1006", "1007", "1008", "1009", "1011", "1012", "1013"];
-        let single = single.into_iter().chain(["4300", "4400", "4401"]);
+        let single = single.into_iter().chain(["4300", "4400", "4401", "4402"]);
         let mut expected: Vec<String> = single.map(|code| format!("\"{code}\"}} 1")).collect();
-        expected.extend(["\"3xxx\"} 1000", "\"4xxx\"} 997", "\"other\"} 63525"].map(str::to_owned));
+        expected.extend(["\"3xxx\"} 1000", "\"4xxx\"} 996", "\"other\"} 63525"].map(str::to_owned));
         expected.sort_unstable();
         assert_eq!(lines, expected);
     }

@@ -41,7 +41,7 @@ impl GossipConfig {
             advertise: None,
             interval: Duration::from_millis(250),
             failure_timeout: Duration::from_secs(5),
-            alone_after: Duration::from_secs(60),
+            alone_after: Duration::from_secs(15),
             first_contact: Duration::from_secs(2),
         }
     }

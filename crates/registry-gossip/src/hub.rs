@@ -33,6 +33,8 @@ pub(crate) struct Hub {
     pub(crate) seats: Mutex<Seats>,
     /// Something changed that is not in the gossip yet.
     pub(crate) changed: Notify,
+    /// Others have told of something that is not in the list yet.
+    pub(crate) heard: Arc<Notify>,
     /// How long others to begin with may take to answer, if there are such.
     pub(crate) first_contact: Option<Duration>,
     roster: Mutex<Roster<ChitchatId>>,
@@ -58,12 +60,24 @@ impl Hub {
             pulse,
             seats: Mutex::default(),
             changed: Notify::new(),
+            heard: Arc::default(),
             first_contact,
             roster: Mutex::new(Roster::new()),
             lists: watch::Sender::new(MemberList::from([])),
             census: watch::Sender::new(Census::default()),
             health: RegistryHealth::new("gossip"),
         }
+    }
+
+    /// From now on news of members are noticed when they come. What is deleted is noticed in the rounds only.
+    pub(crate) async fn heed_news(&self) {
+        let listen = |chitchat: &mut Chitchat| {
+            for prefix in [PREFIX, LEFT] {
+                let heard = Arc::clone(&self.heard);
+                chitchat.subscribe_event(prefix, move |_| heard.notify_one()).forever();
+            }
+        };
+        self.gossip.with_chitchat(listen).await;
     }
 
     /// The list of this moment, and every later one.

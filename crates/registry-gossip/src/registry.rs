@@ -87,6 +87,7 @@ impl GossipRegistry {
         let has_seeds = config.seeds.iter().any(|seed| seed.parse() != Ok(address));
         let first_contact = has_seeds.then_some(config.first_contact);
         let hub = Arc::new(Hub::new(gossip, pulse, first_contact));
+        hub.heed_news().await;
         let end = CancellationToken::new();
         tokio::spawn(SeedTask::new(Arc::clone(&hub), config.seeds.clone(), address, seeds).run(end.clone()));
         let task = GossipTask { hub: Arc::clone(&hub), every: config.interval / 2, end: end.clone() };

@@ -47,11 +47,12 @@ impl GossipTask {
         loop {
             tokio::select! {
                 biased;
-                // Both are cancel-safe.
+                // All are cancel-safe.
                 () = self.hub.changed.notified() => {
                     self.hub.refresh().await;
                     self.hub.tell().await;
                 }
+                () = self.hub.heard.notified() => self.hub.refresh().await,
                 _ = ticks.tick() => self.hub.refresh().await,
             }
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringway_cluster::{Lease, Member, Registry as _, RegistryError};
 use ringway_registry_gossip::{GossipConfig, GossipRegistry, StartError};
+use ringway_ring::Weight;
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -100,6 +101,27 @@ async fn one_that_leaves_is_off_long_before_it_would_be_missed() {
     shows(&first, &["w2"], SETTLES_WITHIN).await;
     second.close().await;
     shows(&first, &[], SETTLES_WITHIN).await;
+}
+
+#[tokio::test]
+async fn a_change_is_noticed_when_it_is_told_and_not_only_in_the_next_round() {
+    let slow = |config: &mut GossipConfig| {
+        config.interval = Duration::from_secs(2);
+        config.failure_timeout = Duration::from_secs(20);
+    };
+    let first = start(None, slow).await;
+    let second = start(Some(&first), slow).await;
+    let _lease = first.join(member(0)).await.expect("it joins");
+    let lease = second.join(member(1)).await.expect("it joins");
+    for node in [&first, &second] {
+        shows(node, &["w0", "w1"], 4 * SETTLES_WITHIN).await;
+    }
+    for number in 2..=6 {
+        let weight = Weight::new(number).expect("a weight");
+        lease.update(Member { weight, ..member(1) }).await.expect("it has the id");
+        let what = format!("weight {number}");
+        sees(&first, &what, Duration::from_millis(500), |list| list[1].weight == weight).await;
+    }
 }
 
 #[tokio::test]

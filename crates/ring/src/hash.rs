@@ -2,7 +2,14 @@
 
 use xxhash_rust::xxh64::xxh64;
 
-/// XXH64 with seed 0. Check value: the hash of no bytes is `ef46db3751d8e999`.
+/// `H` of the specification (docs/placement.md), for those who need a hash that every process agrees on: XXH64 with seed 0.
+/// Check value: the hash of no bytes is `ef46db3751d8e999`.
+#[inline]
+pub fn hash_of(bytes: &[u8]) -> u64 {
+    xxh64_of(bytes)
+}
+
+/// The same under its own name.
 #[inline]
 pub(crate) fn xxh64_of(bytes: &[u8]) -> u64 {
     xxh64(bytes, 0)

@@ -25,7 +25,13 @@ impl Slot {
     /// key.
     #[inline]
     pub fn of(key: &[u8]) -> Self {
-        Self((xxh64_of(key) >> (u64::BITS - SLOT_BITS)) as u32)
+        Self::of_hash(xxh64_of(key))
+    }
+
+    /// The slot of a key with this hash ([`hash_of`](crate::hash_of)).
+    #[inline]
+    pub const fn of_hash(hash: u64) -> Self {
+        Self((hash >> (u64::BITS - SLOT_BITS)) as u32)
     }
 
     /// The slot with this number.

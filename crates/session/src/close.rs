@@ -49,6 +49,8 @@ impl CloseCode {
     pub const TOKEN_EXPIRED: CloseCode = CloseCode(4300);
     /// A newer session of the same user took this one's place: do not reconnect.
     pub const REPLACED: CloseCode = CloseCode(4400);
+    /// The session goes on over another socket: do not reconnect this one.
+    pub const RESUMED: CloseCode = CloseCode(4402);
     /// The back end closed the session: do not reconnect.
     pub const CLOSED_BY_BACKEND: CloseCode = CloseCode(4401);
 
@@ -83,6 +85,7 @@ impl CloseCode {
             4300 => "4300",
             4400 => "4400",
             4401 => "4401",
+            4402 => "4402",
             3000..=3999 => "3xxx",
             4000..=4999 => "4xxx",
             _ => "other",
@@ -123,7 +126,7 @@ mod tests {
     fn there_are_few_labels() {
         let labels: std::collections::HashSet<_> =
             (0..=u16::MAX).map(|code| CloseCode::from_u16(code).label()).collect();
-        assert_eq!(labels.len(), 17);
+        assert_eq!(labels.len(), 18);
         for code in [CloseCode::NORMAL, CloseCode::RESTART, CloseCode::TOKEN_EXPIRED, CloseCode::REPLACED] {
             assert_eq!(code.label(), code.to_string());
         }
@@ -153,7 +156,7 @@ mod tests {
             Some((cells.next()?.parse().ok()?, cells.nth(1)?))
         });
         let rows: Vec<(u16, &str)> = rows.collect();
-        assert_eq!(rows.len(), 12);
+        assert_eq!(rows.len(), 13);
         for (code, told) in rows {
             let words = match CloseCode::from_u16(code).advice() {
                 Advice::ReconnectNow => "reconnect now",

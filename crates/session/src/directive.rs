@@ -1,8 +1,14 @@
-//! What a session table wants done: the only way in which its state reaches the outside.
+//! What a worker's pure state wants done: the only way in which it reaches the outside.
+
+use std::time::Duration;
+
+use ringway_ring::MemberId;
 
 use crate::close::CloseCode;
+use crate::id::SessionId;
 use crate::name::GroupId;
 use crate::payload::Payload;
+use crate::state::SessionState;
 
 /// One link of a gateway, as the worker numbers them. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +27,27 @@ pub struct Address {
     pub channel: Channel,
 }
 
+/// The number of a message that waits for one session which is to arrive. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// How the wait for a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrived and was given the message.
+    Taken,
+    /// It arrived and had it already, from the worker that it came from.
+    Had,
+    /// It arrived, without a client at present: the message waits with it.
+    Suspended,
+    /// It arrived and could not take it: its queue was full.
+    Overflowed,
+    /// It ended on the way.
+    Ended,
+    /// It goes to another worker by now.
+    Elsewhere,
+}
+
 /// One thing to do. Directives of one link are carried out in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Directive {
@@ -30,6 +57,8 @@ pub enum Directive {
         link: LinkId,
         /// The sessions' numbers on it.
         channels: Vec<u64>,
+        /// For sessions that number their messages: the offset of each, and the payload is the tail of a frame. Otherwise none.
+        offsets: Vec<u64>,
         /// The message.
         payload: Payload,
     },
@@ -42,8 +71,63 @@ pub enum Directive {
         /// The close reason, at most 123 bytes.
         reason: String,
     },
+    /// Tell a gateway that these sessions belong elsewhere; it answers with [`Shard::detach`](crate::Shard::detach) for each.
+    Move {
+        /// The link.
+        link: LinkId,
+        /// The sessions' numbers on it.
+        channels: Vec<u64>,
+    },
+    /// The last of a session here: its state, for the gateway to bring it to the next worker.
+    Detached {
+        /// Where it was.
+        address: Address,
+        /// What is left of it.
+        state: Box<SessionState>,
+    },
+    /// What a gateway shall keep of a session has changed.
+    Checkpoint {
+        /// Where the session is.
+        address: Address,
+        /// What is left of it if this worker dies.
+        state: Box<SessionState>,
+    },
+    /// Bring a session that has no gateway to its owner, and say how it went with
+    /// [`Shard::handed_over`](crate::Shard::handed_over) or [`Shard::hand_over_failed`](crate::Shard::hand_over_failed).
+    HandOver {
+        /// The owner.
+        to: MemberId,
+        /// What is left of it.
+        state: Box<SessionState>,
+        /// For how long it may still be resumed.
+        resumable_for: Duration,
+    },
+    /// Ask a worker to send a session that somebody waits for before the others.
+    Hasten {
+        /// Who holds it.
+        holder: MemberId,
+        /// The session.
+        session: SessionId,
+    },
+    /// A session that belongs elsewhere is here no more: tell its owner that it is not to be expected from here.
+    Released {
+        /// The session.
+        session: SessionId,
+    },
+    /// What became of a message that waited for a session.
+    Settled {
+        /// The message's number.
+        ticket: Ticket,
+        /// How it ended.
+        fate: Fate,
+    },
+    /// A session has ended without its gateway's doing: nobody resumed it in time.
+    Expired {
+        /// The session.
+        session: SessionId,
+    },
     /// A group has its first member here.
     GroupAppeared(GroupId),
-    /// A group has lost its last member here.
+    /// A group has lost its last member here. Its messages may still have to [come](crate::Shard::lingers).
     GroupVanished(GroupId),
 }

@@ -56,6 +56,12 @@ impl Payload {
         Ok(Payload { bytes, kind })
     }
 
+    /// Text that is known to be UTF-8, since it was made of it.
+    pub(crate) fn text(bytes: Bytes) -> Self {
+        debug_assert!(std::str::from_utf8(&bytes).is_ok());
+        Payload { bytes, kind: Kind::Text }
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -1,4 +1,6 @@
-//! The bounds of a session table, and what happens at each of them.
+//! The bounds of a worker's state, and what happens at each of them.
+
+use std::time::Duration;
 
 /// What happens when a user opens one session more than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,5 +53,63 @@ impl Default for Policy {
             link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
         }
+    }
+}
+
+/// The bounds of sessions that change their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovePolicy {
+    /// For how long a session whose client's socket broke can be resumed.
+    pub resume_window: Duration,
+    /// For how long a session whose gateway's link broke can be opened again by the gateway.
+    pub reopen_window: Duration,
+    /// For how long a session is remembered that was detached and of which nothing was heard since.
+    pub transit_max: Duration,
+    /// For how long messages for a session are kept whose former worker cannot be asked any more.
+    pub orphan_window: Duration,
+    /// Within what time clients are asked to acknowledge.
+    pub ack_within: Duration,
+    /// How many sessions are on their way to other workers at once; beyond it, the others wait.
+    pub moves_under_way_max: usize,
+    /// What protects sessions on their way.
+    pub protections: Protections,
+}
+
+impl Default for MovePolicy {
+    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, acknowledgements within 1 s, 256 at once, all protections.
+    fn default() -> Self {
+        MovePolicy {
+            resume_window: Duration::from_secs(30),
+            reopen_window: Duration::from_secs(10),
+            transit_max: Duration::from_secs(10),
+            orphan_window: Duration::from_secs(5),
+            ack_within: Duration::from_secs(1),
+            moves_under_way_max: 256,
+            protections: Protections::default(),
+        }
+    }
+}
+
+/// What protects sessions on their way. Nobody takes one off but the simulation, which shows what each is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Protections {
+    /// A worker acts only for users that it owns, and only when all others have said what they hold of them.
+    pub fence: bool,
+    /// Messages for sessions that are to arrive are kept for them.
+    pub keeping: bool,
+    /// A session's state carries the messages that were not sent yet.
+    pub flush: bool,
+    /// A session between two workers takes what goes to many only once.
+    pub once: bool,
+    /// What goes to many is sent after a session also when it has arrived.
+    pub follow: bool,
+    /// An outdated copy of a session gives way to the session.
+    pub terms: bool,
+}
+
+impl Default for Protections {
+    fn default() -> Self {
+        Protections { fence: true, keeping: true, flush: true, once: true, follow: true, terms: true }
     }
 }

@@ -1,9 +1,13 @@
 //! One session, as its worker keeps it and as it is shown to others.
 
 use crate::directive::{Address, LinkId};
+use crate::frame;
 use crate::id::SessionId;
+use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
-use crate::queue::OutboundQueue;
+use crate::queue::{Item, OutboundQueue, Stream};
+use crate::recent::Recent;
+use crate::state::{Numbered, SessionState, StreamState};
 
 /// What a gateway says of a client that wants a session.
 #[derive(Clone, Debug)]
@@ -22,6 +26,10 @@ pub struct Opening {
     pub subprotocol: Box<str>,
     /// Milliseconds since the Unix epoch.
     pub opened_at_ms: u64,
+    /// A random number: the epoch of its stream, if the subprotocol numbers messages.
+    pub epoch: u64,
+    /// With what the client may resume it.
+    pub resume_token: Box<str>,
 }
 
 /// A session as it is shown: a copy of a moment.
@@ -33,8 +41,8 @@ pub struct SessionView {
     pub user: UserId,
     /// The groups, sorted.
     pub groups: Vec<GroupId>,
-    /// The link on which its socket is.
-    pub link: LinkId,
+    /// The link on which its socket is; none while it waits for its client to come back.
+    pub link: Option<LinkId>,
     /// The client's address and port.
     pub remote_address: Box<str>,
     /// The chosen subprotocol; empty for none.
@@ -45,17 +53,43 @@ pub struct SessionView {
     pub queue_bytes: u64,
 }
 
+/// Where a session's client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Behind a gateway.
+    Attached(Address),
+    /// Nowhere: its way to us broke, and it may come back until then.
+    Suspended(Moment),
+}
+
+impl Place {
+    pub(crate) fn address(self) -> Option<Address> {
+        match self {
+            Place::Attached(address) => Some(address),
+            Place::Suspended(_) => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
     pub(crate) groups: Vec<GroupId>,
-    pub(crate) address: Address,
+    pub(crate) place: Place,
     pub(crate) queue: OutboundQueue,
     /// Whether it stands in its link's line of sessions that wait for room.
-    pub(crate) parked: bool,
+    pub(crate) in_line: bool,
     /// Which in the order of opening.
     pub(crate) sequence: u64,
+    /// How many messages had been sent to many when it came.
+    pub(crate) spread_before: u64,
+    /// Whether it belongs to another worker by now.
+    pub(crate) foreign: bool,
+    /// What it was given lately, while it is between two workers.
+    pub(crate) recent: Option<Box<Recent>>,
+    /// How far it is from its first worker ([`SessionState::term`]).
+    pub(crate) term: u64,
     remote_address: Box<str>,
     subprotocol: Box<str>,
     opened_at_ms: u64,
@@ -63,18 +97,93 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(opening: Opening, sequence: u64) -> Self {
+        let numbers = *opening.subprotocol == *frame::SUBPROTOCOL;
         Session {
             id: opening.id,
             user: opening.user,
             groups: Vec::new(),
-            address: opening.address,
-            queue: OutboundQueue::default(),
-            parked: false,
+            place: Place::Attached(opening.address),
+            queue: OutboundQueue::new(numbers.then(|| Stream::new(opening.epoch))),
+            in_line: false,
             sequence,
+            spread_before: 0,
+            foreign: false,
+            recent: None,
+            term: 0,
             remote_address: opening.remote_address,
             subprotocol: opening.subprotocol,
             opened_at_ms: opening.opened_at_ms,
         }
+    }
+
+    /// The session that another worker had, but for its groups.
+    pub(crate) fn restored(
+        state: SessionState,
+        place: Place,
+        sequence: u64,
+        recent_until: Option<Moment>,
+    ) -> Self {
+        let stream = state.stream.map(|stream| {
+            let mut restored = Stream { last: stream.last, floor: stream.floor, ..Stream::new(stream.epoch) };
+            stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
+            restored
+        });
+        let recent = recent_until.map(|until| Box::new(Recent::new(state.recent, until)));
+        let mut queue = OutboundQueue::new(stream);
+        queue.restore(state.waiting.into_iter().map(Item::from));
+        Session {
+            id: state.id,
+            user: state.user,
+            groups: Vec::new(),
+            place,
+            queue,
+            in_line: false,
+            sequence,
+            spread_before: 0,
+            foreign: false,
+            recent,
+            term: state.term,
+            remote_address: state.remote_address,
+            subprotocol: state.subprotocol,
+            opened_at_ms: state.opened_at_ms,
+        }
+    }
+
+    /// Everything that another worker needs to go on with it.
+    pub(crate) fn state(&self) -> SessionState {
+        let mut state = self.checkpoint();
+        if let (Some(told), Some(stream)) = (&mut state.stream, self.queue.stream()) {
+            told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
+        }
+        state.waiting = self.queue.waiting().cloned().map(Numbered::from).collect();
+        state.recent = self.recent.iter().flat_map(|recent| recent.ids()).collect();
+        state
+    }
+
+    /// The same without its messages.
+    pub(crate) fn checkpoint(&self) -> SessionState {
+        let stream = self.queue.stream().map(|stream| StreamState {
+            epoch: stream.epoch,
+            last: stream.last,
+            floor: stream.floor,
+            unacked: Vec::new(),
+        });
+        SessionState {
+            id: self.id,
+            user: self.user.clone(),
+            groups: self.groups.clone(),
+            remote_address: self.remote_address.clone(),
+            subprotocol: self.subprotocol.clone(),
+            opened_at_ms: self.opened_at_ms,
+            term: self.term,
+            stream,
+            waiting: Vec::new(),
+            recent: Vec::new(),
+        }
+    }
+
+    pub(crate) fn subprotocol(&self) -> &str {
+        &self.subprotocol
     }
 
     pub(crate) fn view(&self) -> SessionView {
@@ -82,11 +191,23 @@ impl Session {
             id: self.id,
             user: self.user.clone(),
             groups: self.groups.clone(),
-            link: self.address.link,
+            link: self.place.address().map(|address| address.link),
             remote_address: self.remote_address.clone(),
             subprotocol: self.subprotocol.clone(),
             opened_at_ms: self.opened_at_ms,
             queue_bytes: self.queue.bytes(),
         }
+    }
+}
+
+impl From<Item> for Numbered {
+    fn from(item: Item) -> Self {
+        Numbered { offset: item.offset, payload: item.payload }
+    }
+}
+
+impl From<Numbered> for Item {
+    fn from(numbered: Numbered) -> Self {
+        Item { offset: numbered.offset, payload: numbered.payload }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringway_dispatch::StreamBounds;
 use ringway_ring::MemberId;
 use ringway_rpc::NodeLimits;
-use ringway_session::Policy;
+use ringway_session::{MovePolicy, Policy};
 
 /// What happens to a client's message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,20 @@ pub struct WorkerConfig {
     pub id: MemberId,
     /// The bounds of its sessions.
     pub policy: Policy,
+    /// The bounds of sessions that change their place.
+    pub moves: MovePolicy,
+    /// How many sessions begin to leave in a second, at the most, when they belong elsewhere.
+    pub moves_per_second: u32,
+    /// How long a call may wait for sessions that are to arrive, and for what other workers hold.
+    pub arrival_wait_max: Duration,
+    /// How long another worker may take for its first word when it is asked what it holds.
+    pub claim_timeout: Duration,
+    /// How long sessions may take to leave at shutdown; those that are left then are closed.
+    pub drain_timeout: Duration,
     /// The bounds of messages.
     pub limits: NodeLimits,
-    /// The subprotocols it agrees to, whatever they mean to client and back end: payloads go as they are.
+    /// The subprotocols it agrees to beside `ringway.v1.json`, whatever they mean to client and back end: payloads go as they
+    /// are.
     pub subprotocols: Vec<String>,
     /// What happens to clients' messages.
     pub on_client_message: OnClientMessage,
@@ -45,11 +56,22 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
+    /// How large a session's state may be at the most: what may wait for it, twice over for encodings, and its names.
+    pub(crate) fn state_bytes_max(&self) -> usize {
+        let queue = usize::try_from(self.policy.queue_bytes_max).unwrap_or(usize::MAX);
+        queue.max(self.limits.message_bytes_max()).saturating_mul(2).saturating_add(1 << 20)
+    }
+
     /// The defaults for a worker of this name.
     pub fn new(id: MemberId) -> Self {
         WorkerConfig {
             id,
             policy: Policy::default(),
+            moves: MovePolicy::default(),
+            moves_per_second: 5_000,
+            arrival_wait_max: Duration::from_secs(3),
+            claim_timeout: Duration::from_secs(3),
+            drain_timeout: Duration::from_secs(60),
             limits: NodeLimits::default(),
             subprotocols: vec!["ringway.raw".to_owned()],
             on_client_message: OnClientMessage::default(),

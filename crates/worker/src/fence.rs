@@ -1,9 +1,12 @@
 //! The fence: whether a call is carried out here, forwarded once, or refused.
 
+use std::sync::Arc;
+
 use ringway_cluster::{Member, View};
 use ringway_proto::v1::Routing;
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::Slot;
+use tokio::time::timeout_at;
 
 use crate::worker::Shared;
 
@@ -22,6 +25,31 @@ impl Shared {
     /// `NOT_OWNER` if it was forwarded to this worker, which does not own the key; `NO_WORKERS` if nobody does.
     pub(crate) fn place(&self, view: &View, key: &str, routing: Option<&Routing>) -> Result<Place, Refusal> {
         self.place_owner(view, view.owner(key), routing)
+    }
+
+    /// The same, after waiting for the view by which a node that forwarded the call chose this worker, if it is one that this
+    /// worker has not seen yet: to refuse a call that is about to be right would cost its place among others.
+    ///
+    /// # Errors
+    /// As [`place`](Shared::place).
+    pub(crate) async fn place_when_seen(
+        &self,
+        key: &str,
+        routing: Option<&Routing>,
+    ) -> Result<(Arc<View>, Place), Refusal> {
+        let deadline = self.arrival_deadline();
+        let mut views = self.views.subscribe();
+        loop {
+            let view = Arc::clone(&views.borrow_and_update());
+            let refusal = match self.place(&view, key, routing) {
+                Ok(place) => return Ok((view, place)),
+                Err(refusal) => refusal,
+            };
+            let is_early = refusal.reason == Reason::NotOwner && !has_seen(&view, routing);
+            if !is_early || timeout_at(deadline, views.changed()).await.is_err() {
+                return Err(refusal);
+            }
+        }
     }
 
     /// The same for a slot.
@@ -68,4 +96,10 @@ impl Shared {
             }
         }
     }
+}
+
+/// Whether a caller's ring is, or was, that of the view. One that the caller does not name counts as seen.
+fn has_seen(view: &View, routing: Option<&Routing>) -> bool {
+    let version = routing.map_or(0, |routing| routing.ring_version);
+    version == 0 || view.history().rings().any(|ring| ring.version().as_u64() == version)
 }

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use ringway_cluster::View;
+use ringway_cluster::{Member, View};
 use ringway_ring::{MemberId, Ring};
 use ringway_session::{GroupId, HomeInterest, LocalInterest, Report, StreamId};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+/// For how long a worker that is not in the view any more is sent what goes to many: its gateways may take its sessions away
+/// only after a moment.
+const DEPARTED_FOLLOWED: Duration = Duration::from_secs(5);
+
 pub(crate) struct Interest {
     local: Mutex<LocalInterest>,
     home: Mutex<HomeInterest>,
+    roster: Mutex<Roster>,
     /// There may be something to report.
     to_report: watch::Sender<()>,
     /// Something may be settled that was not. Kept apart, for many may wait for it.
@@ -28,6 +33,7 @@ impl Interest {
         Interest {
             local: Mutex::new(local),
             home: Mutex::default(),
+            roster: Mutex::default(),
             to_report: watch::Sender::new(()),
             to_settle: watch::Sender::new(()),
             next_stream: AtomicU64::new(0),
@@ -47,6 +53,7 @@ impl Interest {
     pub(crate) fn view_changed(&self, view: &View) {
         let ring: Arc<Ring> = Arc::clone(view.ring());
         self.local.lock().ring_changed(ring, worker_ids(view));
+        self.roster.lock().view_changed(view, Instant::now());
         self.to_report.send_replace(());
         self.to_settle.send_replace(());
     }
@@ -112,6 +119,38 @@ impl Interest {
     pub(crate) fn audience(&self, group: &GroupId, view: &View, me: &MemberId) -> Vec<MemberId> {
         let others = view.workers().iter().map(|member| &member.id).filter(|id| *id != me);
         self.home.lock().audience(group, view.version(), others).into_iter().cloned().collect()
+    }
+
+    /// The workers that have left the view lately. One that is only cut off from the registry may still have sessions.
+    pub(crate) fn departed(&self) -> Vec<Member> {
+        self.roster.lock().departed(Instant::now())
+    }
+
+    /// One of those does not answer.
+    pub(crate) fn forget_departed(&self, id: &MemberId) {
+        self.roster.lock().departed.retain(|(member, _)| member.id != *id);
+    }
+}
+
+/// The workers of the present view, and those that have left it.
+#[derive(Debug, Default)]
+struct Roster {
+    workers: Vec<Member>,
+    departed: Vec<(Member, Instant)>,
+}
+
+impl Roster {
+    fn view_changed(&mut self, view: &View, now: Instant) {
+        let left = std::mem::replace(&mut self.workers, view.workers().to_vec());
+        self.departed.extend(left.into_iter().map(|member| (member, now)));
+        self.departed.retain(|(member, since)| {
+            view.member(&member.id).is_none() && now.duration_since(*since) < DEPARTED_FOLLOWED
+        });
+    }
+
+    fn departed(&self, now: Instant) -> Vec<Member> {
+        let lately = self.departed.iter().filter(|(_, since)| now.duration_since(*since) < DEPARTED_FOLLOWED);
+        lately.map(|(member, _)| member.clone()).collect()
     }
 }
 

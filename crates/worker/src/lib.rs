@@ -8,6 +8,7 @@
 //! The law: what this worker does for a user it does only while it owns the user by its own view, and everything it
 //! holds can be rebuilt from what clients and gateways bring.
 
+mod clock;
 mod config;
 mod convert;
 mod delivery;
@@ -16,7 +17,9 @@ mod hub;
 mod interest;
 mod link;
 mod metrics;
+mod moving;
 mod peer;
+mod seal;
 mod sessions;
 mod worker;
 

@@ -4,7 +4,15 @@ use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, g
 use ringway_ring::MemberId;
 use ringway_session::{CloseCode, Payload, Reach};
 
-use crate::hub::Receivers;
+/// To whom a message goes, as a label.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    User,
+    Group,
+    All,
+    Arriving,
+    Echo,
+}
 
 /// Handles made once, so that counting costs an addition.
 #[derive(Clone)]
@@ -18,7 +26,13 @@ pub(crate) struct Metrics {
     messages_to_user: Counter,
     messages_to_group: Counter,
     messages_to_all: Counter,
+    messages_to_arriving: Counter,
     echoes: Counter,
+    suspended: Counter,
+    pub(crate) expired: Counter,
+    in_transit: Gauge,
+    expected: Gauge,
+    pub(crate) moves_detached: Counter,
     deliveries: Counter,
     delivered_bytes: Counter,
     overflows: Counter,
@@ -44,7 +58,13 @@ impl Metrics {
             messages_to_user: messages("user"),
             messages_to_group: messages("group"),
             messages_to_all: messages("all"),
+            messages_to_arriving: messages("arriving"),
             echoes: messages("echo"),
+            suspended: counter("ringway_worker_suspended_deliveries_total"),
+            expired: counter("ringway_worker_sessions_expired_total"),
+            in_transit: gauge("ringway_worker_sessions_in_transit"),
+            expected: gauge("ringway_worker_sessions_expected"),
+            moves_detached: counter("ringway_worker_sessions_detached_total"),
             deliveries: counter("ringway_worker_deliveries_total"),
             delivered_bytes: counter("ringway_worker_delivered_bytes_total"),
             overflows: counter("ringway_worker_overflows_total"),
@@ -62,13 +82,22 @@ impl Metrics {
         self.groups.set(groups as f64);
     }
 
-    pub(crate) fn sent(&self, to: &Receivers, reach: Reach, payload: &Payload) {
+    /// How many sessions have left and not arrived, and how many are to arrive here.
+    pub(crate) fn on_the_way(&self, in_transit: usize, expected: usize) {
+        self.in_transit.set(in_transit as f64);
+        self.expected.set(expected as f64);
+    }
+
+    /// A message to a `user`, a `group`, `all`, sessions `arriving` from another worker, or an `echo`.
+    pub(crate) fn sent(&self, to: Target, reach: Reach, payload: &Payload) {
         match to {
-            Receivers::User(_) => self.messages_to_user.increment(1),
-            Receivers::Group(_) => self.messages_to_group.increment(1),
-            Receivers::All => self.messages_to_all.increment(1),
-            Receivers::One(_) => self.echoes.increment(1),
+            Target::User => self.messages_to_user.increment(1),
+            Target::Group => self.messages_to_group.increment(1),
+            Target::All => self.messages_to_all.increment(1),
+            Target::Arriving => self.messages_to_arriving.increment(1),
+            Target::Echo => self.echoes.increment(1),
         }
+        self.suspended.increment(reach.suspended.into());
         self.deliveries.increment(reach.sessions.into());
         self.delivered_bytes.increment(u64::from(reach.sessions) * payload.bytes().len() as u64);
         self.overflows.increment(reach.overflowed.into());
@@ -103,6 +132,20 @@ fn describe() {
         "Payload bytes of those deliveries."
     );
     describe_counter!("ringway_worker_overflows_total", "Deliveries that found a session's queue full.");
+    describe_counter!(
+        "ringway_worker_suspended_deliveries_total",
+        "Deliveries that wait with sessions whose clients are away."
+    );
+    describe_counter!(
+        "ringway_worker_sessions_expired_total",
+        "Sessions that ended because their clients did not come back in time."
+    );
+    describe_gauge!(
+        "ringway_worker_sessions_in_transit",
+        "Sessions that have left for other workers and not arrived."
+    );
+    describe_gauge!("ringway_worker_sessions_expected", "Sessions that are to arrive from other workers.");
+    describe_counter!("ringway_worker_sessions_detached_total", "Sessions that this worker has let go.");
     describe_counter!("ringway_worker_client_messages_total", "Messages from clients.");
     describe_counter!("ringway_worker_client_bytes_total", Unit::Bytes, "Payload bytes of those messages.");
     describe_counter!("ringway_worker_opens_total", "Sessions asked for, by result: ok or why not.");

@@ -12,6 +12,7 @@ use ringway_proto::v1::{
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_session::{Filter, GroupId, SessionId, Target, UserId};
+use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status};
 
 use crate::convert::{invalid_name, session_to_proto};
@@ -41,6 +42,7 @@ impl Sessions for SessionsService {
         let view = self.0.view();
         Ok(Response::new(match self.0.place_slot(&view, id.slot(), request.routing.as_ref())? {
             Place::Here => {
+                self.0.gather(&Target::Session(id)).await;
                 let shown = self.0.hub.session(id).ok_or_else(|| not_found(id))?;
                 session_to_proto(shown, self.0.config.id.as_str())
             }
@@ -58,6 +60,7 @@ impl Sessions for SessionsService {
         let close = self.0.rules().close(&request)?;
         Ok(Response::new(match self.place_target(&close.target, request.routing.as_ref())? {
             Place::Here => {
+                self.0.gather(&close.target).await;
                 let closed = self.0.hub.close(&close.target, close.code, &close.reason);
                 let sessions = found(&close.target, closed)?;
                 CloseSessionsResponse { sessions }
@@ -76,6 +79,7 @@ impl Sessions for SessionsService {
         let CheckedGroupChange { target, group } = self.0.rules().join_group(&request)?;
         Ok(Response::new(match self.place_target(&target, request.routing.as_ref())? {
             Place::Here => {
+                self.0.gather(&target).await;
                 let joined = self.0.hub.join_group(&target, &group);
                 let joined =
                     joined.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
@@ -99,6 +103,7 @@ impl Sessions for SessionsService {
         let CheckedGroupChange { target, group } = self.0.rules().leave_group(&request)?;
         Ok(Response::new(match self.place_target(&target, request.routing.as_ref())? {
             Place::Here => {
+                self.0.gather(&target).await;
                 if let Target::Session(id) = target {
                     self.0.hub.session(id).ok_or_else(|| not_found(id))?;
                 }
@@ -108,6 +113,19 @@ impl Sessions for SessionsService {
                 self.0.dispatcher.leave_group(request, Hops::Forwarded, self.0.peer_deadline()).await?
             }
         }))
+    }
+}
+
+impl Shared {
+    /// Waits until the sessions that a call is about have arrived, where some are on their way here, for a bounded time.
+    async fn gather(&self, target: &Target) {
+        let deadline = Instant::now() + self.config.arrival_wait_max;
+        let mut changes = self.hub.changes();
+        while !self.hub.has_arrived(target) {
+            if timeout_at(deadline, changes.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 }
 

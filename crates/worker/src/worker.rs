@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ringway_cluster::{View, Views};
 use ringway_dispatch::{Dispatcher, RequestRules};
 use ringway_proto::Refusal;
@@ -10,6 +11,7 @@ use ringway_proto::v1::{GatewayFrames, WorkerFrames};
 use ringway_ring::MemberId;
 use ringway_rpc::{NodePool, NodeServices};
 use ringway_session::{CloseCode, GroupId};
+use tokio::time::{Instant, timeout_at};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -21,17 +23,29 @@ use crate::interest::Interest;
 use crate::link::outbox::Outbox;
 use crate::link::{self, LinkService};
 use crate::metrics::Metrics;
+use crate::moving::{self, Follower};
 use crate::peer::{PeerService, Reporters};
+use crate::seal::Seal;
 use crate::sessions::SessionsService;
 
 /// How often links are looked at: whether one is stalled, and how much waits for them.
 const LINKS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the time is looked at: who has waited too long, and until when the lease is valid.
+const TIME_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a worker that drains counts its sessions.
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a worker that drains waits for a ring without it.
+const OFF_RING_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A worker. A cheap handle: clones are the same worker.
 #[derive(Clone)]
 pub struct Worker {
     shared: Arc<Shared>,
 }
+
+/// Says until when the worker may act.
+type ValidUntil = Arc<dyn Fn() -> Option<std::time::Instant> + Send + Sync>;
 
 /// What the parts of a worker share.
 pub(crate) struct Shared {
@@ -44,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
+    pub(crate) seal: Arc<Seal>,
+    /// Until when the worker may act, if anybody says so.
+    pub(crate) valid_until: Mutex<Option<ValidUntil>>,
 }
 
 impl Worker {
@@ -52,9 +69,22 @@ impl Worker {
     pub fn new(config: WorkerConfig, incarnation: u64, views: Views, pool: NodePool) -> Self {
         let metrics = Metrics::new(&config.id);
         let interest = Arc::new(Interest::new(config.id.clone(), &views.current()));
-        let hub = Hub::new(&config, Arc::clone(&interest), metrics.clone());
+        let seal = Arc::new(Seal::new(pool.secret()));
+        let empty = Arc::clone(View::empty(views.current().ring().strategy()).ring());
+        let hub = Hub::new(&config, empty, Arc::clone(&interest), Arc::clone(&seal), metrics.clone());
         let dispatcher = Dispatcher::new(views.clone(), pool.clone());
-        let shared = Shared { config, incarnation, views, pool, dispatcher, hub, interest, metrics };
+        let shared = Shared {
+            config,
+            incarnation,
+            views,
+            pool,
+            dispatcher,
+            hub,
+            interest,
+            metrics,
+            seal,
+            valid_until: Mutex::default(),
+        };
         Worker { shared: Arc::new(shared) }
     }
 
@@ -89,16 +119,80 @@ impl Worker {
     }
 
     /// Works until `shutdown`, then goes through the phases of leaving: refuse new sessions, close those that are
-    /// here, let the last frames leave. Serve the worker's services until this returns.
+    /// here, let the last frames leave. Serve the worker's services until this returns. To move the sessions to other workers
+    /// first, take the worker off the ring and [wait](Worker::drained).
     pub async fn run(&self, shutdown: CancellationToken) {
         let reporters = Reporters::new(Arc::clone(&self.shared));
+        let follower = Follower::new(Arc::clone(&self.shared));
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {}
             () = reporters.run() => {}
+            () = follower.run() => {}
+            () = moving::leave_for_ever(Arc::clone(&self.shared)) => {}
             () = self.watch_links() => {}
+            () = self.watch_time() => {}
         }
         self.leave().await;
+    }
+
+    /// Acts only until the moment that `valid_until` gives, which is asked again and again: that of the worker's lease
+    /// ([`Lease::valid_until`](ringway_cluster::Lease::valid_until)).
+    pub fn act_until(&self, valid_until: impl Fn() -> Option<std::time::Instant> + Send + Sync + 'static) {
+        self.shared.hub.set_valid_until(valid_until());
+        *self.shared.valid_until.lock() = Some(Arc::new(valid_until));
+    }
+
+    /// How many sessions are here, and on the way to other workers.
+    pub fn sessions(&self) -> usize {
+        let remaining = self.shared.hub.remaining();
+        remaining.here + remaining.on_the_way
+    }
+
+    /// Waits until no session is here or on its way to another worker, at most until the deadline of the configuration.
+    /// Gives back how many are left. Where the ring still has this worker, since its registry cannot show that it leaves,
+    /// nothing moves, and it gives up after a moment; at once where there is no other worker.
+    pub async fn drained(&self) -> usize {
+        let deadline = Instant::now() + self.shared.config.drain_timeout;
+        self.off_the_ring().await;
+        let mut ticks = tokio::time::interval(DRAIN_POLL_INTERVAL);
+        while self.sessions() > 0 && Instant::now() < deadline && self.others_have_the_ring() {
+            ticks.tick().await;
+        }
+        self.sessions()
+    }
+
+    /// Waits for a ring without this worker, for a moment.
+    async fn off_the_ring(&self) {
+        let patience = Instant::now() + OFF_RING_WAIT_MAX;
+        let mut changes = self.shared.hub.changes();
+        while self.is_on_ring() {
+            if timeout_at(patience, changes.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn others_have_the_ring(&self) -> bool {
+        !self.is_on_ring() && !self.shared.view().ring().active_members().is_empty()
+    }
+
+    fn is_on_ring(&self) -> bool {
+        self.shared.hub.ring_has(&self.shared.config.id)
+    }
+
+    /// Ends what has lasted too long, and keeps an eye on the lease.
+    async fn watch_time(&self) {
+        let mut ticks = tokio::time::interval(TIME_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let valid_until = self.shared.valid_until.lock().clone();
+            if let Some(valid_until) = valid_until {
+                self.shared.hub.set_valid_until(valid_until());
+            }
+            self.shared.hub.expire();
+        }
     }
 
     async fn leave(&self) {

@@ -15,7 +15,7 @@ use ringway_proto::v1::{
     ClientMessage, CloseSessionsRequest, GetSessionRequest, Gone, Hello, JoinGroupRequest, LeaveGroupRequest,
     ListSessionsRequest, Open, Outcome, PayloadKind, RefusalReason, SessionTarget,
 };
-use ringway_proto::{Reason, Refusal};
+use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
 use ringway_rpc::NodeChannel;
 use ringway_session::{OnConflict, SessionId};
 use ringway_worker::OnClientMessage;
@@ -180,11 +180,11 @@ async fn an_echoing_worker_sends_back_what_came() {
 
 #[tokio::test]
 async fn a_gone_client_or_link_leaves_nothing_behind() {
-    let house = House::new(1).await;
+    let house = House::with(1, |config| config.moves.reopen_window = Duration::from_millis(200)).await;
     let node = &house.workers[0].node;
     let mut gateway = house.client("alice", &["room"]).await;
     let channel = gateway.open_ok("bob", &["room"]).await;
-    gateway.say(Up::Gone(Gone { channel, code: 1006 })).await;
+    gateway.say(Up::Gone(Gone { channel, code: 1006, may_resume: false })).await;
     within(async { while total(node, None).await != 1 {} }).await;
     drop(gateway);
     within(async { while total(node, None).await != 0 {} }).await;
@@ -201,7 +201,7 @@ async fn a_leaving_worker_closes_its_sessions_and_takes_no_new_ones() {
     assert_eq!(close.code, 1012);
     assert!(within(gateway.try_next()).await.is_none(), "the link ends after its last frame");
     assert!(within(late.try_next()).await.is_none());
-    let hello = Up::Hello(Hello { gateway_id: "g1".into(), protocol: 1 });
+    let hello = Up::Hello(Hello { gateway_id: "g1".into(), protocol: LINK_PROTOCOL });
     let frames = tokio_stream::iter([batch([hello])]);
     let refused = house.workers[0].worker.attach(frames).await.err().expect("no link is taken any more");
     assert_eq!(refused.reason, Reason::Draining);

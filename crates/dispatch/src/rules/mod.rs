@@ -8,7 +8,7 @@ mod session;
 
 use ringway_proto::v1::{SendToAllRequest, SendToGroupRequest, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
-use ringway_session::{GroupId, Payload, SessionId, UserId};
+use ringway_session::{GroupId, Message, Payload, SessionId, UserId};
 
 pub(crate) use message::name_message;
 pub use message::{EXCLUDE_SESSIONS_MAX, MESSAGE_ID_BYTES_MAX, TOPIC_BYTES_MAX, new_message_id};
@@ -32,6 +32,13 @@ pub struct CheckedSend {
     pub topic: String,
     /// The sessions that shall not receive it.
     pub exclude: Vec<SessionId>,
+}
+
+impl CheckedSend {
+    /// The message as sessions receive it, and the sessions that shall not.
+    pub fn into_parts(self) -> (Message, Vec<SessionId>) {
+        (Message::new(self.message_id, self.topic, self.payload), self.exclude)
+    }
 }
 
 impl RequestRules {

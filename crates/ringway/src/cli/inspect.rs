@@ -1,9 +1,9 @@
-//! The arguments of what looks at a cluster and acts on it: `members`, `sessions`, `close`, `group`, `ring`.
+//! The arguments of what looks at a cluster and acts on it: `members`, `drain`, `weigh`, `sessions`, `close`, `group`, `ring`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use ringway_ring::{RingMember, Strategy};
+use ringway_ring::{MemberId, RingMember, Strategy, Weight};
 use ringway_rpc::NodeUrl;
 
 const RING_EXAMPLES: &str = "\
@@ -59,6 +59,45 @@ pub(crate) struct NodeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = MEMBERS_EXAMPLES)]
 pub(crate) struct MembersArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const DRAIN_EXAMPLES: &str = "\
+Examples:
+  ringway drain w2                               # every session of w2 moves to the others; no client notices
+  ringway undrain w2                             # it takes its share again
+  ringway weigh w2 3                             # three times the share of a worker of weight 1
+
+Exit codes: 0 done, 1 failed, or sessions are left.";
+
+/// `ringway drain` and `ringway undrain`
+#[derive(Debug, Args)]
+#[command(after_help = DRAIN_EXAMPLES)]
+pub(crate) struct DrainArgs {
+    /// The worker's name (`ringway members` shows it)
+    #[arg(value_name = "WORKER")]
+    pub(crate) worker: MemberId,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ringway weigh`
+#[derive(Debug, Args)]
+#[command(after_help = DRAIN_EXAMPLES)]
+pub(crate) struct WeighArgs {
+    /// The worker's name (`ringway members` shows it)
+    #[arg(value_name = "WORKER")]
+    pub(crate) worker: MemberId,
+    /// Its share of the ring, relative to the others: 0 to 100
+    #[arg(value_name = "WEIGHT")]
+    pub(crate) weight: Weight,
     #[command(flatten)]
     pub(crate) node: NodeArgs,
     /// Print JSON

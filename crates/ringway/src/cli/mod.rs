@@ -8,8 +8,8 @@ mod tools;
 use clap::{Parser, Subcommand};
 
 pub(crate) use inspect::{
-    CloseArgs, DiffArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs, NodeArgs,
-    RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs,
+    CloseArgs, DiffArgs, DrainArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs,
+    NodeArgs, RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs, WeighArgs,
 };
 pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{ConnectArgs, Content, Protocol, SendArgs, SendTarget, TextKind};
@@ -47,6 +47,12 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// List the members of the cluster: who there is, in which state, with which share of the ring
     Members(MembersArgs),
+    /// Take a worker off the ring and move its sessions to the others
+    Drain(DrainArgs),
+    /// Put a drained worker back on the ring
+    Undrain(DrainArgs),
+    /// Give a worker another share of the ring
+    Weigh(WeighArgs),
     /// List sessions
     Sessions(SessionsArgs),
     /// Close one session, or all sessions of a user

@@ -3,6 +3,7 @@
 mod check_config;
 mod completions;
 mod connect;
+mod drain;
 mod members;
 mod node;
 mod ring;
@@ -14,6 +15,7 @@ mod watch;
 pub(crate) use check_config::check_config;
 pub(crate) use completions::completions;
 pub(crate) use connect::connect;
+pub(crate) use drain::{drain, undrain, weigh};
 pub(crate) use members::members;
 pub(crate) use ring::ring;
 pub(crate) use send::send;

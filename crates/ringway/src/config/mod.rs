@@ -85,6 +85,8 @@ sections! {
     jwt: JwtSection,
     /// Sessions.
     sessions: SessionsSection,
+    /// Sessions that move.
+    handover: HandoverSection,
     /// Limits.
     limits: LimitsSection,
     /// Workers.

@@ -84,7 +84,7 @@ section! {
         /// How long a dead node is remembered, and how long a node that hears none of the others waits until it takes
         /// itself for the only one left. Until then its list stays, and its leases are not valid. At least 2 times
         /// `failure_timeout`.
-        alone_after: Duration = "1m", "1s" to "1d";
+        alone_after: Duration = "15s", "1s" to "1d";
     }
 }
 
@@ -319,6 +319,29 @@ section! {
         on_slow_consumer: OnSlowConsumer = "close";
         /// How many groups one session may be a member of.
         groups_per_session_max: usize = "64", "1" to "10000";
+        /// How long a session whose client's socket broke waits for the client to resume it (`ringway.v1.json` only).
+        resume_window: Duration = "30s", "0s" to "1h";
+        /// How long a session whose gateway's link broke waits to be opened again by the gateway.
+        reopen_window: Duration = "10s", "0s" to "10m";
+        /// Within what time clients of `ringway.v1.json` are asked to acknowledge.
+        ack_within: Duration = "1s", "10ms" to "1m";
+    }
+}
+
+section! {
+    /// Sessions that move from one worker to another when the ring changes.
+    HandoverSection("handover") {
+        /// How many sessions begin to leave a worker in a second, at the most.
+        sessions_per_second: u32 = "5000", "1" to "1000000";
+        /// How many sessions of a worker are on their way at once.
+        under_way_max: usize = "256", "1" to "100000";
+        /// How long a call waits for sessions that are to arrive, and for what other workers hold, before it is refused or
+        /// counts them as not reached.
+        wait: Duration = "3s", "10ms" to "1m";
+        /// How long messages are kept for users whose worker died and whose sessions may be brought by their gateways.
+        orphan_window: Duration = "5s", "0s" to "1m";
+        /// At shutdown: how long the sessions may take to move to the other workers. Those that are left are closed (1012).
+        drain_timeout: Duration = "60s", "0s" to "1h";
     }
 }
 
@@ -337,7 +360,7 @@ section! {
         listen: Option<SocketAddr> = "";
         /// Whether each message of a client is sent back to it as it came, for conformance suites and latency checks.
         echo: bool = "false";
-        /// The WebSocket subprotocols that are agreed to, whatever they mean to clients and back end: payloads go as
+        /// The WebSocket subprotocols that are agreed to beside `ringway.v1.json`, whatever they mean to clients and back end: payloads go as
         /// they are.
         subprotocols: Vec<String> = "ringway.raw";
         /// How much may be on its way to one link. Beyond it messages wait with their sessions, and those who send are

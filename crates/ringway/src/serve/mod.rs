@@ -7,6 +7,8 @@
 mod bind;
 mod gateway;
 mod keys;
+mod membership;
+mod node_service;
 mod nodes;
 mod parts;
 mod registry;

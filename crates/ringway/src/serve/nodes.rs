@@ -1,5 +1,6 @@
 //! Starting nodes: a worker or a gateway with its gRPC server, in this process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_cluster::{Lease, Member, MemberState, RingService, Views};
@@ -10,8 +11,10 @@ use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_nod
 use ringway_worker::Worker;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
+use super::membership::Membership;
+use super::node_service::NodeService;
 use super::parts;
 use super::running::Running;
 use crate::config::Settings;
@@ -54,7 +57,10 @@ impl Deadlines {
                 + gateway.drain_window
                 + gateway.close_timeout
                 + Duration::from_secs(2),
-            sessions: settings.worker.flush_timeout,
+            // Five seconds more for a ring without this worker.
+            sessions: settings.handover.drain_timeout
+                + Duration::from_secs(5)
+                + settings.worker.flush_timeout,
             calls: settings.node.shutdown_timeout,
         }
     }
@@ -69,8 +75,7 @@ pub(super) fn incarnation() -> u64 {
 pub(super) struct WorkerNode {
     /// The worker.
     pub(super) worker: Worker,
-    member: Member,
-    lease: Box<dyn Lease>,
+    membership: Arc<Membership>,
 }
 
 impl WorkerNode {
@@ -78,35 +83,43 @@ impl WorkerNode {
     pub(super) fn new(member: Member, lease: Box<dyn Lease>, shared: &Shared, settings: &Settings) -> Self {
         let config = parts::worker(member.id.clone(), settings);
         let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
-        Self { worker, member, lease }
+        let membership = Membership::new(member, lease);
+        let place = Arc::clone(&membership);
+        worker.act_until(move || place.valid_until());
+        Self { worker, membership }
     }
 
-    /// Starts to work, in the present phase: its end is the end of its sessions. The member is active as soon as `serving`
-    /// says that others can call it, drains at the beginning of the end, and is off the list at the end.
+    /// Adds the worker's services to those of its node.
+    pub(super) fn add_services(&self, services: NodeServices, settings: &Settings) -> NodeServices {
+        let node = NodeService { worker: self.worker.clone(), membership: Arc::clone(&self.membership) };
+        self.worker.add_services(services).with(parts::limits(settings).node_server(node))
+    }
+
+    /// Starts to work, in the present phase. The member is active as soon as `serving` says that others can call it. At the
+    /// end it drains: its sessions move to the other workers; those that are left are closed; then it is off the list.
     pub(super) fn start(self, running: &mut Running, serving: CancellationToken) {
-        let name = format!("worker {}", self.member.id);
-        let Self { worker, member, lease } = self;
+        let name = format!("worker {}", self.worker.id());
+        let Self { worker, membership } = self;
         running.start(name, |stop| async move {
             let leaving = CancellationToken::new();
-            let announce = async {
+            let life = async {
                 serving.cancelled().await;
-                show(&*lease, &member, MemberState::Active).await;
+                show(&membership, MemberState::Active).await;
                 stop.cancelled().await;
-                show(&*lease, &member, MemberState::Draining).await;
+                show(&membership, MemberState::Draining).await;
+                let left = worker.drained().await;
+                info!(phase = "drain", left, "the sessions have moved");
                 leaving.cancel();
             };
-            tokio::join!(worker.run(leaving.clone()), announce);
-            if let Err(error) = lease.leave().await {
-                warn!(%error, "the member list still shows this worker");
-            }
+            tokio::join!(worker.run(leaving.clone()), life);
+            membership.leave().await;
             Ok(())
         });
     }
 }
 
-/// Shows a member in another state.
-async fn show(lease: &dyn Lease, member: &Member, state: MemberState) {
-    if let Err(error) = lease.update(Member { state, ..member.clone() }).await {
+async fn show(membership: &Membership, state: MemberState) {
+    if let Err(error) = membership.show(state).await {
         warn!(%error, %state, "the member list does not show this worker's state");
     }
 }

@@ -11,7 +11,7 @@ use ringway_gateway::{
 };
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
-use ringway_session::{self as session, Policy};
+use ringway_session::{self as session, MovePolicy, Policy};
 use ringway_worker::{OnClientMessage, WorkerConfig};
 
 use super::Process;
@@ -74,6 +74,10 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
     let worker = &settings.worker;
     WorkerConfig {
         policy: policy(settings),
+        moves: moves(settings),
+        moves_per_second: settings.handover.sessions_per_second,
+        arrival_wait_max: settings.handover.wait,
+        drain_timeout: settings.handover.drain_timeout,
         limits: limits(settings),
         subprotocols: worker.subprotocols.clone(),
         on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
@@ -83,6 +87,18 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         peer_timeout: settings.rpc.call_timeout,
         flush_timeout: worker.flush_timeout,
         ..WorkerConfig::new(id)
+    }
+}
+
+fn moves(settings: &Settings) -> MovePolicy {
+    let (sessions, handover) = (&settings.sessions, &settings.handover);
+    MovePolicy {
+        resume_window: sessions.resume_window,
+        reopen_window: sessions.reopen_window,
+        ack_within: sessions.ack_within,
+        orphan_window: handover.orphan_window,
+        moves_under_way_max: handover.under_way_max,
+        ..MovePolicy::default()
     }
 }
 

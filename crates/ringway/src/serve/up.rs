@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ringway_cluster::{Member, Registry as _, StaticRegistry, views};
+use ringway_cluster::{Member, MemberState, MemoryRegistry, Registry as _, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
@@ -46,7 +46,7 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
 async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> anyhow::Result<Running> {
     let settings = &process.config.settings;
     let members = sockets.members()?;
-    let registry = StaticRegistry::new(members.iter().cloned())?;
+    let registry = MemoryRegistry::new();
     let views = views(&registry, settings.cluster.strategy, process.end.clone());
     let shared = Shared::new(views, secret, settings);
     let deadlines = Deadlines::of(settings);
@@ -70,7 +70,7 @@ async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> an
         let lease = registry.join(member.clone()).await?;
         let node = WorkerNode::new(member, lease, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
-        servers.push(server.with(|services| node.worker.add_services(services)));
+        servers.push(server.with(|services| node.add_services(services, settings)));
         node.start(&mut running, serving.clone());
     }
     running.phase("calls end", deadlines.calls);
@@ -123,7 +123,7 @@ impl Sockets {
         let member = |(number, listener): (u16, &TcpListener)| {
             let url = NodeUrl::from(reachable(address_of(listener)?));
             let member = Member::new(nodes::worker_name(number)?, url);
-            Ok(Member { incarnation: nodes::incarnation(), ..member })
+            Ok(Member { incarnation: nodes::incarnation(), state: MemberState::Joining, ..member })
         };
         (1..).zip(&self.workers).map(member).collect()
     }

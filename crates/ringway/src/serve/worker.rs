@@ -46,7 +46,7 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
     let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
     let node = WorkerNode::new(member, lease, &shared, settings);
-    let server = server.with(|services| node.worker.add_services(services));
+    let server = server.with(|services| node.add_services(services, settings));
     let health = server.health.clone();
     if let Some(socket) = clients {
         running.phase("clients leave", deadlines.clients);

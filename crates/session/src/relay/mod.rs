@@ -118,7 +118,7 @@ pub enum Phase {
 pub enum Origin {
     /// Its last worker gave it away: all that is left of it.
     Detached,
-    /// Its last worker was lost: what it had left for that case.
+    /// Its last worker was lost: what it had left for that case, or what the lost one was given to begin with.
     Checkpoint,
 }
 
@@ -392,8 +392,10 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
             Place::Settled { at } if at == post => Kept::default(),
             Place::Leaving(leaving) if leaving.at == *post => std::mem::take(&mut leaving.kept),
             Place::Homeless(homeless) if homeless.asked.as_ref() == Some(post) => {
-                homeless.asked = None;
-                return vec![Action::Find];
+                // It may have begun there. So the state may be outdated, and the session is not to be expected from where it was.
+                (homeless.asked, homeless.origin) = (None, Origin::Checkpoint);
+                let arrived = homeless.from.take().map(Action::Arrived);
+                return arrived.into_iter().chain([Action::Find]).collect();
             }
             Place::Homeless(homeless) if homeless.from.as_ref() == Some(post) => {
                 homeless.from = None;

@@ -192,8 +192,8 @@ fn every_event_while_asking() {
     check(asking, Depart(2), Ph::Asking, &[]);
     check(asking, Detached(1), Ph::Asking, &[]);
     check(asking, Lost(1), Ph::Asking, &[]);
-    check(asking, Lost(2), Ph::Homeless, &[Action::Find]);
-    check(asking, GiveUp(2), Ph::Homeless, &[bye(2, lost, false), Action::Find]);
+    check(asking, Lost(2), Ph::Homeless, &[Action::Arrived(1), Action::Find]);
+    check(asking, GiveUp(2), Ph::Homeless, &[bye(2, lost, false), Action::Arrived(1), Action::Find]);
     check(asking, Ask(3), Ph::Asking, &[]);
     let arrives = &[Action::Pass(2, Said(7)), Action::Pass(2, Said(8)), Action::Arrived(1)];
     check(asking, Opened(2), Ph::Settled, arrives);
@@ -272,9 +272,13 @@ fn a_place_is_asked_for_with_what_is_left_of_the_session() {
         Origin::Detached,
     );
     let detached = with(&[Depart(1), Part(1), Detached(1), Ask(2)]);
-    for event in [Lost(2), GiveUp(2), Refused(2, Refusal::Passing), Closed(2, CloseCode::RESTART)] {
+    for event in [Refused(2, Refusal::Passing), Closed(2, CloseCode::RESTART)] {
         let way = [detached.as_slice(), &[Checkpoint(2), event]].concat();
         check(way, &["part1", "last1"], Origin::Detached);
+    }
+    for event in [Lost(2), GiveUp(2)] {
+        let way = [detached.as_slice(), &[Checkpoint(2), event]].concat();
+        check(way, &["part1", "last1"], Origin::Checkpoint);
     }
     check([detached.as_slice(), &[Opened(2), Lost(2)]].concat(), &["opened2"], Origin::Checkpoint);
 }

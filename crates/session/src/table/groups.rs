@@ -3,6 +3,7 @@
 use super::{Key, OpenError, SessionTable, Target};
 use crate::directive::Directive;
 use crate::name::GroupId;
+use crate::session::Place;
 
 impl SessionTable {
     /// Makes sessions members of a group. Gives back how many of those named are members now.
@@ -26,6 +27,7 @@ impl SessionTable {
         }
         for &key in &keys {
             self.add_member(key, group, out);
+            self.tell_checkpoint(key, out);
         }
         Ok(keys.len())
     }
@@ -38,10 +40,16 @@ impl SessionTable {
             if let Ok(position) = groups.binary_search(group) {
                 groups.remove(position);
                 self.remove_member(key, group, out);
+                self.tell_checkpoint(key, out);
                 left += 1;
             }
         }
         left
+    }
+
+    /// Whether a group has members here.
+    pub(crate) fn has_group(&self, group: &GroupId) -> bool {
+        self.by_group.contains_key(group)
     }
 
     pub(super) fn add_member(&mut self, key: Key, group: &GroupId, out: &mut Vec<Directive>) {
@@ -62,6 +70,13 @@ impl SessionTable {
         if members.is_empty() {
             self.by_group.remove(group);
             out.push(Directive::GroupVanished(group.clone()));
+        }
+    }
+    /// A session's gateway shall know its groups, in case we die.
+    fn tell_checkpoint(&self, key: Key, out: &mut Vec<Directive>) {
+        let session = &self.sessions[key];
+        if let Place::Attached(address) = session.place {
+            out.push(Directive::Checkpoint { address, state: Box::new(session.checkpoint()) });
         }
     }
 }

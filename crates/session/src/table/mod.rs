@@ -7,26 +7,32 @@
 mod groups;
 mod link;
 mod list;
+mod place;
 mod send;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
 pub use link::deliver_cost_bytes;
 pub use list::Filter;
+pub(crate) use place::Claim;
+pub use place::{Attached, ResumeError};
 pub use send::Reach;
 
 use self::link::Link;
 use crate::close::CloseCode;
 use crate::directive::{Address, Directive, LinkId};
 use crate::id::SessionId;
+use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
 use crate::policy::{OnConflict, Policy};
-use crate::session::{Opening, Session, SessionView};
+use crate::recent::Lately;
+use crate::session::{Opening, Place, Session, SessionView};
+use crate::state::SessionState;
 
 /// The position of a session in the slab.
 type Key = usize;
@@ -77,6 +83,12 @@ pub struct SessionTable {
     by_user: HashMap<UserId, Vec<Key>>,
     by_group: HashMap<GroupId, FxHashSet<Key>>,
     by_link: FxHashMap<LinkId, Link>,
+    /// The sessions without a client, by the end of their wait for it.
+    waits: BTreeSet<(Moment, SessionId)>,
+    /// What was sent to many.
+    lately: Lately,
+    /// Until when sessions remember what they are given of it; the beginning of time if none does.
+    remember_until: Moment,
     /// How many sessions were opened so far.
     opened: u64,
 }
@@ -91,6 +103,9 @@ impl SessionTable {
             by_user: HashMap::new(),
             by_group: HashMap::new(),
             by_link: FxHashMap::default(),
+            waits: BTreeSet::new(),
+            lately: Lately::default(),
+            remember_until: Moment::default(),
             opened: 0,
         }
     }
@@ -115,19 +130,6 @@ impl SessionTable {
     pub fn gone(&mut self, address: Address, out: &mut Vec<Directive>) -> Option<SessionId> {
         let key = self.at(address)?;
         Some(self.remove(key, out).id)
-    }
-
-    /// Forgets all sessions of a link that has broken.
-    pub fn link_gone(&mut self, link: LinkId, out: &mut Vec<Directive>) -> usize {
-        let Some(state) = self.by_link.get(&link) else { return 0 };
-        let mut keys: Vec<Key> = state.channels.values().copied().collect();
-        // The newest first: then each stands at the end of its user's list.
-        keys.sort_unstable_by_key(|&key| std::cmp::Reverse(self.sessions[key].sequence));
-        for &key in &keys {
-            self.remove(key, out);
-        }
-        self.by_link.remove(&link);
-        keys.len()
     }
 
     /// Closes sessions and forgets them. Gives back how many.
@@ -157,6 +159,16 @@ impl SessionTable {
     /// One session as it is now.
     pub fn session(&self, id: SessionId) -> Option<SessionView> {
         self.by_id.get(&id).map(|&key| self.sessions[key].view())
+    }
+
+    /// The state of one session as it would travel.
+    pub fn state(&self, id: SessionId) -> Option<SessionState> {
+        self.by_id.get(&id).map(|&key| self.sessions[key].state())
+    }
+
+    /// All sessions with their users.
+    pub fn ids(&self) -> impl Iterator<Item = (SessionId, &UserId)> {
+        self.sessions.iter().map(|(_, session)| (session.id, &session.user))
     }
 
     /// The session at an address.
@@ -217,30 +229,33 @@ impl SessionTable {
         Ok(())
     }
 
-    fn insert(&mut self, session: Session) -> Key {
-        let (id, user, address) = (session.id, session.user.clone(), session.address);
+    fn insert(&mut self, mut session: Session) -> Key {
+        session.spread_before = self.lately.count();
+        let (id, user, place) = (session.id, session.user.clone(), session.place);
         let key = self.sessions.insert(session);
         self.by_id.insert(id, key);
         self.by_user.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(key);
-        self.by_link.entry(address.link).or_default().channels.insert(address.channel, key);
+        self.index_place(key, id, place);
         key
     }
 
     fn close_key(&mut self, key: Key, code: CloseCode, reason: &str, out: &mut Vec<Directive>) {
-        let address = self.remove(key, out).address;
-        out.push(Directive::Close { address, code, reason: reason.to_owned() });
+        if let Place::Attached(address) = self.remove(key, out).place {
+            out.push(Directive::Close { address, code, reason: reason.to_owned() });
+        }
     }
 
-    /// Takes a session out of every index.
+    /// Takes a session out of every index. Its groups stay with it.
     fn remove(&mut self, key: Key, out: &mut Vec<Directive>) -> Session {
-        let mut session = self.sessions.remove(key);
+        let session = self.sessions.remove(key);
         self.by_id.remove(&session.id);
         self.remove_from_user(key, &session);
-        for group in std::mem::take(&mut session.groups) {
-            self.remove_member(key, &group, out);
+        for group in &session.groups {
+            self.remove_member(key, group, out);
         }
-        if let Some(link) = self.by_link.get_mut(&session.address.link) {
-            link.channels.remove(&session.address.channel);
+        self.forget_place(session.id, session.place);
+        if session.foreign {
+            out.push(Directive::Released { session: session.id });
         }
         session
     }

@@ -1,18 +1,20 @@
 //! Putting messages on their way to sessions.
 
+use std::ops::AddAssign;
+
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use super::link::{Link, Releases, deliver_cost_bytes};
+use super::link::{Link, Releases};
 use super::{Key, SessionTable};
 use crate::close::CloseCode;
 use crate::directive::{Address, Channel, Directive, LinkId};
 use crate::id::SessionId;
+use crate::message::Message;
 use crate::name::{GroupId, UserId};
-use crate::payload::Payload;
 use crate::policy::Policy;
 use crate::queue::{Pushed, Room};
-use crate::session::Session;
+use crate::session::{Place, Session};
 
 /// How many sessions a message was put on the way to, and how many could not take it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,16 @@ pub struct Reach {
     pub sessions: u32,
     /// Sessions whose queue was full.
     pub overflowed: u32,
+    /// Sessions without a client at present, with which it waits.
+    pub suspended: u32,
+}
+
+impl AddAssign for Reach {
+    fn add_assign(&mut self, other: Reach) {
+        self.sessions += other.sessions;
+        self.overflowed += other.overflowed;
+        self.suspended += other.suspended;
+    }
 }
 
 impl SessionTable {
@@ -28,11 +40,11 @@ impl SessionTable {
     pub fn send_to_user(
         &mut self,
         user: &UserId,
-        payload: &Payload,
+        message: &Message,
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         for &key in self.by_user.get(user).into_iter().flatten() {
             fanout.add(key, exclude);
         }
@@ -44,13 +56,14 @@ impl SessionTable {
     pub fn send_to_group(
         &mut self,
         group: &GroupId,
-        payload: &Payload,
+        message: &Message,
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        self.lately.note(message.id_hash(), Some(group));
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         for &key in self.by_group.get(group).into_iter().flatten() {
-            fanout.add(key, exclude);
+            fanout.add_once(key, exclude);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -59,14 +72,15 @@ impl SessionTable {
     /// Sends to every session.
     pub fn send_to_all(
         &mut self,
-        payload: &Payload,
+        message: &Message,
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
+        self.lately.note(message.id_hash(), None);
         let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
-        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         for key in keys {
-            fanout.add(key, exclude);
+            fanout.add_once(key, exclude);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -76,13 +90,24 @@ impl SessionTable {
     pub fn send_to_address(
         &mut self,
         address: Address,
-        payload: &Payload,
+        message: &Message,
         out: &mut Vec<Directive>,
     ) -> Reach {
         let key = self.at(address);
-        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, payload);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         if let Some(key) = key {
             fanout.add(key, &[]);
+        }
+        let done = fanout.finish(out);
+        self.close_slow(done, out)
+    }
+
+    /// Sends to one session, wherever its client is, unless it has the message already.
+    pub fn send_to_session(&mut self, id: SessionId, message: &Message, out: &mut Vec<Directive>) -> Reach {
+        let key = self.by_id.get(&id).copied();
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
+        if let Some(key) = key {
+            fanout.add_once(key, &[]);
         }
         let done = fanout.finish(out);
         self.close_slow(done, out)
@@ -107,13 +132,13 @@ impl SessionTable {
         releases.finish(out);
     }
 
-    /// Takes note that a link's stream has taken messages of this cost ([`deliver_cost_bytes`]), and sends what waited
+    /// Takes note that a link's stream has taken messages of this cost ([`deliver_cost_bytes`](crate::deliver_cost_bytes)), and sends what waited
     /// for that.
     pub fn taken(&mut self, link: LinkId, bytes: u64, out: &mut Vec<Directive>) {
         let Some(state) = self.by_link.get_mut(&link) else { return };
         state.taken(bytes);
         let mut releases = Releases::new(link, state, &self.policy);
-        releases.release_parked(&mut self.sessions);
+        releases.release_line(&mut self.sessions);
         releases.finish(out);
     }
 
@@ -135,7 +160,7 @@ struct Fanout<'a> {
     policy: &'a Policy,
     sessions: &'a mut Slab<Session>,
     by_link: &'a mut FxHashMap<LinkId, Link>,
-    payload: &'a Payload,
+    message: &'a Message,
     /// Links with receivers.
     links: Vec<LinkId>,
     slow: Vec<Key>,
@@ -147,10 +172,10 @@ impl<'a> Fanout<'a> {
         policy: &'a Policy,
         sessions: &'a mut Slab<Session>,
         by_link: &'a mut FxHashMap<LinkId, Link>,
-        payload: &'a Payload,
+        message: &'a Message,
     ) -> Self {
         let (links, slow) = (Vec::new(), Vec::new());
-        Fanout { policy, sessions, by_link, payload, links, slow, reach: Reach::default() }
+        Fanout { policy, sessions, by_link, message, links, slow, reach: Reach::default() }
     }
 
     fn add(&mut self, key: Key, exclude: &[SessionId]) {
@@ -158,20 +183,43 @@ impl<'a> Fanout<'a> {
         if exclude.contains(&session.id) {
             return;
         }
-        let Address { link: id, channel } = session.address;
+        let Place::Attached(Address { link: id, channel }) = session.place else {
+            return self.add_suspended(key);
+        };
         let Some(link) = self.by_link.get_mut(&id) else { return };
-        match session.queue.push(self.payload, link.room(self.policy), self.policy) {
-            Pushed::Now => {
+        match session.queue.push(self.message, link.room(self.policy), self.policy) {
+            Pushed::Now(offset) => {
                 self.reach.sessions += 1;
-                if link.receivers.is_empty() {
+                if link.receivers.is_empty() && link.numbered.is_empty() {
                     self.links.push(id);
                 }
-                link.receivers.push(channel.0);
+                let receivers = if offset == 0 { &mut link.receivers } else { &mut link.numbered };
+                receivers.add(channel, offset);
             }
             Pushed::Waiting => {
                 self.reach.sessions += 1;
-                link.park(key, session, self.policy);
+                link.line_up(key, session, self.policy);
             }
+            Pushed::Dropped => self.reach.overflowed += 1,
+            Pushed::Overflow => {
+                self.reach.overflowed += 1;
+                self.slow.push(key);
+            }
+        }
+    }
+
+    /// The same for a message that a session between two workers may have had from the other one.
+    fn add_once(&mut self, key: Key, exclude: &[SessionId]) {
+        let session = &mut self.sessions[key];
+        let is_new = session.recent.as_mut().is_none_or(|recent| recent.note(self.message.id_hash()));
+        if is_new {
+            self.add(key, exclude);
+        }
+    }
+
+    fn add_suspended(&mut self, key: Key) {
+        match self.sessions[key].queue.push(self.message, Room::Full, self.policy) {
+            Pushed::Now(_) | Pushed::Waiting => self.reach.suspended += 1,
             Pushed::Dropped => self.reach.overflowed += 1,
             Pushed::Overflow => {
                 self.reach.overflowed += 1;
@@ -183,9 +231,16 @@ impl<'a> Fanout<'a> {
     fn finish(self, out: &mut Vec<Directive>) -> (Reach, Vec<Key>) {
         for id in self.links {
             let Some(link) = self.by_link.get_mut(&id) else { continue };
-            let channels = std::mem::take(&mut link.receivers);
-            link.charge(deliver_cost_bytes(self.payload.bytes().len(), channels.len()));
-            out.push(Directive::Deliver { link: id, channels, payload: self.payload.clone() });
+            let mut cost_bytes = 0;
+            for receivers in [std::mem::take(&mut link.receivers), std::mem::take(&mut link.numbered)] {
+                if receivers.is_empty() {
+                    continue;
+                }
+                let payload = if receivers.number() { self.message.tail() } else { self.message.payload() };
+                cost_bytes += receivers.cost_bytes(payload);
+                out.push(receivers.deliver(id, payload.clone()));
+            }
+            link.charge(cost_bytes);
         }
         (self.reach, self.slow)
     }

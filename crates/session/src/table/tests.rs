@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -6,11 +7,12 @@ use ringway_ring::Slot;
 
 use super::*;
 use crate::directive::Channel;
+use crate::message::Message;
 use crate::payload::{Kind, Payload};
 use crate::policy::OnSlowConsumer;
 
-fn text(content: &str) -> Payload {
-    Payload::new(Bytes::copy_from_slice(content.as_bytes()), Kind::Text).unwrap()
+fn text(content: &str) -> Message {
+    Message::of(Payload::new(Bytes::copy_from_slice(content.as_bytes()), Kind::Text).unwrap())
 }
 
 fn user(name: &str) -> UserId {
@@ -38,6 +40,8 @@ fn opening(name: &str, address: Address, groups: &[&str]) -> Opening {
         remote_address: "127.0.0.1:1".into(),
         subprotocol: "".into(),
         opened_at_ms: 0,
+        epoch: 0,
+        resume_token: "".into(),
     }
 }
 
@@ -176,7 +180,7 @@ fn a_slow_consumer_is_closed_and_others_are_not() {
     }
     out.clear();
     let reach = table.send_to_all(&text("x"), &[], &mut out);
-    assert_eq!(reach, Reach { sessions: 2, overflowed: 1 });
+    assert_eq!(reach, Reach { sessions: 2, overflowed: 1, suspended: 0 });
     assert_eq!(closed(&out), [(at(1, 2), CloseCode::TRY_AGAIN_LATER)]);
     assert_eq!(table.len(), 2);
 }
@@ -195,7 +199,12 @@ fn with_drop_oldest_the_session_stays() {
     }
     out.clear();
     table.written(LinkId(1), [(Channel(2), 65)], &mut out);
-    let expected = Directive::Deliver { link: LinkId(1), channels: vec![2], payload: text("3") };
+    let expected = Directive::Deliver {
+        link: LinkId(1),
+        channels: vec![2],
+        offsets: vec![],
+        payload: text("3").payload().clone(),
+    };
     assert_eq!(out, [expected]);
 }
 
@@ -204,7 +213,7 @@ fn take_all(table: &mut SessionTable, out: &mut Vec<Directive>) -> Vec<(Vec<u64>
     let mut taken = Vec::new();
     while !out.is_empty() {
         for directive in std::mem::take(out) {
-            if let Directive::Deliver { link, channels, payload } = directive {
+            if let Directive::Deliver { link, channels, payload, .. } = directive {
                 let bytes = payload.bytes().len();
                 table.taken(link, deliver_cost_bytes(bytes, channels.len()), out);
                 taken.push((channels, bytes));
@@ -225,7 +234,7 @@ fn no_more_is_on_the_way_to_a_link_than_it_may_and_nothing_is_lost() {
     let payload = text(&"x".repeat(400));
     for number in 0..50 {
         let reach = table.send_to_user(&user(&format!("user{number}")), &payload, &[], &mut out);
-        assert_eq!(reach, Reach { sessions: 1, overflowed: 0 });
+        assert_eq!(reach, Reach { sessions: 1, overflowed: 0, suspended: 0 });
     }
     assert!(table.is_crowded(LinkId(1)));
     assert_eq!(receivers(&out).len(), 3, "472 bytes each, until 1,000 are reached");
@@ -272,8 +281,13 @@ fn what_waited_at_many_sessions_crosses_the_link_once_and_keeps_its_order() {
 #[test]
 fn a_link_takes_its_sessions_along() {
     let (mut table, mut out) = table(Policy::default());
-    assert_eq!(table.link_gone(LinkId(1), &mut out), 2);
-    assert_eq!(table.link_gone(LinkId(1), &mut out), 0);
+    let window = Duration::from_secs(1);
+    let link_gone = |table: &mut SessionTable| table.link_gone(LinkId(1), Moment(0), window, window);
+    assert_eq!((link_gone(&mut table), link_gone(&mut table)), (2, 0));
+    assert_eq!((table.len(), table.users(), table.groups()), (3, 2, 1), "they wait for a moment");
+    table.expire(Moment(999), &mut out);
+    assert_eq!(table.len(), 3);
+    table.expire(Moment(1000), &mut out);
     assert_eq!((table.len(), table.users(), table.groups()), (1, 1, 0));
 }
 
@@ -339,7 +353,9 @@ fn apply(step: &Step, table: &mut SessionTable, model: &mut Model, out: &mut Vec
         Step::LinkGone(link) => {
             let before = model.len();
             model.retain(|address, _| address.link != LinkId(link));
-            assert_eq!(table.link_gone(LinkId(link), out), before - model.len());
+            let gone = table.link_gone(LinkId(link), Moment(0), Duration::ZERO, Duration::ZERO);
+            table.expire(Moment(0), out);
+            assert_eq!(gone, before - model.len());
         }
         Step::Close { user: number } => {
             let before = model.len();

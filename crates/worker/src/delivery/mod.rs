@@ -1,21 +1,26 @@
 //! Sends: to a user, to a group by its home, to all. The answer is the receipt.
 
+mod completion;
+mod for_user;
 mod publish;
 mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use ringway_cluster::View;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use ringway_cluster::{Member, View};
 use ringway_dispatch::{CheckedSend, Hops};
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{
-    DeliverLocalRequest, DeliverLocalResponse, Everyone, Message, Outcome, Receipt, SendToAllRequest,
-    SendToGroupRequest, SendToUserRequest,
+    DeliverLocalRequest, DeliverLocalResponse, Everyone, Message as WireMessage, Outcome, Receipt,
+    SendToAllRequest, SendToGroupRequest, SendToUserRequest,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
 use ringway_session::Reach;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -23,32 +28,25 @@ use crate::fence::Place;
 use crate::hub::Receivers;
 use crate::worker::Shared;
 
+use self::for_user::{ForUserPlace, place_for_user};
 pub(crate) use service::DeliveryService;
+
+/// How long a worker that is not in the view any more may take for its part of a message. It may have to send it on after a
+/// session that its gateway is about to take away, and the group's next message must not overtake this one.
+const DEPARTED_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Sends to a user, here or through the owner.
 pub(crate) async fn send_to_user(
     shared: &Arc<Shared>,
     request: SendToUserRequest,
 ) -> Result<Receipt, Refusal> {
-    let view = shared.view();
-    match shared.place(&view, &request.user, request.routing.as_ref())? {
-        Place::Here => send_to_user_here(shared, &view, request).await,
-        Place::Elsewhere => {
+    match place_for_user(shared, request).await? {
+        ForUserPlace::Here(placed) => placed.receipt().await,
+        ForUserPlace::Elsewhere(view, request) => {
             let receipt = shared.dispatcher.send_to_user(request, Hops::Forwarded, shared.peer_deadline());
             Ok(Receipt { ring_version: view.version().as_u64(), ..receipt.await? })
         }
     }
-}
-
-pub(crate) async fn send_to_user_here(
-    shared: &Arc<Shared>,
-    view: &View,
-    mut request: SendToUserRequest,
-) -> Result<Receipt, Refusal> {
-    let (user, message) = shared.rules().user_send(&mut request)?;
-    let sent = shared.hub.send(&Receivers::User(user), &message.payload, &message.exclude);
-    shared.wait_for_room(&sent.crowded).await;
-    Ok(receipt(sent.reach, message.message_id, view.version()))
 }
 
 /// Sends to a group, as its home or through it.
@@ -59,6 +57,10 @@ pub(crate) async fn send_to_group(
     let view = shared.view();
     match shared.place(&view, &request.group, request.routing.as_ref())? {
         Place::Here => {
+            if shared.hub.is_lapsed() {
+                let message = "this worker may not act for the group now; refresh the ring";
+                return Err(Refusal::new(Reason::NotOwner, message).with_ring(shared.hub.ring_version()));
+            }
             let (group, message) = shared.rules().group_send(&mut request)?;
             let others = shared.interest.audience(&group, &view, &shared.config.id);
             let target = Some(Target::Group(request.group));
@@ -99,26 +101,38 @@ impl Spread {
         shared: &Arc<Shared>,
         view: &View,
         checked: CheckedSend,
-        message: Option<Message>,
+        message: Option<WireMessage>,
     ) -> Result<Receipt, Refusal> {
         let request = DeliverLocalRequest { target: self.target, message };
-        let parts = ask_others(shared, view, &self.others, &request);
-        let sent = shared.hub.send(&self.receivers, &checked.payload, &checked.exclude);
-        let (reach, workers_unreached) = gather(sent.reach, parts).await?;
-        shared.wait_for_room(&sent.crowded).await;
-        Ok(Receipt { workers_unreached, ..receipt(reach, checked.message_id, view.version()) })
+        let others = self.others.iter().filter_map(|id| view.member(id));
+        let parts = others.map(|member| ask(shared, member, request.clone())).collect();
+        let departed = shared.interest.departed();
+        let departed: Vec<_> =
+            departed.iter().map(|member| (&member.id, ask(shared, member, request.clone()))).collect();
+        let (message, exclude) = checked.into_parts();
+        let placed = shared.hub.send(&self.receivers, &message, &exclude);
+        let ours = shared.complete(placed, request.message).await?;
+        let (mut reach, workers_unreached) = gather(ours.reach, parts).await?;
+        for (id, part) in departed {
+            match tokio::time::timeout(DEPARTED_WAIT_MAX, part).await {
+                Ok(Ok((_, Ok(part)))) => reach += reach_of(&part),
+                // It is dead, as the registry says: it is not asked again.
+                _ => shared.interest.forget_departed(id),
+            }
+        }
+        Ok(Receipt { workers_unreached, ..receipt(reach, message.into_id(), view.version()) })
     }
 }
 
 /// Adds the others' parts to our own. Gives back the sum, and who could not be asked.
-async fn gather(mut reach: Reach, mut parts: JoinSet<Part>) -> Result<(Reach, Vec<String>), Refusal> {
+async fn gather(
+    mut reach: Reach,
+    mut parts: FuturesUnordered<JoinHandle<Part>>,
+) -> Result<(Reach, Vec<String>), Refusal> {
     let mut unreached = Vec::new();
-    while let Some(part) = parts.join_next().await {
+    while let Some(part) = parts.next().await {
         match part.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))? {
-            (_, Ok(part)) => {
-                reach.sessions += part.sessions;
-                reach.overflowed += part.sessions_overflowed;
-            }
+            (_, Ok(part)) => reach += reach_of(&part),
             (worker, Err(refusal)) => {
                 debug!(%worker, %refusal, "a worker could not be asked to deliver");
                 unreached.push(worker.to_string());
@@ -131,33 +145,32 @@ async fn gather(mut reach: Reach, mut parts: JoinSet<Part>) -> Result<(Reach, Ve
 
 type Part = (MemberId, Result<DeliverLocalResponse, Refusal>);
 
-/// One RPC to each of the workers, all at the same time.
-fn ask_others(
-    shared: &Arc<Shared>,
-    view: &View,
-    others: &[MemberId],
-    request: &DeliverLocalRequest,
-) -> JoinSet<Part> {
-    let mut parts = JoinSet::new();
-    for member in others.iter().filter_map(|id| view.member(id)) {
-        let (id, mut peer) = (member.id.clone(), shared.pool.node(&member.rpc_url).peer());
-        let (request, deadline) = (request.clone(), shared.peer_deadline());
-        parts.spawn(async move {
-            let answer = tokio::time::timeout_at(deadline, peer.deliver_local(request)).await;
-            let answer = match answer {
-                Ok(Ok(response)) => Ok(response.into_inner()),
-                Ok(Err(status)) => Err(Refusal::from_status(&status)),
-                Err(_) => Err(Refusal::new(Reason::DeadlineExceeded, "the worker did not answer in time")),
-            };
-            (id, answer)
-        });
+/// One RPC to one worker, begun at once.
+fn ask(shared: &Arc<Shared>, member: &Member, request: DeliverLocalRequest) -> JoinHandle<Part> {
+    let (id, mut peer) = (member.id.clone(), shared.pool.node(&member.rpc_url).peer());
+    let deadline = shared.peer_deadline();
+    tokio::spawn(async move {
+        let answer = match tokio::time::timeout_at(deadline, peer.deliver_local(request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(Refusal::from_status(&status)),
+            Err(_) => Err(Refusal::new(Reason::DeadlineExceeded, "the worker did not answer in time")),
+        };
+        (id, answer)
+    })
+}
+
+fn reach_of(part: &DeliverLocalResponse) -> Reach {
+    Reach {
+        sessions: part.sessions,
+        overflowed: part.sessions_overflowed,
+        suspended: part.sessions_suspended,
     }
-    parts
 }
 
 fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Receipt {
     let outcome = match reach {
         Reach { sessions: 1.., .. } => Outcome::Delivered,
+        Reach { suspended: 1.., .. } => Outcome::Suspended,
         Reach { overflowed: 1.., .. } => Outcome::Overflowed,
         Reach { .. } => Outcome::NoSession,
     };
@@ -165,7 +178,7 @@ fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Recei
         outcome: outcome.into(),
         sessions: reach.sessions,
         sessions_overflowed: reach.overflowed,
-        sessions_suspended: 0,
+        sessions_suspended: reach.suspended,
         message_id,
         ring_version: ring_version.as_u64(),
         workers_unreached: Vec::new(),
@@ -173,6 +186,11 @@ fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Recei
 }
 
 impl Shared {
+    /// Until when a call may wait for sessions that are to arrive, and for what others hold.
+    pub(crate) fn arrival_deadline(&self) -> Instant {
+        Instant::now() + self.config.arrival_wait_max
+    }
+
     /// When another worker must have answered.
     pub(crate) fn peer_deadline(&self) -> Instant {
         Instant::now() + self.config.peer_timeout

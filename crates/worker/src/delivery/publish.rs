@@ -1,9 +1,11 @@
 //! A Publish stream at a worker.
 //!
-//! What this worker owns is carried out before the next request is looked at; for a group and for all, that is when the
-//! other workers have answered. What another worker owns is forwarded on that worker's own pipelined stream, in order,
-//! and answered when the answer comes. So messages for one user leave in the order of the stream, and a worker that
-//! answers late does not hold up the others' messages; one that has no room does.
+//! What this worker owns has its place before the next request is looked at, also where the receipt has to wait for a
+//! session that is to arrive; for a group and for all, that is when the other workers have answered. What another worker owns
+//! is forwarded on that worker's own pipelined stream, in order, and answered when the answer comes. In the middle of a change
+//! of the ring a message waits for its place, and what is behind it waits, too: to refuse it would let the next one overtake
+//! it. So messages for one user leave in the order of the stream, and a worker that answers late does not hold up the others'
+//! messages; one that has no room does.
 
 use std::sync::Arc;
 
@@ -12,8 +14,8 @@ use ringway_dispatch::{Hops, PublishHandler, SplitConfig, SplitPublisher, Taken}
 use ringway_proto::v1::publish_request::Send as Target;
 use ringway_proto::v1::{Receipt, SendToUserRequest};
 
-use super::{send_to_all, send_to_group, send_to_user_here};
-use crate::fence::Place;
+use super::for_user::{ForUserPlace, place_for_user};
+use super::{send_to_all, send_to_group};
 use crate::worker::Shared;
 
 /// Carries out or forwards the requests of one stream.
@@ -28,18 +30,20 @@ impl Publishing {
         Publishing { shared, forward }
     }
 
+    /// Until the message has its place, here or on the stream to another worker, nothing behind it is looked at.
     async fn send_to_user(&self, request: SendToUserRequest) -> Taken {
-        let view = self.shared.view();
-        match self.shared.place(&view, &request.user, request.routing.as_ref()) {
-            Ok(Place::Here) => Taken::Now(send_to_user_here(&self.shared, &view, request).await),
-            Ok(Place::Elsewhere) => match self.forward.publish(Target::ToUser(request)).await {
-                Ok(ticket) => {
-                    let ring_version = view.version().as_u64();
-                    let ours = move |receipt| Receipt { ring_version, ..receipt };
-                    Taken::Later(ticket.map(move |answer| answer.map(ours)).boxed())
-                }
-                Err(refusal) => Taken::Now(Err(refusal)),
-            },
+        let (view, request) = match place_for_user(&self.shared, request).await {
+            Ok(ForUserPlace::Here(placed)) if placed.is_done() => return Taken::Now(placed.receipt().await),
+            Ok(ForUserPlace::Here(placed)) => return Taken::Later(placed.receipt().boxed()),
+            Ok(ForUserPlace::Elsewhere(view, request)) => (view, request),
+            Err(refusal) => return Taken::Now(Err(refusal)),
+        };
+        match self.forward.publish(Target::ToUser(request)).await {
+            Ok(ticket) => {
+                let ring_version = view.version().as_u64();
+                let ours = move |receipt| Receipt { ring_version, ..receipt };
+                Taken::Later(ticket.map(move |answer| answer.map(ours)).boxed())
+            }
             Err(refusal) => Taken::Now(Err(refusal)),
         }
     }

@@ -1,25 +1,32 @@
 //! Links: a gateway's frames in, this worker's frames out.
 //!
 //! A link is the same over gRPC and within a process: a stream of [`GatewayFrames`] goes in, a stream of
-//! [`WorkerFrames`] comes out. When either end is dropped, the link is gone, and its sessions with it.
+//! [`WorkerFrames`] comes out. When either end is dropped, the link is gone, and its sessions
+//! wait for their gateway or their clients to come back.
 
 pub(crate) mod opening;
 pub(crate) mod outbox;
+mod parts;
 mod service;
 
 use std::sync::Arc;
 
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as WorkerFrame;
-use ringway_proto::v1::{ClientMessage, GatewayFrames, Gone, Hello, Welcome, WorkerFrames, Written};
+use ringway_proto::v1::{
+    Arrived, ClientMessage, Detach, GatewayFrames, Gone, Hello, StatePart, Welcome, WorkerFrames, Written,
+};
 use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
-use ringway_session::{Address, Channel, LinkId, Payload};
+use ringway_session::frame::{self, ClientFrame, FrameError, FromClient};
+use ringway_session::{Acked, Address, Channel, LinkId, Message, Payload};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{debug, info};
 
+use self::opening::Openings;
+use self::parts::StateParts;
 use crate::config::OnClientMessage;
 use crate::convert::kind_from_proto;
-use crate::hub::{Leaving, Receivers};
+use crate::hub::Leaving;
 use crate::link::outbox::Outbox;
 use crate::worker::Shared;
 
@@ -48,7 +55,13 @@ where
         ring_version: shared.views.current().version().as_u64(),
     }));
     info!(gateway = hello.gateway_id, link = id.0, "a gateway has attached");
-    let link = AttachedLink { shared: Arc::clone(&shared), id, gateway: hello.gateway_id };
+    let link = AttachedLink {
+        shared: Arc::clone(&shared),
+        id,
+        gateway: hello.gateway_id,
+        openings: Openings::default(),
+        parts: StateParts::new(shared.config.state_bytes_max()),
+    };
     let first = rest.collect();
     let end = Arc::clone(&outbox);
     tokio::spawn(link.run(first, frames, end));
@@ -102,10 +115,14 @@ struct AttachedLink {
     shared: Arc<Shared>,
     id: LinkId,
     gateway: String,
+    /// Sessions that are asked for and not there yet.
+    openings: Openings,
+    /// States that come in pieces.
+    parts: StateParts,
 }
 
 impl AttachedLink {
-    async fn run<S>(self, first: Vec<Frame>, mut frames: S, outbox: Arc<Outbox>)
+    async fn run<S>(mut self, first: Vec<Frame>, mut frames: S, outbox: Arc<Outbox>)
     where
         S: Stream<Item = GatewayFrames> + Unpin,
     {
@@ -125,7 +142,7 @@ impl AttachedLink {
 
     /// Takes frames in their order; reports that stand side by side are taken together, so that what waited for them at
     /// many sessions crosses the link once.
-    async fn take_batch(&self, frames: impl IntoIterator<Item = Frame>) {
+    async fn take_batch(&mut self, frames: impl IntoIterator<Item = Frame>) {
         let mut written = Vec::new();
         for frame in frames {
             if let Frame::Written(Written { channel, bytes }) = frame {
@@ -144,18 +161,31 @@ impl AttachedLink {
         }
     }
 
-    async fn take(&self, frame: Frame) {
+    async fn take(&mut self, frame: Frame) {
         match frame {
-            Frame::Open(open) => opening::open(&self.shared, self.id, open),
+            Frame::Open(mut open) => {
+                let channel = open.channel;
+                if let Some(reopen) = &mut open.reopen {
+                    self.parts.complete(channel, &mut reopen.state);
+                }
+                opening::open(&self.shared, self.address(channel), &self.openings, open);
+            }
+            Frame::StatePart(StatePart { channel, state }) => self.parts.add(channel, &state),
             Frame::Message(message) => self.take_message(message).await,
-            Frame::Gone(Gone { channel, code, .. }) => {
-                if let Some(session) = self.shared.hub.gone(self.address(channel)) {
-                    debug!(%session, code, "a client has gone");
+            Frame::Gone(Gone { channel, code, may_resume }) => {
+                self.openings.cancel(channel);
+                self.parts.forget(channel);
+                if let Some(session) = self.shared.hub.gone(self.address(channel), may_resume) {
+                    debug!(%session, code, may_resume, "a client has gone");
                 }
             }
-            Frame::Hello(_) | Frame::Detach(_) | Frame::StatePart(_) | Frame::Arrived(_) => {
-                debug!(gateway = self.gateway, "a frame that says nothing here was passed over");
+            Frame::Detach(Detach { channel }) => {
+                if self.shared.hub.detach(self.address(channel)).is_none() {
+                    debug!(gateway = self.gateway, channel, "a session that is not here was asked to go");
+                }
             }
+            Frame::Arrived(Arrived { channel }) => self.shared.hub.arrived(self.address(channel)),
+            Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
             Frame::Written(Written { channel, bytes }) => {
                 self.shared.hub.written(self.id, [(Channel(channel), bytes)]);
             }
@@ -166,6 +196,10 @@ impl AttachedLink {
         let metrics = &self.shared.metrics;
         metrics.client_messages.increment(1);
         metrics.client_bytes.increment(message.payload.len() as u64);
+        let address = self.address(message.channel);
+        if self.shared.hub.is_framed(address) {
+            return self.take_client_frame(address, &message.payload);
+        }
         if self.shared.config.on_client_message == OnClientMessage::Discard {
             return;
         }
@@ -174,8 +208,21 @@ impl AttachedLink {
             debug!(gateway = self.gateway, "a text message that is not UTF-8 was passed over");
             return;
         };
-        let sent = self.shared.hub.send(&Receivers::One(self.address(message.channel)), &payload, &[]);
-        self.shared.wait_for_room(&sent.crowded).await;
+        let crowded = self.shared.hub.echo(address, &Message::of(payload));
+        self.shared.wait_for_room(&crowded).await;
+    }
+
+    /// A frame of `ringway.v1.json`.
+    fn take_client_frame(&self, address: Address, bytes: &[u8]) {
+        let FromClient { reference, frame } = frame::parse(bytes);
+        let error = match frame {
+            Ok(ClientFrame::Ack { offset }) => match self.shared.hub.acknowledge(address, offset) {
+                Some(Acked::OutOfRange { sent }) => FrameError::AckOutOfRange { offset, sent },
+                Some(Acked::Noted) | None => return,
+            },
+            Err(error) => error,
+        };
+        self.shared.hub.send_aside(address, frame::error(reference.as_deref(), &error));
     }
 
     fn address(&self, channel: u64) -> Address {
@@ -185,7 +232,7 @@ impl AttachedLink {
 
 impl Drop for AttachedLink {
     fn drop(&mut self) {
-        let sessions = self.shared.hub.detach(self.id);
+        let sessions = self.shared.hub.link_gone(self.id);
         info!(gateway = self.gateway, link = self.id.0, sessions, "a gateway's link is gone");
     }
 }

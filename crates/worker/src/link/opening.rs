@@ -1,14 +1,22 @@
-//! A client wants a session: the fence, the bounds, and when the gateway may answer 101.
+//! A gateway wants a session for its client: a new one, an earlier one, or one that it brings from another worker. What the
+//! fence and the bounds say, and when the gateway may go on.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use ringway_proto::v1::worker_frame::Frame;
 use ringway_proto::v1::{Open, RefusalReason, Refused};
-use ringway_session::{Address, Channel, GroupId, LinkId, OpenError, Opening, SessionId, UserId};
+use ringway_session::{
+    Address, GroupId, NotOpened, OpenError, Opening, Reopening, Resuming, SessionId, UserId, frame,
+};
+use rustc_hash::FxHashMap;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::hub::{Leaving, NotOpened};
+use crate::hub::{Denied, Leaving};
+use crate::seal::Unsealed;
 use crate::worker::Shared;
 
 /// Why there will be no session, as the gateway is told.
@@ -17,45 +25,107 @@ struct NoSession {
     message: String,
 }
 
-/// Opens a session or refuses it. The answer may come later, when the session's groups are known to their homes.
-pub(crate) fn open(shared: &Arc<Shared>, link: LinkId, open: Open) {
-    let address = Address { link, channel: Channel(open.channel) };
-    match admit(shared, address, open) {
-        Ok(admitted) => answer_when_settled(shared, admitted),
-        Err(no_session) => refuse(shared, address, no_session),
+/// The sessions of one link that are asked for and not there yet.
+#[derive(Clone, Default)]
+pub(super) struct Openings(Arc<Mutex<FxHashMap<u64, CancellationToken>>>);
+
+impl Openings {
+    /// The client is gone: nobody waits for this session any more.
+    pub(super) fn cancel(&self, channel: u64) {
+        if let Some(opening) = self.0.lock().remove(&channel) {
+            opening.cancel();
+        }
+    }
+
+    fn begin(&self, channel: u64) -> CancellationToken {
+        let opening = CancellationToken::new();
+        self.0.lock().insert(channel, opening.clone());
+        opening
+    }
+
+    fn end(&self, channel: u64) {
+        self.0.lock().remove(&channel);
     }
 }
 
-/// A session that exists and whose gateway does not know it yet.
-struct Admitted {
-    address: Address,
-    id: SessionId,
-    groups: Vec<GroupId>,
-    subprotocol: String,
-}
-
-fn admit(shared: &Shared, address: Address, open: Open) -> Result<Admitted, NoSession> {
-    fence(shared, &open.user)?;
-    let opening = read(shared, address, open)?;
-    let admitted = Admitted {
-        address,
-        id: opening.id,
-        groups: opening.groups.clone(),
-        subprotocol: opening.subprotocol.to_string(),
+/// Opens a session or refuses it. The answer may come later: when other workers have let the session go, and when its groups
+/// are known to their homes.
+pub(super) fn open(shared: &Arc<Shared>, address: Address, openings: &Openings, open: Open) {
+    let wish = match Wish::read(shared, address, open) {
+        Ok(wish) => wish,
+        Err(no_session) => return refuse(shared, address, no_session),
     };
-    shared.hub.open(opening)?;
-    Ok(admitted)
+    match wish.grant(shared) {
+        Ok(id) => answer_when_settled(shared, address, id),
+        Err(Denied::Shard(NotOpened::Unsettled)) => {
+            let (shared, cancelled) = (Arc::clone(shared), openings.begin(address.channel.0));
+            let openings = openings.clone();
+            tokio::spawn(async move {
+                // None when the client is gone: there is nobody to answer.
+                _ = cancelled.run_until_cancelled(open_when_settled(&shared, address, wish)).await;
+                openings.end(address.channel.0);
+            });
+        }
+        Err(denied) => refuse(shared, address, denied.into()),
+    }
 }
 
-fn fence(shared: &Shared, user: &str) -> Result<(), NoSession> {
-    let view = shared.views.current();
-    match view.owner(user) {
-        Some(owner) if owner.id == shared.config.id => Ok(()),
-        Some(owner) => {
-            let message = format!("the user belongs to worker {}", owner.id);
-            Err(NoSession::new(RefusalReason::NotOwner, message))
+async fn open_when_settled(shared: &Arc<Shared>, address: Address, wish: Wish) {
+    let deadline = Instant::now() + shared.config.arrival_wait_max;
+    let mut changes = shared.hub.changes();
+    loop {
+        match wish.grant(shared) {
+            Ok(id) => return answer_when_settled(shared, address, id),
+            Err(Denied::Shard(NotOpened::Unsettled)) => {}
+            Err(denied) => return refuse(shared, address, denied.into()),
         }
-        None => Err(NoSession::new(RefusalReason::NotOwner, "there is no worker on this worker's ring")),
+        if timeout_at(deadline, changes.changed()).await.is_err() {
+            return refuse(shared, address, Denied::Shard(NotOpened::Unsettled).into());
+        }
+    }
+}
+
+/// What a gateway wants of us for its client.
+enum Wish {
+    New(Opening),
+    /// To go on with an earlier session; if that cannot be, a new one.
+    Resume(Resuming, Opening),
+    Reopen(Reopening),
+}
+
+impl Wish {
+    fn read(shared: &Shared, address: Address, open: Open) -> Result<Self, NoSession> {
+        if let Some(reopen) = open.reopen {
+            let unsealed = shared.seal.unseal(&reopen.state).map_err(|error| {
+                NoSession::new(RefusalReason::StateInvalid, format!("the session's state: {error}"))
+            })?;
+            let Unsealed { state, complete } = unsealed;
+            let passed_offset = reopen.passed_offset;
+            return Ok(Wish::Reopen(Reopening { address, state, complete, passed_offset }));
+        }
+        let resume = open.resume.clone();
+        let opening = read(shared, address, open)?;
+        // A token that is not ours gives a new session, as one does that has run out.
+        let resuming = resume.filter(|_| *opening.subprotocol == *frame::SUBPROTOCOL).and_then(|resume| {
+            let id = shared.seal.session_of(&resume.token).ok()?;
+            let (user, resume_token) = (opening.user.clone(), resume.token.into());
+            Some(Resuming { id, user, address, offset: resume.offset, resume_token })
+        });
+        Ok(match resuming {
+            Some(resuming) if resuming.id.slot() == opening.id.slot() => Wish::Resume(resuming, opening),
+            _ => Wish::New(opening),
+        })
+    }
+
+    fn grant(&self, shared: &Shared) -> Result<SessionId, Denied> {
+        match self {
+            Wish::New(opening) => shared.hub.open(opening.clone()),
+            Wish::Resume(resuming, opening) => match shared.hub.resume(resuming.clone()) {
+                Err(Denied::Shard(NotOpened::Resume(_))) => shared.hub.open(opening.clone()),
+                other => other,
+            },
+            Wish::Reopen(reopening) => shared.hub.reopen(reopening.clone()),
+        }
     }
 }
 
@@ -63,33 +133,38 @@ fn read(shared: &Shared, address: Address, open: Open) -> Result<Opening, NoSess
     let invalid = |error: String| NoSession::new(RefusalReason::Invalid, error);
     let groups = open.groups.iter().map(|group| GroupId::new(group));
     let offered = open.subprotocols.iter();
-    let chosen = offered.into_iter().find(|offer| shared.config.subprotocols.contains(offer));
+    let speaks = |offer: &&String| *offer == frame::SUBPROTOCOL || shared.config.subprotocols.contains(offer);
+    let chosen = offered.into_iter().find(speaks);
+    let id = SessionId::from_bytes(&open.session_id).map_err(|error| invalid(error.to_string()))?;
     Ok(Opening {
-        id: SessionId::from_bytes(&open.session_id).map_err(|error| invalid(error.to_string()))?,
+        id,
         user: UserId::new(&open.user).map_err(|error| invalid(error.to_string()))?,
         groups: groups.collect::<Result<_, _>>().map_err(|error| invalid(error.to_string()))?,
         address,
         subprotocol: chosen.map(String::as_str).unwrap_or_default().into(),
         remote_address: open.remote_address.into(),
         opened_at_ms: now_ms(),
+        epoch: rand::random(),
+        resume_token: shared.seal.resume_token(id),
     })
 }
 
-fn answer_when_settled(shared: &Arc<Shared>, admitted: Admitted) {
-    if admitted.groups.is_empty() || shared.interest.settled(&admitted.groups) {
-        return answer(shared, admitted);
+fn answer_when_settled(shared: &Arc<Shared>, address: Address, id: SessionId) {
+    let groups = shared.hub.groups_of(id);
+    if groups.is_empty() || shared.interest.settled(&groups) {
+        return answer(shared, address, id);
     }
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        shared.settle(&admitted.groups).await;
-        answer(&shared, admitted);
+        shared.settle(&groups).await;
+        answer(&shared, address, id);
     });
 }
 
-fn answer(shared: &Shared, admitted: Admitted) {
-    let exists = shared.hub.opened(admitted.address, admitted.id, admitted.subprotocol);
+fn answer(shared: &Shared, address: Address, id: SessionId) {
+    let exists = shared.hub.opened(address, id);
     shared.metrics.opened(if exists { "ok" } else { "gone" });
-    debug!(session = %admitted.id, exists, "a session was opened");
+    debug!(session = %id, exists, "a session was opened");
 }
 
 fn refuse(shared: &Shared, address: Address, no_session: NoSession) {
@@ -99,7 +174,7 @@ fn refuse(shared: &Shared, address: Address, no_session: NoSession) {
         RefusalReason::Invalid => warn!(message, "a gateway's Open frame was refused"),
         _ => debug!(message, "a session was refused"),
     }
-    let ring_version = shared.views.current().version().as_u64();
+    let ring_version = shared.hub.ring_version().as_u64();
     let channel = address.channel.0;
     shared.hub.tell(
         address.link,
@@ -113,19 +188,21 @@ impl NoSession {
     }
 }
 
-impl From<NotOpened> for NoSession {
-    fn from(not_opened: NotOpened) -> Self {
-        let error = match not_opened {
-            NotOpened::Leaving(Leaving) => {
+impl From<Denied> for NoSession {
+    fn from(denied: Denied) -> Self {
+        let error = match denied {
+            Denied::Leaving(Leaving) => {
                 return NoSession::new(RefusalReason::Draining, "this worker is about to leave; ask again");
             }
-            NotOpened::Table(error) => error,
+            Denied::Shard(error) => error,
         };
-        let reason = match error {
-            OpenError::Full { .. } => RefusalReason::Full,
-            OpenError::TooManySessions { .. } => RefusalReason::TooManySessions,
-            OpenError::TooManyGroups { .. } => RefusalReason::TooManyGroups,
-            OpenError::InUse => RefusalReason::Invalid,
+        let reason = match &error {
+            NotOpened::NotOwner | NotOpened::Unsettled => RefusalReason::NotOwner,
+            NotOpened::Resume(_) => RefusalReason::Invalid,
+            NotOpened::Table(OpenError::Full { .. }) => RefusalReason::Full,
+            NotOpened::Table(OpenError::TooManySessions { .. }) => RefusalReason::TooManySessions,
+            NotOpened::Table(OpenError::TooManyGroups { .. }) => RefusalReason::TooManyGroups,
+            NotOpened::Table(OpenError::InUse) => RefusalReason::Invalid,
         };
         NoSession::new(reason, error.to_string())
     }

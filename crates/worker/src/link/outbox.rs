@@ -150,7 +150,9 @@ impl Outbox {
 
 fn frame_bytes(frame: &Frame) -> u64 {
     match frame {
-        Frame::Deliver(deliver) => deliver_cost_bytes(deliver.payload.len(), deliver.channels.len()),
+        Frame::Deliver(deliver) => {
+            deliver_cost_bytes(deliver.payload.len(), deliver.channels.len() + deliver.offsets.len())
+        }
         Frame::StatePart(part) => part.state.len() as u64 + FRAME_BYTES,
         Frame::Detached(detached) => detached.state.len() as u64 + FRAME_BYTES,
         Frame::Checkpoint(checkpoint) => checkpoint.state.len() as u64 + FRAME_BYTES,

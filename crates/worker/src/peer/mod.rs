@@ -1,5 +1,6 @@
 //! What workers say to each other.
 
+mod claim;
 mod reporter;
 mod service;
 

@@ -1,22 +1,25 @@
-//! The gRPC service `ringway.v1.Peer`: reports from other workers, and the last step of a group's message.
+//! The gRPC service `ringway.v1.Peer`: reports from other workers, the last step of a group's message, and sessions that
+//! change hands.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
-    AdoptRequest, AdoptResponse, ClaimReply, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse,
-    Everyone, InterestAck, InterestReport,
+    AdoptRequest, AdoptResponse, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse, Everyone,
+    InterestAck, InterestReport, SessionIds,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{GroupId, NameError, Report};
+use ringway_session::{GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::claim;
 use crate::convert::invalid_name;
-use crate::hub::Receivers;
+use crate::hub::{Denied, Receivers};
 use crate::interest::{Interest, ReportStream};
 use crate::worker::Shared;
 
@@ -38,17 +41,26 @@ impl Peer for PeerService {
         Ok(Response::new(Box::pin(acks)))
     }
 
-    type ClaimStream = Pin<Box<dyn Stream<Item = Result<ClaimReply, Status>> + Send>>;
+    type ClaimStream = claim::Replies;
 
     async fn claim(
         &self,
-        _request: Request<Streaming<ClaimRequest>>,
+        request: Request<Streaming<ClaimRequest>>,
     ) -> Result<Response<Self::ClaimStream>, Status> {
-        Err(Status::unimplemented("sessions do not move yet"))
+        Ok(Response::new(claim::serve(Arc::clone(&self.0), request.into_inner()).await?))
     }
 
-    async fn adopt(&self, _request: Request<AdoptRequest>) -> Result<Response<AdoptResponse>, Status> {
-        Err(Status::unimplemented("sessions do not move yet"))
+    async fn adopt(&self, request: Request<AdoptRequest>) -> Result<Response<AdoptResponse>, Status> {
+        let AdoptRequest { state, resumable_for_ms } = request.into_inner();
+        let unsealed = self.0.seal.unseal(&state);
+        let unsealed = unsealed.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        match self.0.hub.take_over(unsealed.state, Duration::from_millis(resumable_for_ms)) {
+            // One that is here already was brought by its gateway meanwhile.
+            Ok(_) | Err(Denied::Shard(NotOpened::Table(OpenError::InUse))) => {
+                Ok(Response::new(AdoptResponse {}))
+            }
+            Err(denied) => Err(refusal_of(&denied).with_ring(self.0.hub.ring_version()).into()),
+        }
     }
 
     async fn deliver_local(
@@ -56,24 +68,42 @@ impl Peer for PeerService {
         request: Request<DeliverLocalRequest>,
     ) -> Result<Response<DeliverLocalResponse>, Status> {
         let mut request = request.into_inner();
-        let receivers = match &request.target {
-            Some(Target::Group(group)) => {
-                Receivers::Group(GroupId::new(group).map_err(|error| invalid_name(&error))?)
-            }
-            Some(Target::All(Everyone {})) => Receivers::All,
-            Some(Target::Sessions(_)) | None => {
-                let message = "the target is missing, or of a kind that this worker does not know";
-                return Err(Refusal::new(Reason::InvalidArgument, message).into());
-            }
-        };
-        let message = self.0.rules().message(&mut request.message)?;
-        let sent = self.0.hub.send(&receivers, &message.payload, &message.exclude);
-        self.0.wait_for_room(&sent.crowded).await;
+        let receivers = receivers(request.target)?;
+        let checked = self.0.rules().message(&mut request.message)?;
+        let (message, exclude) = checked.into_parts();
+        let placed = self.0.hub.send(&receivers, &message, &exclude);
+        let Reach { sessions, overflowed, suspended } = self.0.complete(placed, request.message).await?.reach;
         Ok(Response::new(DeliverLocalResponse {
-            sessions_suspended: 0,
-            sessions: sent.reach.sessions,
-            sessions_overflowed: sent.reach.overflowed,
+            sessions,
+            sessions_overflowed: overflowed,
+            sessions_suspended: suspended,
         }))
+    }
+}
+
+fn receivers(target: Option<Target>) -> Result<Receivers, Refusal> {
+    match target {
+        Some(Target::Group(group)) => {
+            Ok(Receivers::Group(GroupId::new(&group).map_err(|error| invalid_name(&error))?))
+        }
+        Some(Target::All(Everyone {})) => Ok(Receivers::All),
+        Some(Target::Sessions(SessionIds { ids })) => {
+            let ids = ids.iter().map(|id| SessionId::from_bytes(id)).collect::<Result<_, _>>();
+            ids.map(Receivers::Sessions)
+                .map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))
+        }
+        None => {
+            let message = "the target is missing, or of a kind that this worker does not know";
+            Err(Refusal::new(Reason::InvalidArgument, message))
+        }
+    }
+}
+
+fn refusal_of(denied: &Denied) -> Refusal {
+    match denied {
+        Denied::Leaving(_) => Refusal::new(Reason::Draining, "this worker is about to leave; try again"),
+        Denied::Shard(NotOpened::Table(error)) => Refusal::new(Reason::Overloaded, error.to_string()),
+        Denied::Shard(error) => Refusal::new(Reason::NotOwner, error.to_string()),
     }
 }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use ringway_cluster::{Lease, Member, MemoryRegistry, Registry, Views, views};
 use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::worker_frame::Frame as Down;
-use ringway_proto::v1::{self, GatewayFrame, GatewayFrames, Hello, Open, WorkerFrames};
+use ringway_proto::v1::{
+    self, Detach, GatewayFrame, GatewayFrames, Hello, Move, Open, Opened, Reopen, WorkerFrames,
+};
 use ringway_ring::{MemberId, Slot, Strategy};
 use ringway_rpc::{
     ClusterSecret, HealthHandle, NodeChannel, NodePool, NodeServices, NodeUrl, PoolConfig, ServerConfig,
@@ -146,7 +148,7 @@ pub struct Gateway {
 impl Gateway {
     pub async fn attach(worker: &Worker) -> Gateway {
         let (frames, receiver) = mpsc::channel(64);
-        let hello = Up::Hello(Hello { gateway_id: "g1".into(), protocol: 1 });
+        let hello = Up::Hello(Hello { gateway_id: "g1".into(), protocol: ringway_proto::LINK_PROTOCOL });
         frames.send(batch([hello])).await.unwrap();
         let answers = Box::pin(worker.attach(ReceiverStream::new(receiver)).await.unwrap());
         let mut gateway =
@@ -200,9 +202,54 @@ impl Gateway {
         channel
     }
 
+    /// The next frame that is no checkpoint: those come whenever groups change.
+    pub async fn next_but_checkpoints(&mut self) -> Down {
+        loop {
+            match self.next().await {
+                Down::Checkpoint(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The next frame, which must say that these sessions belong elsewhere.
+    pub async fn told_to_move(&mut self) -> Vec<u64> {
+        match self.next_but_checkpoints().await {
+            Down::Move(Move { channels }) => channels,
+            other => panic!("{other:?} came instead of a move"),
+        }
+    }
+
+    /// Lets a session go. Gives back its state, which must come next.
+    pub async fn detach(&mut self, channel: u64) -> Bytes {
+        self.say(Up::Detach(Detach { channel })).await;
+        match self.next_but_checkpoints().await {
+            Down::Detached(detached) if detached.channel == channel => detached.state,
+            other => panic!("{other:?} came instead of the state"),
+        }
+    }
+
+    /// Brings a session. Gives back its channel; the answer is still to come.
+    pub async fn bring(&mut self, user: &str, state: Bytes, passed_offset: u64) -> u64 {
+        self.next += 1;
+        let channel = self.next;
+        let reopen = Some(Reopen { state, passed_offset });
+        let session_id = Bytes::copy_from_slice(&SessionId::new(Slot::of(user.as_bytes()), 0).to_bytes());
+        self.say(Up::Open(Open { channel, session_id, user: user.into(), reopen, ..Open::default() })).await;
+        channel
+    }
+
+    /// The next frame, which must say that a session is open.
+    pub async fn opened(&mut self, channel: u64) -> Opened {
+        match self.next_but_checkpoints().await {
+            Down::Opened(opened) if opened.channel == channel => opened,
+            other => panic!("{other:?} came instead of Opened"),
+        }
+    }
+
     /// The next frame, which must be a message: its receivers and its text.
     pub async fn message(&mut self) -> (Vec<u64>, String) {
-        match self.next().await {
+        match self.next_but_checkpoints().await {
             Down::Deliver(deliver) => {
                 let mut channels = deliver.channels;
                 channels.sort_unstable();

@@ -1,0 +1,200 @@
+//! Sessions that leave for their new owners, and what other workers say of those that come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ringway_ring::MemberId;
+
+use super::departures::Transit;
+use super::{HeldSession, Shard, user_hash};
+use crate::directive::{Address, Directive, LinkId};
+use crate::id::SessionId;
+use crate::moment::Moment;
+use crate::session::Place;
+use crate::state::SessionState;
+
+impl Shard {
+    /// Lets up to `sessions_max` sessions begin to leave. Gives back how many do.
+    pub fn begin_moves(&mut self, sessions_max: usize, now: Moment, out: &mut Vec<Directive>) -> usize {
+        let mut by_link: BTreeMap<LinkId, Vec<u64>> = BTreeMap::new();
+        let mut begun = 0;
+        self.departures.keep_told(|id| self.table.place(id).is_some());
+        while begun < sessions_max
+            && let Some(id) = self.departures.next(self.policy.moves_under_way_max)
+        {
+            let owner = self.ring.owner_of_slot(id.slot()).filter(|owner| **owner != self.me).cloned();
+            let (Some(place), Some(owner)) = (self.table.place(id), owner) else { continue };
+            begun += 1;
+            match place {
+                Place::Attached(Address { link, channel }) => {
+                    self.departures.told(id);
+                    by_link.entry(link).or_default().push(channel.0);
+                }
+                Place::Suspended(until) => {
+                    let Some(state) = self.let_go(id, now, out) else { continue };
+                    let resumable_for = until.since(now);
+                    out.push(Directive::HandOver { to: owner, state: Box::new(state), resumable_for });
+                }
+            }
+        }
+        out.extend(by_link.into_iter().map(|(link, channels)| Directive::Move { link, channels }));
+        begun
+    }
+
+    /// Whether sessions wait to leave.
+    pub fn has_moves(&self) -> bool {
+        self.departures.is_due()
+    }
+
+    /// Somebody waits for these sessions elsewhere: they leave before the others.
+    pub fn hasten(&mut self, ids: &[SessionId]) {
+        for &id in ids.iter().rev() {
+            if self.table.place(id).is_some() && !self.owns(id.slot()) {
+                self.departures.hasten(id);
+            }
+        }
+    }
+
+    /// A gateway lets go of a session. Its state is the last that is said of it. Nothing if there is none.
+    pub fn detach(&mut self, address: Address, now: Moment, out: &mut Vec<Directive>) -> Option<SessionId> {
+        let id = self.table.id_at(address)?;
+        let mut state = self.table.take_out(id, out)?;
+        if !self.policy.protections.flush {
+            state.waiting.clear();
+        }
+        self.leave_behind(&state, Some(address), now);
+        if self.owns(id.slot()) {
+            let until = Some(now + self.policy.transit_max);
+            self.arrivals.expect(id, user_hash(&state.user), &self.me, until);
+        }
+        out.push(Directive::Detached { address, state: Box::new(state) });
+        Some(id)
+    }
+
+    /// A session that left from this address is open elsewhere.
+    pub fn arrived(&mut self, address: Address, out: &mut Vec<Directive>) {
+        if let Some(id) = self.departures.at(address) {
+            self.handed_over(id, out);
+        }
+    }
+
+    /// A session that went without a gateway is with its owner.
+    pub fn handed_over(&mut self, id: SessionId, out: &mut Vec<Directive>) {
+        if !self.departures.arrived(id) {
+            return;
+        }
+        // If it belongs here by now, whoever has it acts by another ring, and will send it back.
+        if !self.owns(id.slot()) {
+            self.arrivals.released(&self.me, &[id], out);
+        }
+        out.push(Directive::Released { session: id });
+    }
+
+    /// Its owner does not take it (yet): it is here again.
+    pub fn hand_over_failed(
+        &mut self,
+        state: SessionState,
+        resumable_for: Duration,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) {
+        let (id, hash) = (state.id, user_hash(&state.user));
+        if self.departures.finish(id).is_none() {
+            return;
+        }
+        if self.arrivals.is_expected(id) {
+            // It was taken after all: whoever has it has said so.
+            self.arrivals.released(&self.me, &[id], out);
+            out.push(Directive::Released { session: id });
+            return;
+        }
+        let place = Place::Suspended(now + resumable_for);
+        if self.table.restore(state, place, self.recent_until(now), out).is_err() {
+            out.push(Directive::Released { session: id });
+            return;
+        }
+        if !self.owns(id.slot()) {
+            self.table.set_foreign(id);
+            self.departures.due_again(id);
+        }
+        self.hand_out(id, hash, out);
+    }
+
+    /// What this worker holds of another's users: sessions that are here, and those on the way.
+    pub fn held_for(&self, owner: &MemberId) -> Vec<HeldSession> {
+        let theirs = |id: SessionId| self.ring.owner_of_slot(id.slot()) == Some(owner);
+        self.held(theirs)
+    }
+
+    /// Everything that this worker holds, for those who act by a ring that it does not know.
+    pub fn held_at_all(&self) -> Vec<HeldSession> {
+        self.held(|_| true)
+    }
+
+    /// Another worker has named sessions that it holds, `last` when these are all.
+    pub fn holding(
+        &mut self,
+        holder: &MemberId,
+        sessions: impl IntoIterator<Item = HeldSession>,
+        last: bool,
+        out: &mut Vec<Directive>,
+    ) {
+        let table = &self.table;
+        self.arrivals.named(holder, sessions, |id| table.place(id).is_some());
+        if last {
+            self.arrivals.heard(holder, out);
+        }
+    }
+
+    /// Sessions are not to be expected from another worker any more.
+    pub fn released(&mut self, holder: &MemberId, sessions: &[SessionId], out: &mut Vec<Directive>) {
+        self.arrivals.released(holder, sessions, out);
+    }
+
+    /// Another worker cannot be asked any more what it holds.
+    pub fn lost(&mut self, holder: &MemberId, now: Moment) {
+        self.arrivals.lost(holder, now + self.policy.orphan_window);
+    }
+
+    fn held(&self, theirs: impl Fn(SessionId) -> bool) -> Vec<HeldSession> {
+        let here = self.table.ids().map(|(id, user)| HeldSession { id, user_hash: user_hash(user) });
+        let on_the_way = self
+            .departures
+            .in_transit()
+            .map(|(id, transit)| HeldSession { id, user_hash: transit.user_hash });
+        here.chain(on_the_way).filter(|held| theirs(held.id)).collect()
+    }
+
+    /// Takes a session without a gateway out.
+    fn let_go(&mut self, id: SessionId, now: Moment, out: &mut Vec<Directive>) -> Option<SessionState> {
+        let state = self.table.take_out(id, out)?;
+        self.leave_behind(&state, None, now);
+        Some(state)
+    }
+
+    fn leave_behind(&mut self, state: &SessionState, address: Option<Address>, now: Moment) {
+        let transit = Transit {
+            user_hash: user_hash(&state.user),
+            groups: state.groups.clone(),
+            address,
+            has_arrived: false,
+            until: now + self.policy.transit_max,
+        };
+        self.departures.left(state.id, transit);
+    }
+
+    pub(super) fn finish_transit(&mut self, id: SessionId, out: &mut Vec<Directive>) {
+        if self.departures.finish(id).is_none() {
+            return;
+        }
+        self.arrivals.released(&self.me, &[id], out);
+        out.push(Directive::Released { session: id });
+    }
+
+    /// A session that belongs elsewhere has lost its gateway: it goes by itself.
+    pub(super) fn go_without_gateway(&mut self, id: SessionId) {
+        if !self.owns(id.slot()) {
+            self.departures.due_again(id);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Sessions that begin here: new ones, those that a gateway brings, those that a client resumes.
+
+use super::{Fenced, Shard, user_hash};
+use crate::close::CloseCode;
+use crate::directive::{Address, Directive, Fate};
+use crate::frame::{self, Welcome};
+use crate::id::SessionId;
+use crate::moment::Moment;
+use crate::name::UserId;
+use crate::session::{Opening, Place};
+use crate::state::SessionState;
+use crate::table::{Attached, Claim, OpenError, Reach, ResumeError, Target};
+
+/// Why a session did not begin here. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// The user belongs to another worker, or this one may act for nobody now.
+    #[error("the user belongs to another worker")]
+    NotOwner,
+    /// The others have not said what they hold, or another worker is about to send the session: ask again.
+    #[error("the session's former worker has not let it go yet")]
+    Unsettled,
+    /// A bound of the table.
+    #[error(transparent)]
+    Table(#[from] OpenError),
+    /// It cannot be resumed.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+}
+
+impl From<Fenced> for NotOpened {
+    fn from(fenced: Fenced) -> Self {
+        match fenced {
+            Fenced::NotOwner | Fenced::Lapsed => NotOpened::NotOwner,
+            Fenced::Unsettled => NotOpened::Unsettled,
+        }
+    }
+}
+
+/// A session that a gateway brings: its client has never noticed anything.
+#[derive(Clone, Debug)]
+pub struct Reopening {
+    /// Where it is now.
+    pub address: Address,
+    /// What is left of it.
+    pub state: SessionState,
+    /// Whether that is everything: its former worker has let it go. Otherwise it is a checkpoint.
+    pub complete: bool,
+    /// The highest offset that was passed to the client; 0 for none.
+    pub passed_offset: u64,
+}
+
+/// A client that wants to go on with its session over a new socket.
+#[derive(Clone, Debug)]
+pub struct Resuming {
+    /// The session.
+    pub id: SessionId,
+    /// Who the client is.
+    pub user: UserId,
+    /// Where it is now.
+    pub address: Address,
+    /// The highest offset that it has; 0 for none.
+    pub offset: u64,
+    /// With what it may do so again.
+    pub resume_token: Box<str>,
+}
+
+impl Shard {
+    /// Adds a new session, closing others of its user where the policy says so.
+    ///
+    /// # Errors
+    /// [`NotOpened`].
+    pub fn open(&mut self, opening: Opening, now: Moment, out: &mut Vec<Directive>) -> Result<(), NotOpened> {
+        self.fence(opening.id.slot(), now)?;
+        let (id, hash, address) = (opening.id, user_hash(&opening.user), opening.address);
+        let (epoch, token) = (opening.epoch, opening.resume_token.clone());
+        self.table.open(opening, out)?;
+        self.welcome(address, id, &token, epoch, 0, false, out);
+        self.hand_out(id, hash, out);
+        Ok(())
+    }
+
+    /// Goes on with a session that a gateway brings.
+    ///
+    /// # Errors
+    /// [`NotOpened`].
+    pub fn reopen(
+        &mut self,
+        reopening: Reopening,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Result<SessionId, NotOpened> {
+        let Reopening { address, state, complete, passed_offset } = reopening;
+        let (id, user, hash) = (state.id, state.user.clone(), user_hash(&state.user));
+        // Also what is complete waits until all have been heard: before that, another worker may act for the user by its ring,
+        // and would take the session for ended once its former worker lets it go.
+        self.fence(id.slot(), now)?;
+        self.close_outdated(id, |term| if complete { term <= state.term } else { term < state.term }, out);
+        if self.table.place(id).is_some() {
+            self.table.attach(Claim { id, user: &user, address, offset: passed_offset }, out)?;
+        } else if !complete && self.arrivals.is_expected(id) {
+            self.arrivals.hasten(id, out);
+            return Err(NotOpened::Unsettled);
+        } else {
+            let state = state.in_next_term(complete);
+            self.table.restore(state, Place::Attached(address), self.recent_until(now), out)?;
+            self.table.rewind(id, passed_offset);
+            if !complete {
+                self.arrivals.drop_ambiguous(id, out);
+            }
+        }
+        self.hand_out(id, hash, out);
+        Ok(id)
+    }
+
+    /// Goes on with a session whose client has a new socket.
+    ///
+    /// # Errors
+    /// [`NotOpened`]; with [`ResumeError`] the client may have a new session.
+    pub fn resume(
+        &mut self,
+        resuming: Resuming,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Result<Attached, NotOpened> {
+        let Resuming { id, user, address, offset, resume_token } = resuming;
+        self.fence(id.slot(), now)?;
+        if self.arrivals.is_expected(id) {
+            self.arrivals.hasten(id, out);
+            return Err(NotOpened::Unsettled);
+        }
+        if self.table.place(id).is_some() && !self.table.knows_offset(id, offset) {
+            return Err(ResumeError::NotTheirs.into());
+        }
+        let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
+        // What the client says to have it has acknowledged by that.
+        self.table.acknowledge(address, offset);
+        let epoch = self.table.state(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
+        self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
+        self.table.flush(id, out);
+        Ok(attached)
+    }
+
+    /// Takes over a session that has no gateway at present.
+    ///
+    /// # Errors
+    /// [`NotOpened`]. A session that is here already is [`OpenError::InUse`].
+    pub fn take_over(
+        &mut self,
+        state: SessionState,
+        until: Moment,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Result<(), NotOpened> {
+        self.fence(state.id.slot(), now)?;
+        let (id, hash) = (state.id, user_hash(&state.user));
+        self.close_outdated(id, |term| term < state.term, out);
+        let state = state.in_next_term(true);
+        self.table.restore(state, Place::Suspended(until), self.recent_until(now), out)?;
+        self.hand_out(id, hash, out);
+        Ok(())
+    }
+
+    /// Forgets a copy of a session that went on elsewhere.
+    fn close_outdated(&mut self, id: SessionId, is_outdated: impl Fn(u64) -> bool, out: &mut Vec<Directive>) {
+        if self.policy.protections.terms && self.table.term(id).is_some_and(is_outdated) {
+            self.table.close(&Target::Session(id), CloseCode::RESUMED, "the session goes on elsewhere", out);
+        }
+    }
+
+    /// Gives a session what was kept for it, after what it brought itself.
+    pub(super) fn hand_out(&mut self, id: SessionId, user_hash: u64, out: &mut Vec<Directive>) {
+        // It may have left from here, and come back.
+        self.departures.finish(id);
+        for kept in self.arrivals.arrived(id, user_hash) {
+            let reach = self.table.send_to_session(id, &kept.message, out);
+            let fate = match reach {
+                Reach { overflowed: 1.., .. } => Fate::Overflowed,
+                Reach { suspended: 1.., .. } => Fate::Suspended,
+                Reach { sessions: 1.., .. } => Fate::Taken,
+                Reach { .. } => Fate::Had,
+            };
+            out.push(Directive::Settled { ticket: kept.ticket, fate });
+        }
+        self.table.flush(id, out);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the welcome's own fields")]
+    fn welcome(
+        &mut self,
+        address: Address,
+        id: SessionId,
+        resume_token: &str,
+        epoch: u64,
+        offset: u64,
+        recovered: bool,
+        out: &mut Vec<Directive>,
+    ) {
+        if !self.table.is_framed(address) {
+            return;
+        }
+        let welcome = Welcome {
+            session: id.to_string(),
+            resume: resume_token.to_owned(),
+            epoch: format!("{epoch:016x}"),
+            offset,
+            recovered,
+            resume_window_ms: millis(self.policy.resume_window),
+            ack_within_ms: millis(self.policy.ack_within),
+        };
+        self.table.send_aside(address, frame::welcome(&welcome), out);
+    }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

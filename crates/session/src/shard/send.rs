@@ -1,0 +1,195 @@
+//! Messages: to the sessions that are here, to those that are to arrive, and after those that have left.
+
+use std::collections::BTreeMap;
+
+use ringway_ring::{MemberId, Slot};
+
+use super::arrivals::Audience;
+use super::{Fenced, Shard, user_hash};
+use crate::directive::{Address, Directive, Ticket};
+use crate::id::SessionId;
+use crate::message::Message;
+use crate::moment::Moment;
+use crate::name::{GroupId, UserId};
+use crate::table::Reach;
+
+/// A message, and the sessions that shall not receive it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// Who shall not receive it.
+    pub exclude: &'a [SessionId],
+}
+
+impl<'a> Sending<'a> {
+    /// A message for everybody whom it concerns.
+    pub fn of(message: &'a Message) -> Self {
+        Sending { message, exclude: &[] }
+    }
+}
+
+/// A message was put on its way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// The sessions that are here.
+    pub reach: Reach,
+    /// For each session that is to arrive, the message as it waits for it: the end comes as [`Directive::Settled`].
+    pub tickets: Vec<Ticket>,
+    /// For which session each of these waits, in the same order; none for a message that waits for whichever session of its
+    /// user appears. If a session turns out to go [elsewhere](crate::Fate::Elsewhere), the message must be sent on to it.
+    pub awaited: Vec<SessionId>,
+    /// Sessions on their way to other workers, to which the message must be sent on.
+    pub onward: BTreeMap<MemberId, Vec<SessionId>>,
+}
+
+/// Why a message was not taken. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotHere {
+    /// The user belongs to another worker, or this one may act for nobody now.
+    NotOwner,
+    /// The user has only just come to this worker, and the others have not said what they hold: ask again.
+    Unsettled,
+}
+
+impl Shard {
+    /// Sends to all sessions of a user, also to those that are to arrive.
+    ///
+    /// # Errors
+    /// [`NotHere`].
+    pub fn send_to_user(
+        &mut self,
+        user: &UserId,
+        sending: Sending<'_>,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Result<Sent, NotHere> {
+        let hash = user_hash(user);
+        self.fence(Slot::of_hash(hash), now).map_err(|fenced| match fenced {
+            Fenced::NotOwner | Fenced::Lapsed => NotHere::NotOwner,
+            Fenced::Unsettled => NotHere::Unsettled,
+        })?;
+        let Sending { message, exclude } = sending;
+        let reach = self.table.send_to_user(user, message, exclude, out);
+        let mut sent = Sent { reach, ..Sent::default() };
+        if self.arrivals.is_quiet() || !self.policy.protections.keeping {
+            return Ok(sent);
+        }
+        let expected = self.arrivals.of_user(hash);
+        for id in expected.iter().filter(|id| !exclude.contains(id)) {
+            sent.add(*id, self.keep(*id, message, Audience::User, out));
+        }
+        if expected.is_empty() && sent.reach == Reach::default() {
+            sent.tickets.extend(self.arrivals.keep_for_orphan(hash, message, now));
+        }
+        Ok(sent)
+    }
+
+    /// Sends to all members of a group that are here, or have left and not arrived.
+    pub fn send_to_group(&mut self, group: &GroupId, sending: Sending<'_>, out: &mut Vec<Directive>) -> Sent {
+        let reach = self.table.send_to_group(group, sending.message, sending.exclude, out);
+        self.follow(sending, reach, |groups| groups.contains(group), out)
+    }
+
+    /// Sends to every session that is here, or has left and not arrived.
+    pub fn send_to_all(&mut self, sending: Sending<'_>, out: &mut Vec<Directive>) -> Sent {
+        let reach = self.table.send_to_all(sending.message, sending.exclude, out);
+        self.follow(sending, reach, |_| true, out)
+    }
+
+    /// Sends to sessions that another worker has sent on their way here. Those that have gone on from here already are followed;
+    /// of those that have ended nothing comes.
+    pub fn send_to_sessions(
+        &mut self,
+        ids: &[SessionId],
+        message: &Message,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Sent {
+        let mut sent = Sent::default();
+        for id in ids {
+            if self.table.place(*id).is_some() {
+                sent.reach += self.table.send_to_session(*id, message, out);
+                continue;
+            }
+            if !self.policy.protections.keeping {
+                continue;
+            }
+            let owner = self.ring.owner_of_slot(id.slot()).filter(|owner| **owner != self.me);
+            if let Some(owner) = owner.filter(|_| self.departures.follows(*id)) {
+                sent.onward.entry(owner.clone()).or_default().push(*id);
+            } else if self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
+                self.arrivals.expect_unnamed(*id, now + self.policy.transit_max);
+                sent.add(*id, self.keep(*id, message, Audience::Many, out));
+            }
+        }
+        sent
+    }
+
+    /// Sends to the session at an address, if there is one.
+    pub fn send_to_address(
+        &mut self,
+        address: Address,
+        message: &Message,
+        out: &mut Vec<Directive>,
+    ) -> Reach {
+        self.table.send_to_address(address, message, out)
+    }
+
+    /// After those that have left.
+    fn follow(
+        &mut self,
+        Sending { message, exclude }: Sending<'_>,
+        reach: Reach,
+        concerns: impl Fn(&[GroupId]) -> bool,
+        out: &mut Vec<Directive>,
+    ) -> Sent {
+        let mut sent = Sent { reach, ..Sent::default() };
+        let mut back_to_us = Vec::new();
+        for (id, transit) in self.departures.followed() {
+            let is_over = transit.has_arrived && !self.policy.protections.follow;
+            if is_over || exclude.contains(&id) || !concerns(&transit.groups) {
+                continue;
+            }
+            match self.ring.owner_of_slot(id.slot()) {
+                Some(owner) if *owner == self.me => back_to_us.push((id, transit.until)),
+                Some(owner) => sent.onward.entry(owner.clone()).or_default().push(id),
+                None => {}
+            }
+        }
+        for (id, until) in back_to_us {
+            if !self.is_settled(id.slot()) {
+                self.arrivals.expect_unnamed(id, until);
+            }
+            if self.arrivals.knows(id) {
+                sent.add(id, self.keep(id, message, Audience::Many, out));
+            }
+        }
+        sent
+    }
+
+    fn keep(
+        &mut self,
+        id: SessionId,
+        message: &Message,
+        audience: Audience,
+        out: &mut Vec<Directive>,
+    ) -> Option<Ticket> {
+        let ticket = self.arrivals.keep(id, message, audience)?;
+        self.arrivals.hasten(id, out);
+        Some(ticket)
+    }
+}
+
+impl Sent {
+    /// Adds a message that was kept for a session, unless there was no room for it.
+    fn add(&mut self, id: SessionId, kept: Option<Ticket>) {
+        match kept {
+            Some(ticket) => {
+                self.tickets.push(ticket);
+                self.awaited.push(id);
+            }
+            None => self.reach.overflowed += 1,
+        }
+    }
+}

@@ -1,0 +1,540 @@
+//! The main transitions of a worker's share, one situation after the other.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ringway_ring::{MemberId, Ring, RingMember, Slot, Strategy, hash_of};
+
+use super::*;
+use crate::directive::Fate;
+use crate::frame::SUBPROTOCOL;
+use crate::message::Message;
+use crate::name::{GroupId, UserId};
+use crate::payload::Kind;
+use crate::session::Opening;
+use crate::table::{Reach, ResumeError};
+
+const ME: &str = "w0";
+const OTHER: &str = "w1";
+const THIRD: &str = "w2";
+
+fn member(id: &str) -> MemberId {
+    MemberId::new(id).unwrap()
+}
+
+/// The ring of one of the three workers, which owns everything then. Built once.
+fn ring_of(owner: &str) -> Arc<Ring> {
+    static RINGS: OnceLock<[Arc<Ring>; 4]> = OnceLock::new();
+    let build = |ids: &[&str]| {
+        let members = ids.iter().map(|id| RingMember::new(member(id)));
+        Arc::new(Ring::build(Strategy::Slots, members).unwrap())
+    };
+    let rings = RINGS.get_or_init(|| [build(&[ME]), build(&[OTHER]), build(&[THIRD]), build(&[])]);
+    let place = [ME, OTHER, THIRD, ""].iter().position(|id| *id == owner).unwrap();
+    Arc::clone(&rings[place])
+}
+
+fn alice() -> UserId {
+    UserId::new("alice").unwrap()
+}
+
+fn id(number: u128) -> SessionId {
+    SessionId::new(Slot::of(b"alice"), number)
+}
+
+fn at(link: u64, channel: u64) -> Address {
+    Address { link: LinkId(link), channel: Channel(channel) }
+}
+
+fn message(text: &str) -> Message {
+    Message::new(
+        text.to_owned(),
+        String::new(),
+        Payload::new(Bytes::from(text.to_owned()), Kind::Text).unwrap(),
+    )
+}
+
+fn held(number: u128) -> HeldSession {
+    HeldSession { id: id(number), user_hash: hash_of(b"alice") }
+}
+
+/// What the clients of a history are sent, and the directives that are not that.
+#[derive(Default)]
+struct Out(Vec<Directive>);
+
+impl Out {
+    /// The messages for clients at each channel in order, since it was asked last.
+    fn delivered(&mut self) -> Vec<(u64, String)> {
+        let mut delivered = Vec::new();
+        self.0.retain(|directive| {
+            let Directive::Deliver { channels, payload, .. } = directive else { return true };
+            let text = std::str::from_utf8(payload.bytes()).unwrap();
+            if !text.contains("welcome") {
+                delivered.extend(channels.iter().map(|channel| (*channel, text.to_owned())));
+            }
+            false
+        });
+        delivered
+    }
+
+    fn fates(&mut self) -> Vec<Fate> {
+        let fate = |directive: &Directive| match directive {
+            Directive::Settled { fate, .. } => Some(*fate),
+            _ => None,
+        };
+        let fates = self.0.iter().filter_map(fate).collect();
+        self.0.retain(|directive| fate(directive).is_none());
+        fates
+    }
+
+    fn has(&self, what: impl Fn(&Directive) -> bool) -> bool {
+        self.0.iter().any(what)
+    }
+
+    fn detached(&self) -> SessionState {
+        let state = self.0.iter().rev().find_map(|directive| match directive {
+            Directive::Detached { state, .. } | Directive::HandOver { state, .. } => Some(state),
+            _ => None,
+        });
+        (**state.expect("a session has left")).clone()
+    }
+}
+
+struct Test {
+    shard: Shard,
+    out: Out,
+    now: Moment,
+}
+
+impl Test {
+    fn new() -> Self {
+        let shard = Shard::new(member(ME), Policy::default(), MovePolicy::default(), ring_of(""));
+        Test { shard, out: Out::default(), now: Moment(1_000) }
+    }
+
+    /// A worker that owns everything, and knows it.
+    fn settled() -> Self {
+        let mut test = Test::new();
+        test.adopt(ME, &[]);
+        test
+    }
+
+    fn adopt(&mut self, owner: &str, others: &[&str]) {
+        self.shard.adopt(ring_of(owner), others.iter().map(|id| member(id)), self.now, &mut self.out.0);
+    }
+
+    fn open(&mut self, number: u128, address: Address, subprotocol: &str) -> Result<(), NotOpened> {
+        let opening = Opening {
+            id: id(number),
+            user: alice(),
+            groups: vec![GroupId::new("all").unwrap()],
+            address,
+            remote_address: "".into(),
+            subprotocol: subprotocol.into(),
+            opened_at_ms: 0,
+            epoch: 7,
+            resume_token: "token".into(),
+        };
+        self.shard.open(opening, self.now, &mut self.out.0)
+    }
+
+    fn reopen(
+        &mut self,
+        state: SessionState,
+        complete: bool,
+        passed_offset: u64,
+        address: Address,
+    ) -> Result<SessionId, NotOpened> {
+        let reopening = Reopening { address, state, complete, passed_offset };
+        self.shard.reopen(reopening, self.now, &mut self.out.0)
+    }
+
+    fn send(&mut self, text: &str) -> Result<Sent, NotHere> {
+        self.shard.send_to_user(&alice(), Sending::of(&message(text)), self.now, &mut self.out.0)
+    }
+
+    fn send_to_group(&mut self, text: &str) -> Sent {
+        let group = GroupId::new("all").unwrap();
+        self.shard.send_to_group(&group, Sending::of(&message(text)), &mut self.out.0)
+    }
+
+    fn holding(&mut self, holder: &str, sessions: &[u128]) {
+        let sessions = sessions.iter().map(|number| held(*number));
+        self.shard.holding(&member(holder), sessions, true, &mut self.out.0);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.shard.expire(self.now, &mut self.out.0);
+    }
+}
+
+/// The state of a raw session that left another worker.
+fn state_from_elsewhere(subprotocol: &str) -> SessionState {
+    let mut test = Test::settled();
+    test.open(1, at(9, 9), subprotocol).unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.detach(at(9, 9), test.now, &mut test.out.0);
+    test.out.detached()
+}
+
+#[test]
+fn a_worker_acts_for_those_whom_it_owns_once_all_have_been_heard() {
+    let check = |test: &mut Test, expected: Result<u32, NotHere>| {
+        assert_eq!(test.send("m").map(|sent| sent.reach.sessions), expected);
+    };
+    let mut test = Test::new();
+    check(&mut test, Err(NotHere::NotOwner));
+    test.adopt(ME, &[OTHER]);
+    check(&mut test, Err(NotHere::Unsettled));
+    assert_eq!(test.open(1, at(1, 1), ""), Err(NotOpened::Unsettled));
+    test.holding(OTHER, &[]);
+    check(&mut test, Ok(0));
+    test.open(1, at(1, 1), "").unwrap();
+    check(&mut test, Ok(1));
+    test.adopt(ME, &[OTHER, THIRD]);
+    check(&mut test, Ok(1)); // It owned them before.
+    test.adopt(OTHER, &[OTHER, THIRD]);
+    check(&mut test, Err(NotHere::NotOwner));
+    test.adopt(ME, &[OTHER, THIRD]);
+    check(&mut test, Err(NotHere::Unsettled)); // Another worker may have acted meanwhile.
+}
+
+#[test]
+fn a_lapsed_lease_fences_until_it_is_renewed() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 1), "").unwrap();
+    test.shard.set_valid_until(Some(test.now));
+    assert_eq!(test.send("m").unwrap_err(), NotHere::NotOwner);
+    assert_eq!(test.open(2, at(1, 2), ""), Err(NotOpened::NotOwner));
+    assert_eq!(test.shard.held_at_all(), [held(1)], "it still says what it has");
+    test.shard.set_valid_until(Some(test.now + Duration::from_secs(1)));
+    assert_eq!(test.send("m").unwrap().reach.sessions, 1);
+}
+
+#[test]
+fn a_session_moves_out_with_what_waits_for_it() {
+    let mut test = Test::new();
+    test.shard.table = SessionTable::new(Policy { window_bytes: 1, ..Policy::default() });
+    test.adopt(ME, &[]);
+    test.open(1, at(1, 5), "").unwrap();
+    for text in ["a", "b", "c"] {
+        test.send(text).unwrap();
+    }
+    assert_eq!(test.out.delivered(), [(5, "a".to_owned())]);
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.shard.held_for(&member(OTHER)), [held(1)]);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+    assert!(test.out.has(|it| *it == Directive::Move { link: LinkId(1), channels: vec![5] }));
+    assert_eq!(test.shard.detach(at(1, 5), test.now, &mut test.out.0), Some(id(1)));
+    let waiting: Vec<_> = test.out.detached().waiting.iter().map(|it| it.payload.bytes().clone()).collect();
+    assert_eq!(waiting, ["b", "c"]);
+    assert_eq!((test.shard.table().len(), test.shard.in_transit()), (0, 1));
+    assert_eq!(test.shard.held_for(&member(OTHER)), [held(1)], "it is still to be expected from here");
+    test.shard.arrived(at(1, 5), &mut test.out.0);
+    assert!(test.out.has(|it| *it == Directive::Released { session: id(1) }));
+    assert_eq!((test.shard.in_transit(), test.shard.followed()), (0, 1));
+    test.pass(10);
+    assert_eq!(test.shard.followed(), 0);
+}
+
+#[test]
+fn a_session_that_ends_on_its_way_out_makes_room_for_the_next() {
+    let mut test = Test::settled();
+    test.shard.policy.moves_under_way_max = 1;
+    test.open(1, at(1, 1), "").unwrap();
+    test.open(2, at(1, 2), "").unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 0);
+    test.shard.close(&Target::Session(id(1)), CloseCode::CLOSED_BY_BACKEND, "", &mut test.out.0);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+}
+
+#[test]
+fn what_goes_to_many_is_sent_after_a_session_also_when_it_has_arrived() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    let onward = |test: &mut Test| test.send_to_group("m").onward.into_values().flatten().collect::<Vec<_>>();
+    assert_eq!(onward(&mut test), []);
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    assert_eq!(onward(&mut test), [id(1)]);
+    test.shard.arrived(at(1, 5), &mut test.out.0);
+    assert_eq!(onward(&mut test), [id(1)]);
+    test.pass(10);
+    assert_eq!(onward(&mut test), []);
+}
+
+#[test]
+fn messages_are_kept_for_a_session_that_is_to_arrive_and_follow_what_it_brings() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[1]);
+    let sent = test.send("kept").unwrap();
+    assert_eq!((sent.reach, sent.tickets.len(), sent.awaited), (Reach::default(), 1, vec![id(1)]));
+    assert!(test.out.has(|it| *it == Directive::Hasten { holder: member(OTHER), session: id(1) }));
+    let mut state = state_from_elsewhere("");
+    state.waiting = vec![crate::Numbered { offset: 0, payload: message("brought").payload().clone() }];
+    test.reopen(state, true, 0, at(1, 1)).unwrap();
+    test.send("after").unwrap();
+    let texts: Vec<_> = test.out.delivered().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["brought", "kept", "after"]);
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+    assert_eq!(test.shard.expected(), 0);
+}
+
+#[test]
+fn the_ends_of_a_wait() {
+    type Event = fn(&mut Test);
+    let check = |event: Event, expected: &[Fate]| {
+        let mut test = Test::new();
+        test.adopt(ME, &[OTHER]);
+        test.holding(OTHER, &[1]);
+        test.send("m").unwrap();
+        event(&mut test);
+        assert_eq!(test.out.fates(), expected);
+    };
+    let take_over: Event = |test| {
+        let state = state_from_elsewhere(SUBPROTOCOL);
+        test.shard.take_over(state, test.now + Duration::from_secs(9), test.now, &mut test.out.0).unwrap();
+    };
+    check(take_over, &[Fate::Suspended]);
+    check(|test| test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0), &[Fate::Ended]);
+    check(|test| test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0), &[]);
+    let not_named_again: Event = |test| {
+        test.adopt(ME, &[OTHER]);
+        test.holding(OTHER, &[]);
+    };
+    check(not_named_again, &[Fate::Ended]);
+    check(|test| test.adopt(OTHER, &[OTHER]), &[Fate::Elsewhere]);
+    check(|test| test.adopt(ME, &[OTHER]), &[]);
+    let lost: Event = |test| {
+        test.shard.lost(&member(OTHER), test.now);
+        test.pass(4);
+    };
+    check(lost, &[]);
+    let lost_for_long: Event = |test| {
+        test.shard.lost(&member(OTHER), test.now);
+        test.pass(5);
+    };
+    check(lost_for_long, &[Fate::Ended]);
+    let gone_from_every_view: Event = |test| {
+        test.adopt(ME, &[THIRD]);
+        test.holding(THIRD, &[]);
+        test.pass(5);
+    };
+    check(gone_from_every_view, &[Fate::Ended]);
+}
+
+#[test]
+fn a_session_that_two_workers_have_named_is_expected_from_both() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER, THIRD]);
+    test.holding(OTHER, &[1]);
+    test.holding(THIRD, &[1]);
+    test.send("m").unwrap();
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
+    test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0);
+    assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![Fate::Ended], false));
+}
+
+#[test]
+fn a_session_that_was_let_go_may_be_at_somebody_who_was_not_heard() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER, THIRD]);
+    test.holding(OTHER, &[1]);
+    test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.pass(1);
+    assert_eq!(test.out.fates(), []);
+    test.holding(THIRD, &[1]);
+    assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
+    test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0);
+    assert_eq!(test.out.fates(), [Fate::Ended]);
+}
+
+#[test]
+fn the_user_of_a_session_is_known_once_it_is_named() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER]);
+    let sent = test.shard.send_to_sessions(&[id(1)], &message("to many"), test.now, &mut test.out.0);
+    assert_eq!(sent.tickets.len(), 1, "it may be on its way");
+    test.holding(OTHER, &[1]);
+    assert_eq!(test.shard.expected_of(&alice()), [id(1)]);
+    assert_eq!(test.send("to alice").unwrap().awaited, [id(1)]);
+}
+
+#[test]
+fn messages_for_users_of_a_worker_that_died_wait_for_whichever_session_appears() {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.adopt(ME, &[OTHER]);
+    test.shard.lost(&member(OTHER), test.now);
+    let sent = test.send("m").unwrap();
+    assert_eq!((sent.tickets.len(), sent.awaited), (1, vec![]));
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+    test.shard.gone(at(1, 1), false, test.now, &mut test.out.0);
+    test.send("n").unwrap();
+    test.pass(5);
+    assert_eq!(test.out.fates(), [Fate::Ended], "nobody has appeared");
+}
+
+#[test]
+fn a_ring_that_flips_back_brings_the_session_back() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    assert_eq!(test.send("m").unwrap().awaited, [id(1)]);
+    test.reopen(state, true, 0, at(1, 6)).unwrap();
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+    assert_eq!((test.shard.expected(), test.shard.in_transit()), (0, 0));
+    // And away again: nothing of its first way is left.
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+    assert!(test.out.has(|it| *it == Directive::Move { link: LinkId(1), channels: vec![6] }));
+}
+
+#[test]
+fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    test.adopt(ME, &[OTHER]);
+    test.send_to_group("m");
+    test.shard.arrived(at(1, 5), &mut test.out.0);
+    assert_eq!(test.out.fates(), []);
+    test.holding(OTHER, &[1]);
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.pass(10);
+    assert_eq!(test.out.fates(), [Fate::Ended]);
+}
+
+#[test]
+fn what_goes_to_many_is_given_once() {
+    let mut old = Test::settled();
+    old.open(1, at(1, 5), "").unwrap();
+    old.send_to_group("before it is known that it moves");
+    old.adopt(OTHER, &[OTHER]);
+    old.send_to_group("afterwards");
+    old.shard.detach(at(1, 5), old.now, &mut old.out.0);
+    let mut new = Test::new();
+    new.adopt(ME, &[OTHER]);
+    new.holding(OTHER, &[1]);
+    new.reopen(old.out.detached(), true, 0, at(2, 1)).unwrap();
+    let reached = |new: &mut Test, text: &str| new.send_to_group(text).reach.sessions;
+    assert_eq!(reached(&mut new, "before it is known that it moves"), 0);
+    assert_eq!(reached(&mut new, "afterwards"), 0);
+    assert_eq!(reached(&mut new, "new"), 1);
+    assert_eq!(reached(&mut new, "new"), 0);
+    new.pass(20);
+    assert_eq!(reached(&mut new, "new"), 1, "it does not remember for ever");
+}
+
+#[test]
+fn a_session_without_a_gateway_is_handed_over() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 5), true, test.now, &mut test.out.0);
+    assert_eq!(test.send("m").unwrap().reach.suspended, 1);
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+    let state = test.out.detached();
+    assert_eq!(state.waiting.len(), 1);
+    // The owner does not take it: it is here again, and goes again.
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert_eq!(test.shard.table().len(), 1);
+    assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+    test.shard.handed_over(id(1), &mut test.out.0);
+    assert!(test.out.has(|it| *it == Directive::Released { session: id(1) }));
+    assert_eq!((test.shard.table().len(), test.shard.in_transit()), (0, 0));
+}
+
+#[test]
+fn a_handover_whose_answer_was_lost_leaves_no_second_session() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 5), true, test.now, &mut test.out.0);
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[1]);
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert_eq!((test.shard.table().len(), test.shard.expects(id(1))), (0, true));
+}
+
+#[test]
+fn a_client_resumes_where_it_was() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    for text in ["a", "b", "c"] {
+        test.send(text).unwrap();
+    }
+    test.out.delivered();
+    test.shard.acknowledge(at(1, 5), 1);
+    let mut resume = |user: &str, offset: u64, channel: u64| {
+        let (user, address) = (UserId::new(user).unwrap(), at(2, channel));
+        let resuming = Resuming { id: id(1), user, address, offset, resume_token: "token".into() };
+        let resumed = test.shard.resume(resuming, test.now, &mut test.out.0);
+        (resumed.map(|attached| attached.complete), test.out.delivered().len())
+    };
+    assert_eq!(resume("alice", 2, 1), (Ok(true), 1));
+    assert_eq!(resume("alice", 0, 2), (Ok(false), 1), "what it said to have is forgotten");
+    assert_eq!(resume("alice", 4, 3), (Err(ResumeError::NotTheirs.into()), 0), "never sent");
+    assert_eq!(resume("bob", 2, 4), (Err(ResumeError::NotTheirs.into()), 0));
+}
+
+#[test]
+fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
+    let mut test = Test::new();
+    test.adopt(ME, &[]);
+    let state = state_from_elsewhere(SUBPROTOCOL);
+    test.reopen(state, false, 5, at(1, 1)).unwrap();
+    test.send("m").unwrap();
+    let offsets = |directive: &Directive| match directive {
+        Directive::Deliver { offsets, .. } => offsets.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!(test.out.0.iter().flat_map(offsets).collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn a_checkpoint_waits_for_whoever_still_has_the_session() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[1]);
+    let state = state_from_elsewhere("");
+    assert_eq!(test.reopen(state.clone(), false, 0, at(1, 1)), Err(NotOpened::Unsettled));
+    test.shard.lost(&member(OTHER), test.now);
+    assert_eq!(test.reopen(state, false, 0, at(1, 2)), Ok(id(1)));
+}
+
+#[test]
+fn an_outdated_copy_gives_way() {
+    let check = |is_suspended_here: bool, complete: bool, expected_waiting: usize| {
+        let mut test = Test::settled();
+        test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+        test.shard.link_gone(LinkId(1), test.now);
+        test.send("to the copy").unwrap();
+        let mut state = test.shard.checkpoint(id(1)).unwrap();
+        if is_suspended_here {
+            state.term += 1; // It went on elsewhere.
+        }
+        test.reopen(state, complete, 0, at(1, 6)).unwrap();
+        assert_eq!(test.out.delivered().len(), expected_waiting);
+    };
+    check(false, false, 1);
+    check(true, false, 0);
+    check(true, true, 0);
+}

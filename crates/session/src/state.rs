@@ -1,0 +1,61 @@
+//! What is left of a session between two workers: everything that the next one needs, and nothing that it can find out.
+
+use crate::id::SessionId;
+use crate::name::{GroupId, UserId};
+use crate::payload::Payload;
+
+/// A session as it travels. Without its messages it is a *checkpoint*, which the gateway keeps in case the worker dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionState {
+    /// The session's id.
+    pub id: SessionId,
+    /// The user.
+    pub user: UserId,
+    /// The groups, sorted.
+    pub groups: Vec<GroupId>,
+    /// The client's address and port.
+    pub remote_address: Box<str>,
+    /// The chosen subprotocol; empty for none.
+    pub subprotocol: Box<str>,
+    /// Milliseconds since the Unix epoch.
+    pub opened_at_ms: u64,
+    /// Grows whenever another worker begins with the session. Of two that have it, the one with the greater number is right.
+    pub term: u64,
+    /// The numbered stream, in a session that has one.
+    pub stream: Option<StreamState>,
+    /// Messages that were not sent to the client yet, in order.
+    pub waiting: Vec<Numbered>,
+    /// Hashes of the ids of messages to groups and to all that it was given lately, the oldest first.
+    pub recent: Vec<u64>,
+}
+
+impl SessionState {
+    /// The state with which the next worker begins. One that begins with a checkpoint has lost what the last one knew, and may
+    /// give other messages the same offsets: whatever that one's copy of the session goes through, it is outdated.
+    pub(crate) fn in_next_term(self, is_complete: bool) -> Self {
+        let term = if is_complete { self.term + 1 } else { (self.term | u64::from(u32::MAX)) + 1 };
+        SessionState { term, ..self }
+    }
+}
+
+/// A numbered stream as it travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Another number whenever offsets begin anew.
+    pub epoch: u64,
+    /// The offset of the newest message; 0 for none.
+    pub last: u64,
+    /// Every message up to this offset is acknowledged or lost.
+    pub floor: u64,
+    /// Sent and not acknowledged, in order.
+    pub unacked: Vec<Numbered>,
+}
+
+/// One message in a session's own form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its offset; 0 in a session that does not number.
+    pub offset: u64,
+    /// The whole message, or the tail of a numbered frame.
+    pub payload: Payload,
+}

@@ -1,0 +1,286 @@
+//! Where a session's client is: behind a gateway, or nowhere for a while; and sessions that come from another worker and
+//! go to one.
+
+use std::time::Duration;
+
+use super::link::{Receivers, Releases};
+use super::{Key, OpenError, SessionTable};
+use crate::close::CloseCode;
+use crate::directive::{Address, Directive, LinkId};
+use crate::frame;
+use crate::id::SessionId;
+use crate::moment::Moment;
+use crate::name::UserId;
+use crate::payload::Payload;
+use crate::queue::Acked;
+use crate::recent::Recent;
+use crate::session::{Place, Session};
+use crate::state::SessionState;
+
+/// Somebody at an address wants a session that is here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim<'a> {
+    pub(crate) id: SessionId,
+    /// Whose it must be.
+    pub(crate) user: &'a UserId,
+    pub(crate) address: Address,
+    /// What the client has.
+    pub(crate) offset: u64,
+}
+
+/// A client has its session again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Whether no message between what it has and what comes next is lost.
+    pub complete: bool,
+}
+
+/// Why a session cannot be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// It is not here.
+    #[error("the session has ended, or is elsewhere")]
+    Unknown,
+    /// It belongs to somebody else, or it never sent what the client says to have.
+    #[error("the session is not the client's, or never sent the offset that it names")]
+    NotTheirs,
+}
+
+impl SessionTable {
+    /// Takes a session that another worker had. Until `recent_until` it takes only once what goes to many.
+    ///
+    /// # Errors
+    /// [`OpenError::Full`], or [`OpenError::InUse`]; then nothing has changed.
+    pub(crate) fn restore(
+        &mut self,
+        state: SessionState,
+        place: Place,
+        recent_until: Option<Moment>,
+        out: &mut Vec<Directive>,
+    ) -> Result<(), OpenError> {
+        let max = self.policy.sessions_max;
+        if self.sessions.len() >= max {
+            return Err(OpenError::Full { max });
+        }
+        if self.by_id.contains_key(&state.id)
+            || place.address().is_some_and(|address| self.at(address).is_some())
+        {
+            return Err(OpenError::InUse);
+        }
+        self.opened += 1;
+        self.remember_until = self.remember_until.max(recent_until.unwrap_or_default());
+        let groups = state.groups.clone();
+        let key = self.insert(Session::restored(state, place, self.opened, recent_until));
+        for group in groups {
+            self.add_member(key, &group, out);
+        }
+        Ok(())
+    }
+
+    /// Gives a session that is here to the client at an address, which has everything up to `offset`. A former socket is
+    /// closed. What the client lacks follows with [`SessionTable::flush`].
+    ///
+    /// # Errors
+    /// [`ResumeError`]; then nothing has changed.
+    pub(crate) fn attach(
+        &mut self,
+        Claim { id, user, address, offset }: Claim<'_>,
+        out: &mut Vec<Directive>,
+    ) -> Result<Attached, ResumeError> {
+        let key = self.by_id.get(&id).copied().ok_or(ResumeError::Unknown)?;
+        let session = &mut self.sessions[key];
+        if session.user != *user {
+            return Err(ResumeError::NotTheirs);
+        }
+        let complete = session.queue.rewind(offset);
+        let former = std::mem::replace(&mut session.place, Place::Attached(address));
+        session.in_line = false;
+        self.forget_place(id, former);
+        self.index_place(key, id, Place::Attached(address));
+        if let Place::Attached(address) = former {
+            let (code, reason) = (CloseCode::RESUMED, "the session goes on over another socket".to_owned());
+            out.push(Directive::Close { address, code, reason });
+        }
+        Ok(Attached { complete })
+    }
+
+    /// Whether a session's client can have been sent this offset.
+    pub(crate) fn knows_offset(&self, id: SessionId, offset: u64) -> bool {
+        let session = self.by_id.get(&id).map(|&key| &self.sessions[key]);
+        session.and_then(|session| session.queue.stream()).is_some_and(|stream| offset <= stream.last)
+    }
+
+    /// Sends what waits at a session, as far as there is room.
+    pub(crate) fn flush(&mut self, id: SessionId, out: &mut Vec<Directive>) {
+        let Some(&key) = self.by_id.get(&id) else { return };
+        let session = &mut self.sessions[key];
+        let Place::Attached(Address { link: link_id, .. }) = session.place else { return };
+        let Some(link) = self.by_link.get_mut(&link_id) else { return };
+        let mut releases = Releases::new(link_id, link, &self.policy);
+        releases.release(key, session);
+        releases.finish(out);
+    }
+
+    /// The session at an address has no client for now: it waits until that moment.
+    pub(crate) fn suspend(&mut self, address: Address, until: Moment) -> Option<SessionId> {
+        let key = self.at(address)?;
+        Some(self.suspend_key(key, until))
+    }
+
+    /// All sessions of a link that has broken wait: those that can be resumed by their clients for `resume_window`, the others
+    /// for `reopen_window`, within which their gateway may open them again. Gives back how many.
+    pub(crate) fn link_gone(
+        &mut self,
+        link: LinkId,
+        now: Moment,
+        resume_window: Duration,
+        reopen_window: Duration,
+    ) -> usize {
+        let Some(state) = self.by_link.get(&link) else { return 0 };
+        let keys: Vec<Key> = state.channels.values().copied().collect();
+        for &key in &keys {
+            let numbers = self.sessions[key].queue.stream().is_some();
+            let window = if numbers { resume_window.max(reopen_window) } else { reopen_window };
+            self.suspend_key(key, now + window);
+        }
+        self.by_link.remove(&link);
+        keys.len()
+    }
+
+    /// Ends the sessions whose clients did not come back in time.
+    pub(crate) fn expire(&mut self, now: Moment, out: &mut Vec<Directive>) {
+        while let Some(&(until, session)) = self.waits.first()
+            && until <= now
+        {
+            self.waits.pop_first();
+            if let Some(&key) = self.by_id.get(&session) {
+                self.remove(key, out);
+                out.push(Directive::Expired { session });
+            }
+        }
+    }
+
+    /// Takes note of what a client has.
+    pub(crate) fn acknowledge(&mut self, address: Address, offset: u64) -> Option<Acked> {
+        let key = self.at(address)?;
+        Some(self.sessions[key].queue.acknowledge(offset))
+    }
+
+    /// Whether the session at an address speaks `ringway.v1.json`.
+    pub fn is_framed(&self, address: Address) -> bool {
+        self.at(address).is_some_and(|key| self.sessions[key].subprotocol() == frame::SUBPROTOCOL)
+    }
+
+    /// Takes a session out, to be brought elsewhere.
+    pub(crate) fn take_out(&mut self, id: SessionId, out: &mut Vec<Directive>) -> Option<SessionState> {
+        let key = self.by_id.get(&id).copied()?;
+        let session = &mut self.sessions[key];
+        let state = session.state();
+        session.foreign = false;
+        self.remove(key, out);
+        Some(state)
+    }
+
+    /// Where a session's client is, if the session is here.
+    pub(crate) fn place(&self, id: SessionId) -> Option<Place> {
+        self.by_id.get(&id).map(|&key| self.sessions[key].place)
+    }
+
+    /// In which term a session is, if it is here.
+    pub(crate) fn term(&self, id: SessionId) -> Option<u64> {
+        self.by_id.get(&id).map(|&key| self.sessions[key].term)
+    }
+
+    /// Says of each session whether it belongs elsewhere. Gives back those that do.
+    pub(crate) fn mark_foreign(&mut self, is_foreign: impl Fn(SessionId) -> bool) -> Vec<SessionId> {
+        let mut foreign = Vec::new();
+        for (_, session) in &mut self.sessions {
+            session.foreign = is_foreign(session.id);
+            if session.foreign {
+                foreign.push(session.id);
+            }
+        }
+        foreign
+    }
+
+    /// A session belongs elsewhere.
+    pub(crate) fn set_foreign(&mut self, id: SessionId) {
+        if let Some(&key) = self.by_id.get(&id) {
+            self.sessions[key].foreign = true;
+        }
+    }
+
+    /// A session's client was passed everything up to this offset, by whatever way: what comes after it goes again.
+    pub(crate) fn rewind(&mut self, id: SessionId, offset: u64) {
+        if let Some(&key) = self.by_id.get(&id) {
+            self.sessions[key].queue.rewind(offset);
+        }
+    }
+
+    /// Sends something of the cluster's own to the session at an address, before everything that waits.
+    pub(crate) fn send_aside(&mut self, address: Address, payload: Payload, out: &mut Vec<Directive>) {
+        if let Some(link) = self.by_link.get_mut(&address.link) {
+            let mut receivers = Receivers::default();
+            receivers.add(address.channel, 0);
+            link.charge(receivers.cost_bytes(&payload));
+            out.push(receivers.deliver(address.link, payload));
+        }
+    }
+
+    /// Until that moment these sessions remember what they are given of what goes to many, and what they were given lately.
+    pub(crate) fn remember(&mut self, ids: &[SessionId], until: Moment) {
+        let lately = self.lately.by_group();
+        for key in ids.iter().filter_map(|id| self.by_id.get(id)) {
+            let session = &mut self.sessions[*key];
+            let given = || lately.given_to(&session.groups, session.spread_before);
+            session.recent.get_or_insert_with(|| Box::new(Recent::new(given(), until))).until = until;
+        }
+        self.remember_until = self.remember_until.max(until);
+    }
+
+    /// Sessions that have been here long enough need not remember any more, nor is what was sent to many longer than `age` ago.
+    /// The sessions forget together, when the last of them may.
+    pub(crate) fn forget_recent(&mut self, now: Moment, age: Duration) {
+        self.lately.forget(now, age);
+        if self.remember_until == Moment::default() || now < self.remember_until {
+            return;
+        }
+        self.remember_until = Moment::default();
+        self.sessions.iter_mut().for_each(|(_, session)| session.recent = None);
+    }
+
+    /// What a session's gateway shall keep of it.
+    pub(crate) fn checkpoint(&self, id: SessionId) -> Option<SessionState> {
+        self.by_id.get(&id).map(|&key| self.sessions[key].checkpoint())
+    }
+
+    pub(super) fn index_place(&mut self, key: Key, id: SessionId, place: Place) {
+        match place {
+            Place::Attached(Address { link, channel }) => {
+                self.by_link.entry(link).or_default().channels.insert(channel, key);
+            }
+            Place::Suspended(until) => _ = self.waits.insert((until, id)),
+        }
+    }
+
+    pub(super) fn forget_place(&mut self, id: SessionId, place: Place) {
+        match place {
+            Place::Attached(Address { link, channel }) => {
+                if let Some(link) = self.by_link.get_mut(&link) {
+                    link.channels.remove(&channel);
+                }
+            }
+            Place::Suspended(until) => _ = self.waits.remove(&(until, id)),
+        }
+    }
+
+    fn suspend_key(&mut self, key: Key, until: Moment) -> SessionId {
+        let session = &mut self.sessions[key];
+        let (id, place) = (session.id, Place::Suspended(until));
+        session.in_line = false;
+        let former = std::mem::replace(&mut session.place, place);
+        self.forget_place(id, former);
+        self.index_place(key, id, place);
+        id
+    }
+}

@@ -1,0 +1,105 @@
+//! A message for a user whom this worker owns: checked, then placed, then answered.
+//!
+//! Placing it fixes its place among the user's messages. What is still to be done for the receipt, such as waiting for a
+//! session that is to arrive, need not be waited for by those that follow.
+
+use std::sync::Arc;
+
+use ringway_cluster::View;
+use ringway_proto::v1::{Receipt, SendToUserRequest};
+use ringway_proto::{Reason, Refusal};
+use ringway_ring::RingVersion;
+use ringway_session::{NotHere, Reach};
+use tokio::time::timeout_at;
+
+use super::receipt;
+use crate::fence::Place;
+use crate::hub::Placed;
+use crate::worker::Shared;
+
+/// Where a message for a user has its place.
+pub(super) enum ForUserPlace {
+    /// It is on its way here.
+    Here(PlacedForUser),
+    /// It belongs to another worker, by this view.
+    Elsewhere(Arc<View>, SendToUserRequest),
+}
+
+/// Puts a message for a user on its way here, or gives it back when another worker owns the user. Waits, for a bounded time,
+/// until it is known who may act for the user: until the view by which it was forwarded is seen here, until that view's ring is
+/// adopted, and until the others have said what they hold.
+///
+/// # Errors
+/// What is wrong with the message; or `NOT_OWNER` if this worker may not act for the user, and the message was forwarded already
+/// or the time is over.
+pub(super) async fn place_for_user(
+    shared: &Arc<Shared>,
+    mut request: SendToUserRequest,
+) -> Result<ForUserPlace, Refusal> {
+    let (user, checked) = shared.rules().user_send(&mut request)?;
+    let (message, exclude) = checked.into_parts();
+    let mut deadline = None;
+    loop {
+        // Whatever changes from here on is noticed; in the usual case nobody looks.
+        let mut changes = deadline.map(|_| shared.hub.changes());
+        let (view, place) = shared.place_when_seen(&request.user, request.routing.as_ref()).await?;
+        if let Place::Elsewhere = place {
+            return Ok(ForUserPlace::Elsewhere(view, request));
+        }
+        let why = match shared.hub.send_to_user(&user, &message, &exclude) {
+            Ok(placed) => {
+                let (shared, version) = (Arc::clone(shared), view.version());
+                let message_id = message.into_id();
+                return Ok(ForUserPlace::Here(PlacedForUser { shared, placed, message_id, version }));
+            }
+            Err(why) => why,
+        };
+        // Of one whose lease has run out nobody knows when it may act again: by then the user's owner is another worker.
+        if shared.hub.is_lapsed() {
+            return Err(not_here(shared, why));
+        }
+        let deadline = *deadline.get_or_insert_with(|| shared.arrival_deadline());
+        if let Some(changes) = &mut changes
+            && timeout_at(deadline, changes.changed()).await.is_err()
+        {
+            return Err(not_here(shared, why));
+        }
+    }
+}
+
+/// A message that has its place.
+pub(super) struct PlacedForUser {
+    shared: Arc<Shared>,
+    placed: Placed,
+    message_id: String,
+    version: RingVersion,
+}
+
+impl PlacedForUser {
+    /// Whether the receipt waits for no session that is to arrive.
+    pub(super) fn is_done(&self) -> bool {
+        self.placed.waits.is_empty()
+    }
+
+    /// The receipt, when everything is done.
+    ///
+    /// # Errors
+    /// `NOT_OWNER` if the sessions belong to another worker by now, and none was reached.
+    pub(super) async fn receipt(self) -> Result<Receipt, Refusal> {
+        let completed = self.shared.complete(self.placed, None).await?;
+        if completed.elsewhere && completed.reach == Reach::default() {
+            return Err(not_here(&self.shared, NotHere::NotOwner));
+        }
+        Ok(receipt(completed.reach, self.message_id, self.version))
+    }
+}
+
+fn not_here(shared: &Shared, why: NotHere) -> Refusal {
+    let message = match why {
+        NotHere::NotOwner => "this worker may not act for the user now; refresh the ring",
+        NotHere::Unsettled => {
+            "the user has only just come to this worker, and others have not let go yet; try again"
+        }
+    };
+    Refusal::new(Reason::NotOwner, message).with_ring(shared.hub.ring_version())
+}

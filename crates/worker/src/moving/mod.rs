@@ -1,0 +1,90 @@
+//! Sessions on their way between workers: what is asked of others when the ring changes, and how our own leave.
+//!
+//! A change of the ring goes like this: the new ring is adopted; every other worker is asked what it holds of our users
+//! (`claiming`) and answers when it has adopted the same ring (`peer::claim`); sessions that belong elsewhere leave, paced
+//! (`leaving`), by way of their gateways or, without one, directly.
+
+mod claiming;
+mod leaving;
+
+use std::sync::Arc;
+
+use ringway_cluster::View;
+use ringway_ring::MemberId;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
+
+use crate::worker::Shared;
+
+pub(crate) use leaving::leave_for_ever;
+
+/// Follows the views: adopts their rings and asks the others.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    /// The view of which the ring is adopted.
+    adopted: Option<Arc<View>>,
+    /// Ends the claims of the former ring.
+    claims: Option<DropGuard>,
+    tasks: JoinSet<()>,
+}
+
+impl Follower {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Follower { shared, adopted: None, claims: None, tasks: JoinSet::new() }
+    }
+
+    /// Follows the views for ever.
+    pub(crate) async fn run(mut self) {
+        let (mut views, mut again) = (self.shared.views.subscribe(), false);
+        loop {
+            let view = Arc::clone(&views.borrow_and_update());
+            let is_new = self.adopted.as_ref().is_none_or(|adopted| adopted.version() != view.version());
+            if is_new || again {
+                self.adopt(&view);
+            }
+            while self.tasks.try_join_next().is_some() {}
+            again = tokio::select! {
+                biased;
+                // Both are cancel-safe.
+                () = self.shared.hub.unsettled() => true,
+                changed = views.changed() => match changed {
+                    Ok(()) => false,
+                    Err(_) => return,
+                },
+            };
+        }
+    }
+
+    fn adopt(&mut self, view: &Arc<View>) {
+        let former = self.adopted.replace(Arc::clone(view));
+        let others = self.others(former.as_deref(), view);
+        self.claims = None;
+        self.shared.hub.adopt(Arc::clone(view.ring()), others.iter().map(|(id, _)| id.clone()));
+        info!(version = %view.version(), others = others.len(), "the ring is adopted: the others are asked what they hold");
+        let end = CancellationToken::new();
+        for (holder, url) in others {
+            let asking = self.shared.hub.begin_asking(&holder);
+            let claim = claiming::Claim {
+                shared: Arc::clone(&self.shared),
+                holder,
+                url,
+                version: view.version(),
+                asking,
+            };
+            let end = end.clone();
+            self.tasks.spawn(async move {
+                _ = end.run_until_cancelled(claim.run()).await; // None when the ring has changed: another claim follows.
+            });
+        }
+        self.claims = Some(end.drop_guard());
+    }
+
+    /// All other workers of this view and of the one before it: those that have left may still hold sessions.
+    fn others(&self, former: Option<&View>, view: &View) -> Vec<(MemberId, ringway_rpc::NodeUrl)> {
+        let departed =
+            former.into_iter().flat_map(View::workers).filter(|member| view.member(&member.id).is_none());
+        let others = view.workers().iter().chain(departed).filter(|member| !self.shared.is_me(&member.id));
+        others.map(|member| (member.id.clone(), member.rpc_url.clone())).collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! Sessions' states on the wire: protobuf (state.proto), signed.
+
+use bytes::Bytes;
+use prost::Message as _;
+use ringway_proto::v1;
+use ringway_session::{GroupId, Numbered, Payload, SessionId, SessionState, StreamState, UserId};
+
+use super::{Seal, SealError, opened, sealed};
+use crate::convert::{kind_from_proto, kind_to_proto};
+
+/// The layout that this build writes and reads.
+const VERSION: u32 = 1;
+
+/// A state that came back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unsealed {
+    pub(crate) state: SessionState,
+    /// Whether it is everything that its worker had of it; otherwise it is a checkpoint.
+    pub(crate) complete: bool,
+}
+
+impl Seal {
+    /// Everything that is left of a session whose worker lets it go.
+    pub(crate) fn complete(&self, state: SessionState) -> Bytes {
+        self.seal(state, true)
+    }
+
+    /// What a gateway keeps in case the worker dies.
+    pub(crate) fn checkpoint(&self, state: SessionState) -> Bytes {
+        self.seal(state, false)
+    }
+
+    /// Reads what was sealed.
+    pub(crate) fn unseal(&self, sealed: &Bytes) -> Result<Unsealed, SealError> {
+        let bytes = opened(&self.states, sealed)?;
+        let state = v1::SessionState::decode(bytes).map_err(unreadable)?;
+        if state.version != VERSION {
+            return Err(SealError::Unreadable(format!("its layout is {}, not {VERSION}", state.version)));
+        }
+        Ok(Unsealed { complete: state.complete, state: from_proto(state)? })
+    }
+
+    fn seal(&self, state: SessionState, complete: bool) -> Bytes {
+        sealed(&self.states, &to_proto(state, complete).encode_to_vec()).into()
+    }
+}
+
+fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
+    let stream = state.stream.map(|stream| v1::StreamState {
+        epoch: stream.epoch,
+        last: stream.last,
+        floor: stream.floor,
+        unacked: stream.unacked.into_iter().map(message_to_proto).collect(),
+    });
+    v1::SessionState {
+        version: VERSION,
+        complete,
+        session_id: Bytes::copy_from_slice(&state.id.to_bytes()),
+        user: state.user.to_string(),
+        groups: state.groups.iter().map(ToString::to_string).collect(),
+        remote_address: state.remote_address.into(),
+        subprotocol: state.subprotocol.into(),
+        opened_at_ms: state.opened_at_ms,
+        term: state.term,
+        stream,
+        waiting: state.waiting.into_iter().map(message_to_proto).collect(),
+        recent: state.recent,
+    }
+}
+
+fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
+    let stream = state.stream.map(|stream| {
+        Ok(StreamState {
+            epoch: stream.epoch,
+            last: stream.last,
+            floor: stream.floor,
+            unacked: stream.unacked.iter().map(message_from_proto).collect::<Result<_, _>>()?,
+        })
+    });
+    let groups = state.groups.iter().map(|group| GroupId::new(group).map_err(unreadable));
+    Ok(SessionState {
+        id: SessionId::from_bytes(&state.session_id).map_err(unreadable)?,
+        user: UserId::new(&state.user).map_err(unreadable)?,
+        groups: groups.collect::<Result<_, _>>()?,
+        remote_address: state.remote_address.into(),
+        subprotocol: state.subprotocol.into(),
+        opened_at_ms: state.opened_at_ms,
+        term: state.term,
+        stream: stream.transpose()?,
+        waiting: state.waiting.iter().map(message_from_proto).collect::<Result<_, _>>()?,
+        recent: state.recent,
+    })
+}
+
+fn message_to_proto(message: Numbered) -> v1::StateMessage {
+    let kind = kind_to_proto(message.payload.kind()).into();
+    v1::StateMessage { offset: message.offset, payload: message.payload.into_bytes(), kind }
+}
+
+fn message_from_proto(message: &v1::StateMessage) -> Result<Numbered, SealError> {
+    let kind = kind_from_proto(message.kind());
+    // Memory of its own: the whole state would stay as long as one message of it.
+    let bytes = Bytes::copy_from_slice(&message.payload);
+    Ok(Numbered { offset: message.offset, payload: Payload::new(bytes, kind).map_err(unreadable)? })
+}
+
+fn unreadable(error: impl std::fmt::Display) -> SealError {
+    SealError::Unreadable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use ringway_ring::Slot;
+    use ringway_rpc::ClusterSecret;
+    use ringway_session::Kind;
+
+    use super::*;
+
+    fn state() -> SessionState {
+        let message = |offset, text: &'static str| Numbered {
+            offset,
+            payload: Payload::new(Bytes::from_static(text.as_bytes()), Kind::Text).unwrap(),
+        };
+        SessionState {
+            id: SessionId::new(Slot::of(b"alice"), 7),
+            user: UserId::new("alice").unwrap(),
+            groups: vec![GroupId::new("a").unwrap(), GroupId::new("b").unwrap()],
+            remote_address: "127.0.0.1:1".into(),
+            subprotocol: "ringway.v1.json".into(),
+            opened_at_ms: 5,
+            term: 2,
+            stream: Some(StreamState { epoch: 9, last: 3, floor: 1, unacked: vec![message(2, "two")] }),
+            waiting: vec![message(3, "three")],
+            recent: vec![1, u64::MAX],
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_as_it_was() {
+        let seal = Seal::new(&ClusterSecret::generate());
+        for complete in [true, false] {
+            let sealed = seal.seal(state(), complete);
+            assert_eq!(seal.unseal(&sealed), Ok(Unsealed { state: state(), complete }));
+        }
+    }
+
+    #[test]
+    fn what_was_touched_is_refused() {
+        let seal = Seal::new(&ClusterSecret::generate());
+        let sealed = seal.complete(state());
+        for position in 0..sealed.len() {
+            let mut touched = sealed.to_vec();
+            touched[position] ^= 1;
+            assert_eq!(seal.unseal(&touched.into()), Err(SealError::Signature), "byte {position}");
+        }
+        for shorter in [0, 1, 15, 16, sealed.len() - 1] {
+            assert!(seal.unseal(&sealed.slice(..shorter)).is_err(), "{shorter} bytes");
+        }
+    }
+}
