@@ -1,0 +1,197 @@
+//! What must hold at the end of a history. What can be seen at once is checked where it happens, in `ledger` and `client`.
+
+use std::collections::BTreeMap;
+
+use ringway_session::relay::Phase;
+
+use crate::Summary;
+use crate::event::{ClientIx, Receipt};
+use crate::ledger::{Check, MessageIx, Outcome, Record, Target};
+use crate::plan::Nature;
+use crate::world::World;
+
+impl World {
+    /// The cluster has come to rest, with its clients.
+    pub(crate) fn check_rest(&mut self) {
+        for client in 0..self.clients.len() {
+            if let Some(what) = self.misplaced(client) {
+                self.ledger.broken(Check::Place, what);
+            }
+        }
+        self.check_leftovers();
+        if self.plan.nature == Nature::Planned {
+            self.check_said();
+        }
+    }
+
+    fn misplaced(&self, client: ClientIx) -> Option<String> {
+        let Some(seat) = self.session_of(client) else { return Some(format!("c{client} has no session")) };
+        if seat.relay.phase() != Phase::Settled {
+            return Some(format!("the session of c{client} is {:?}", seat.relay.phase()));
+        }
+        let holders: Vec<_> = (0..self.workers.len())
+            .filter(|worker| self.workers[*worker].shard.table().session(seat.session).is_some())
+            .collect();
+        let owner = self.owner_of(client);
+        if holders.iter().copied().ne(owner) {
+            return Some(format!("the session of c{client} is at {holders:?}, and its owner is {owner:?}"));
+        }
+        let post = seat.relay.settled_at()?;
+        let link = self.workers[owner?].shard.table().session(seat.session)?.link.map(|link| link.0 as usize);
+        (link != Some(post.pipe))
+            .then(|| format!("the session of c{client} is at {post:?}, and its worker has {link:?}"))
+    }
+
+    fn check_leftovers(&mut self) {
+        for (number, worker) in self.workers.iter().enumerate() {
+            let leftovers = worker.leftovers();
+            if !leftovers.is_empty() {
+                self.ledger.broken(Check::Leftover, format!("w{number} has {}", leftovers.join(", ")));
+                return;
+            }
+        }
+    }
+
+    fn check_said(&mut self) {
+        for client in 0..self.clients.len() {
+            let session = self.session_of(client).map(|seat| seat.session);
+            let said = self.clients[client].said();
+            let heard = session.and_then(|session| self.ledger.said.get(&session)).copied().unwrap_or(0);
+            if said != heard {
+                self.ledger.broken(
+                    Check::Lost,
+                    format!("c{client} has sent {said} messages, the last heard is {heard}"),
+                );
+            }
+        }
+    }
+
+    /// All clients have left, and nothing is left of them.
+    pub(crate) fn check_empty(&mut self) {
+        self.check_leftovers();
+        for (number, worker) in self.workers.iter().enumerate() {
+            let table = worker.shard.table();
+            let left = (table.len(), table.users(), table.groups());
+            if left != (0, 0, 0) {
+                let what =
+                    format!("w{number} has {} sessions of {} users in {} groups", left.0, left.1, left.2);
+                self.ledger.broken(Check::Leftover, what);
+            }
+        }
+        if !self.calls.is_empty() {
+            self.ledger.broken(Check::Leftover, format!("calls without an answer: {:?}", self.calls));
+        }
+    }
+
+    pub(crate) fn check_messages(&mut self) {
+        for message in 0..self.ledger.messages.len() {
+            if let Some((check, what)) = self.wrong(message) {
+                self.ledger.broken(check, what);
+            }
+        }
+        self.check_order();
+    }
+
+    /// What is wrong with a message's receipt.
+    fn wrong(&self, message: MessageIx) -> Option<(Check, String)> {
+        let record = &self.ledger.messages[message];
+        let (at, outcome) = record.answered?;
+        let Outcome::Receipt(receipt) = outcome else { return None };
+        if self.plan.nature == Nature::Planned {
+            return self.wrong_when_planned(message, record, receipt);
+        }
+        let Receipt { sessions, suspended, .. } = receipt;
+        let excused = self
+            .ledger
+            .disturbances
+            .iter()
+            .filter(|it| self.is_meant(record, it.client) && it.excuses(record.first_sent, at))
+            .count();
+        let (promised, received) = ((sessions + suspended) as usize, record.received.len());
+        (received + excused < promised).then(|| {
+            let what = format!(
+                "m{message} ({:?}) was sent at {} and delivered to {promised} sessions; {received} have received it, \
+                 {excused} may have lost it",
+                record.target, record.first_sent
+            );
+            (Check::Lost, what)
+        })
+    }
+
+    /// Without faults, everybody who was there receives everything, but for those of whom the receipt says that they were not
+    /// reached in time.
+    fn wrong_when_planned(
+        &self,
+        message: MessageIx,
+        record: &Record,
+        receipt: Receipt,
+    ) -> Option<(Check, String)> {
+        let told = format!("m{message} ({:?}), sent at {}: {receipt:?}", record.target, record.first_sent);
+        let there = |client: &ClientIx| {
+            self.is_meant(record, *client)
+                && self.ledger.connected_since.get(client).is_some_and(|since| *since <= record.first_sent)
+        };
+        let there: Vec<_> = (0..self.clients.len()).filter(there).collect();
+        if receipt.sessions + receipt.suspended + receipt.unreached == 0 && !there.is_empty() {
+            return Some((Check::NoSession, format!("{told}, and {there:?} are connected")));
+        }
+        let missing: Vec<_> = there.into_iter().filter(|client| !record.has_reached(*client)).collect();
+        if missing.len() > receipt.unreached as usize {
+            return Some((Check::Lost, format!("{told}, and {missing:?} have not received it")));
+        }
+        let received = record.received.len() as u32;
+        (received < receipt.sessions + receipt.suspended)
+            .then(|| (Check::Lost, format!("{told}, and {received} clients have received it")))
+    }
+
+    fn is_meant(&self, record: &Record, client: ClientIx) -> bool {
+        let client = &self.clients[client];
+        match record.target {
+            Target::User(user) => client.user_ix == user,
+            Target::Group(group) => client.groups.contains(&group),
+            Target::All => true,
+        }
+    }
+
+    /// Each client has received what one sender sent to its user in the order of sending.
+    fn check_order(&mut self) {
+        let mut broken = None;
+        for (client, inbox) in &self.ledger.inboxes {
+            let mut last: BTreeMap<usize, MessageIx> = BTreeMap::new();
+            for &message in inbox {
+                let record = &self.ledger.messages[message];
+                let is_sure =
+                    matches!(record.answered, Some((_, Outcome::Receipt(Receipt { unreached: 0, .. }))));
+                if !matches!(record.target, Target::User(_)) || !is_sure {
+                    continue;
+                }
+                if let Some(before) = last.insert(record.sender, message)
+                    && before > message
+                {
+                    broken = broken.or(Some(format!("c{client} receives m{message} after m{before}")));
+                }
+            }
+        }
+        if let Some(what) = broken {
+            self.ledger.broken(Check::Order, what);
+        }
+    }
+
+    pub(crate) fn summary(&self) -> Summary {
+        let mut fingerprint = 0u64;
+        for (client, inbox) in &self.ledger.inboxes {
+            for message in inbox {
+                let next = (*client as u64) << 32 | *message as u64;
+                fingerprint =
+                    fingerprint.rotate_left(5).wrapping_add(next).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            }
+        }
+        Summary {
+            events: self.schedule.planned(),
+            sent: self.ledger.messages.len() as u64,
+            received: self.ledger.received,
+            moved: self.ledger.moved,
+            fingerprint,
+        }
+    }
+}

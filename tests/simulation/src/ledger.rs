@@ -1,0 +1,194 @@
+//! What was promised and what came of it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ringway_session::{Kind, Message, Payload, SessionId};
+
+use crate::event::{ClientIx, GroupIx, Receipt, SenderIx};
+use crate::plan::LOST_MS;
+use crate::schedule::Time;
+
+pub(crate) type MessageIx = usize;
+
+/// A promise that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// What was said to be delivered is received.
+    Lost,
+    /// Nothing is received twice.
+    Twice,
+    /// Messages of one sender to one user, and of one client, keep their order.
+    Order,
+    /// The offsets of a numbered stream have no holes and do not come again.
+    Numbers,
+    /// Every session ends on its owner, once, and its gateway knows it there.
+    Place,
+    /// A client does not notice planned changes.
+    Closed,
+    /// A user who is connected is there.
+    NoSession,
+    /// Nothing is left over.
+    Leftover,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub check: Check,
+    /// How.
+    pub what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    User(usize),
+    Group(GroupIx),
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Receipt(Receipt),
+    Refused,
+    Unknown,
+}
+
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) sender: SenderIx,
+    pub(crate) target: Target,
+    pub(crate) shared: Message,
+    pub(crate) first_sent: Time,
+    pub(crate) answered: Option<(Time, Outcome)>,
+    /// By which of a client's sessions it was received.
+    pub(crate) received: Vec<(ClientIx, u32)>,
+}
+
+impl Record {
+    pub(crate) fn has_reached(&self, client: ClientIx) -> bool {
+        self.received.iter().any(|(reached, _)| *reached == client)
+    }
+}
+
+/// While something was lost on its way to a client that the guarantees do not cover.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disturbance {
+    pub(crate) client: ClientIx,
+    pub(crate) from: Time,
+    pub(crate) to: Time,
+}
+
+impl Disturbance {
+    /// Whether a message may be lost by it which was on its way at that time.
+    pub(crate) fn excuses(&self, sent: Time, answered: Time) -> bool {
+        self.from <= answered && sent <= self.to
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) messages: Vec<Record>,
+    pub(crate) moved: u64,
+    pub(crate) received: u64,
+    pub(crate) violation: Option<Violation>,
+    clients: BTreeMap<SessionId, ClientIx>,
+    /// Since when each client has been connected without a break.
+    pub(crate) connected_since: BTreeMap<ClientIx, Time>,
+    pub(crate) disturbances: Vec<Disturbance>,
+    /// What each client has received, in order.
+    pub(crate) inboxes: BTreeMap<ClientIx, Vec<MessageIx>>,
+    /// The last message from each session that a worker has received.
+    pub(crate) said: BTreeMap<SessionId, u64>,
+}
+
+impl Ledger {
+    pub(crate) fn broken(&mut self, check: Check, what: String) {
+        self.violation.get_or_insert(Violation { check, what });
+    }
+
+    pub(crate) fn new_message(&mut self, sender: SenderIx, target: Target, now: Time) -> MessageIx {
+        let message = self.messages.len();
+        let text: Bytes = message.to_string().into();
+        let payload = Payload::new(text, Kind::Text).expect("digits are text");
+        let shared = Message::new(message.to_string(), String::new(), payload);
+        let received = Vec::new();
+        self.messages.push(Record { sender, target, shared, first_sent: now, answered: None, received });
+        message
+    }
+
+    pub(crate) fn is_one_lane(&self, a: MessageIx, b: MessageIx) -> bool {
+        let (a, b) = (&self.messages[a], &self.messages[b]);
+        a.sender == b.sender && a.target == b.target
+    }
+
+    pub(crate) fn answered(&mut self, message: MessageIx, outcome: Outcome, now: Time) {
+        self.messages[message].answered = Some((now, outcome));
+    }
+
+    pub(crate) fn received(&mut self, client: ClientIx, session: u32, message: MessageIx, now: Time) {
+        let record = &mut self.messages[message];
+        if record.received.contains(&(client, session)) {
+            // After a crash nobody knows what was given to a session of what went to many: it may come from two workers.
+            let is_torn = |it: &Disturbance| it.client == client && record.first_sent <= it.to;
+            if !matches!(record.target, Target::User(_)) && self.disturbances.iter().any(is_torn) {
+                return;
+            }
+            let what = format!("c{client} receives m{message} again at {now}");
+            return self.broken(Check::Twice, what);
+        }
+        record.received.push((client, session));
+        self.received += 1;
+        self.inboxes.entry(client).or_default().push(message);
+    }
+
+    pub(crate) fn opened(&mut self, session: SessionId, client: ClientIx) {
+        self.clients.insert(session, client);
+    }
+
+    pub(crate) fn expired(&mut self, session: SessionId, now: Time) {
+        self.disturb_session(session, now.saturating_sub(2 * LOST_MS), now);
+    }
+
+    pub(crate) fn disturb_session(&mut self, session: SessionId, from: Time, to: Time) {
+        if let Some(&client) = self.clients.get(&session) {
+            self.disturb(client, from, to);
+        }
+    }
+
+    pub(crate) fn disturb(&mut self, client: ClientIx, from: Time, to: Time) {
+        self.disturbances.push(Disturbance { client, from, to });
+    }
+
+    pub(crate) fn connected(&mut self, client: ClientIx, now: Time) {
+        self.connected_since.entry(client).or_insert(now);
+    }
+
+    pub(crate) fn disconnected(&mut self, client: ClientIx, now: Time) {
+        self.connected_since.remove(&client);
+        self.disturb(client, now.saturating_sub(LOST_MS), now);
+    }
+
+    pub(crate) fn socket_broke(&mut self, client: ClientIx, now: Time, can_resume: bool) {
+        if !can_resume {
+            self.connected_since.remove(&client);
+            self.disturb(client, now.saturating_sub(LOST_MS), now + 2_000);
+        }
+    }
+
+    /// A client could not go on where it was.
+    pub(crate) fn not_recovered(&mut self, client: ClientIx, now: Time) {
+        self.connected_since.insert(client, now);
+        self.disturb(client, now.saturating_sub(LOST_MS), now);
+    }
+
+    pub(crate) fn said_arrives(&mut self, session: SessionId, number: u64) {
+        let last = self.said.entry(session).or_default();
+        if number <= *last {
+            let what = format!("a worker receives message {number} of session {session} after {last}");
+            return self.broken(Check::Order, what);
+        }
+        *last = number;
+    }
+}

@@ -1,0 +1,345 @@
+//! Messages: sent to sessions, forwarded once, kept until it is known who has a user's sessions.
+
+use std::collections::BTreeSet;
+
+use ringway_session::{Directive, Fate, NotHere, Sending, Sent, SessionId, Ticket, UserId};
+
+use crate::client;
+use crate::event::{Answer, CallId, Caller, Event, Local, Receipt, Request, Why};
+use crate::ledger::{MessageIx, Target};
+use crate::plan::SEND_DEADLINE_MS;
+use crate::schedule::Time;
+use crate::view::{WorkerIx, worker_of};
+use crate::world::World;
+
+/// A message whose sessions are not all here.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    tickets: BTreeSet<Ticket>,
+    /// How many other workers have not answered.
+    parts: usize,
+    receipt: Receipt,
+    /// Whether a session was not reached which another worker may reach.
+    is_incomplete: bool,
+    /// Until when messages are sent after sessions that go from worker to worker.
+    give_up_at: Time,
+}
+
+/// What a worker does with a message for somebody who waits for its receipt.
+#[derive(Clone, Copy, Debug)]
+struct Job {
+    worker: WorkerIx,
+    call: CallId,
+    message: MessageIx,
+}
+
+/// A message that waits for a session.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    job: Job,
+    session: Option<SessionId>,
+}
+
+impl World {
+    pub(crate) fn request_arrives(&mut self, call: CallId) {
+        let Some(found) = self.calls.get_mut(&call) else { return };
+        found.has_arrived = true;
+        let (worker, request) = (found.to, found.request.clone());
+        if !self.workers[worker].is_running() {
+            let delay_ms = self.delay();
+            return self.schedule.after(delay_ms, Event::Answer { call, answer: Answer::Refused });
+        }
+        self.trace.add(self.schedule.now, || format!("w{worker} is called, {call}: {request:?}"));
+        match request {
+            Request::Send { message, .. } => {
+                if self.is_behind_others(worker, message) || !self.try_send(worker, call) {
+                    self.workers[worker].sends.push(call);
+                    self.expect_by(worker, call);
+                }
+            }
+            Request::Local { message, target } => self.send_local(Job { worker, call, message }, &target),
+            Request::Adopt { .. } => self.asked_to_adopt(worker, call),
+        }
+        self.try_again(worker);
+    }
+
+    /// Whether an earlier message of the same sender to the same user waits.
+    fn is_behind_others(&self, worker: WorkerIx, message: MessageIx) -> bool {
+        self.workers[worker].sends.iter().any(|call| {
+            self.calls.get(call).is_some_and(|call| match call.request {
+                Request::Send { message: other, .. } => self.ledger.is_one_lane(other, message),
+                _ => false,
+            })
+        })
+    }
+
+    pub(super) fn try_sends(&mut self, worker: WorkerIx) {
+        for call in std::mem::take(&mut self.workers[worker].sends) {
+            let message = match self.calls.get(&call).map(|call| &call.request) {
+                Some(Request::Send { message, .. }) => *message,
+                _ => continue, // Its caller is gone.
+            };
+            if self.is_behind_others(worker, message) || !self.try_send(worker, call) {
+                self.workers[worker].sends.push(call);
+            }
+        }
+    }
+
+    fn expect_by(&mut self, worker: WorkerIx, call: CallId) {
+        let incarnation = self.workers[worker].incarnation;
+        self.schedule.after(SEND_DEADLINE_MS, Event::SendLate { worker, incarnation, call });
+    }
+
+    /// Nobody waits for this any longer.
+    pub(crate) fn send_late(&mut self, worker: WorkerIx, incarnation: u64, call: CallId) {
+        let it = &mut self.workers[worker];
+        if it.incarnation != incarnation {
+            return;
+        }
+        if let Some(position) = it.sends.iter().position(|waiting| *waiting == call) {
+            it.sends.remove(position);
+            self.answer(call, Answer::Refused);
+            return self.try_again(worker);
+        }
+        let Some(pending) = it.pending.get_mut(&call) else { return };
+        for ticket in std::mem::take(&mut pending.tickets) {
+            pending.is_incomplete = true;
+            pending.receipt.unreached += 1;
+            it.shard.withdraw(ticket);
+            it.tickets.remove(&ticket);
+        }
+        self.finish_if_done(worker, call);
+    }
+
+    /// Whether it was taken, forwarded or refused; otherwise it has to wait.
+    fn try_send(&mut self, worker: WorkerIx, call: CallId) -> bool {
+        let Some(Request::Send { message, is_forwarded }) =
+            self.calls.get(&call).map(|call| call.request.clone())
+        else {
+            return true;
+        };
+        let job = Job { worker, call, message };
+        match self.ledger.messages[message].target {
+            _ if self.workers[worker].view.is_none() => self.answer(call, Answer::Refused),
+            Target::User(user) => return self.send_to_user(job, user, is_forwarded),
+            Target::Group(group) => {
+                let owner = self.workers[worker]
+                    .view
+                    .as_ref()
+                    .and_then(|view| view.owner(&client::group_name(group)));
+                if owner == Some(worker) {
+                    self.spread(job, &Local::Group(group));
+                } else {
+                    self.forward(job, owner, is_forwarded);
+                }
+            }
+            Target::All => self.spread(job, &Local::All),
+        }
+        true
+    }
+
+    fn send_to_user(&mut self, job: Job, user: usize, is_forwarded: bool) -> bool {
+        let Job { worker, message, .. } = job;
+        let (now, name) = (self.now(), client::user_name(user));
+        let shared = &self.ledger.messages[message].shared;
+        let it = &mut self.workers[worker];
+        let mut out = Vec::new();
+        let user = UserId::new(&name).expect("a short name");
+        let sent = it.shard.send_to_user(&user, Sending::of(shared), now, &mut out);
+        self.trace.add(now.0, || format!("w{worker} sends m{message}: {sent:?}"));
+        match sent {
+            Ok(sent) => self.put_on_its_way(job, sent, out),
+            Err(NotHere::Unsettled) => return false,
+            Err(NotHere::NotOwner) => {
+                let owner = self.workers[worker].shard.ring().owner(&name).map(worker_of);
+                self.forward(job, owner, is_forwarded);
+            }
+        }
+        true
+    }
+
+    fn forward(&mut self, job: Job, owner: Option<WorkerIx>, is_forwarded: bool) {
+        let Job { worker, call, message } = job;
+        match owner.filter(|owner| *owner != worker && !is_forwarded) {
+            Some(owner) => {
+                let why = Why::Forward(call);
+                self.ask(worker, owner, why, Request::Send { message, is_forwarded: true });
+            }
+            None => self.answer(call, Answer::Refused),
+        }
+    }
+
+    fn ask(&mut self, worker: WorkerIx, other: WorkerIx, why: Why, request: Request) {
+        let incarnation = self.workers[worker].incarnation;
+        self.call(Caller::Worker { worker, incarnation, why }, other, request);
+    }
+
+    /// To sessions of all workers.
+    fn spread(&mut self, job: Job, target: &Local) {
+        let Job { worker, call, message } = job;
+        let members: Vec<_> =
+            self.workers[worker].view.iter().flat_map(|view| view.members.keys().copied()).collect();
+        let others: Vec<_> = members.into_iter().filter(|other| *other != worker).collect();
+        let pending = Pending { parts: others.len(), ..Pending::default() };
+        self.workers[worker].pending.insert(call, pending);
+        for other in others {
+            self.ask(worker, other, Why::Part(call), Request::Local { message, target: target.clone() });
+        }
+        self.send_local(job, target);
+    }
+
+    fn send_local(&mut self, job: Job, target: &Local) {
+        let Job { worker, message, .. } = job;
+        let now = self.now();
+        let shared = &self.ledger.messages[message].shared;
+        let shard = &mut self.workers[worker].shard;
+        let mut out = Vec::new();
+        let sent = match target {
+            Local::Group(group) => shard.send_to_group(&client::group(*group), Sending::of(shared), &mut out),
+            Local::All => shard.send_to_all(Sending::of(shared), &mut out),
+            Local::Sessions(ids) => shard.send_to_sessions(ids, shared, now, &mut out),
+        };
+        self.trace.add(now.0, || format!("w{worker} sends m{message} to {target:?}: {sent:?}"));
+        self.put_on_its_way(job, sent, out);
+    }
+
+    fn put_on_its_way(&mut self, job: Job, sent: Sent, out: Vec<Directive>) {
+        let Job { worker, call, .. } = job;
+        let Sent { reach, tickets, awaited, onward } = sent;
+        let now = self.schedule.now;
+        let it = &mut self.workers[worker];
+        let awaited = awaited.into_iter().map(Some).chain(std::iter::repeat(None));
+        let waiting = awaited.map(|session| Waiting { job, session });
+        it.tickets.extend(tickets.iter().copied().zip(waiting));
+        let pending = it.pending.entry(call).or_default();
+        pending.give_up_at = now + 3 * SEND_DEADLINE_MS;
+        pending.receipt.sessions += reach.sessions;
+        pending.receipt.suspended += reach.suspended;
+        pending.receipt.overflowed += reach.overflowed;
+        pending.tickets.extend(tickets);
+        pending.parts += onward.len();
+        if !pending.tickets.is_empty() {
+            self.expect_by(worker, call);
+        }
+        self.carry_out(worker, out);
+        for (other, sessions) in onward {
+            self.send_onward(job, worker_of(&other), sessions);
+        }
+        self.finish_if_done(worker, call);
+    }
+
+    fn send_onward(&mut self, job: Job, other: WorkerIx, sessions: Vec<SessionId>) {
+        let request = Request::Local { message: job.message, target: Local::Sessions(sessions) };
+        self.ask(job.worker, other, Why::Part(job.call), request);
+    }
+
+    /// Sends a message after a session that belongs to another worker by now.
+    fn send_after(&mut self, job: Job, session: SessionId) {
+        let it = &mut self.workers[job.worker];
+        let owner = it.shard.ring().owner_of_slot(session.slot()).map(worker_of);
+        if let (Some(pending), Some(owner)) = (it.pending.get_mut(&job.call), owner) {
+            pending.parts += 1;
+            self.send_onward(job, owner, vec![session]);
+        }
+    }
+
+    /// A message that waited for a session waits no longer.
+    pub(super) fn settled(&mut self, worker: WorkerIx, ticket: Ticket, fate: Fate) {
+        let it = &mut self.workers[worker];
+        let Some(Waiting { job, session }) = it.tickets.remove(&ticket) else { return };
+        let call = job.call;
+        let Some(pending) = it.pending.get_mut(&call) else { return };
+        pending.tickets.remove(&ticket);
+        match fate {
+            Fate::Taken => pending.receipt.sessions += 1,
+            Fate::Suspended => pending.receipt.suspended += 1,
+            Fate::Overflowed => pending.receipt.overflowed += 1,
+            Fate::Had | Fate::Ended => {}
+            Fate::Elsewhere => match session {
+                Some(session) => self.send_after(job, session),
+                None => pending.is_incomplete = true,
+            },
+        }
+        self.finish_if_done(worker, call);
+    }
+
+    fn finish_if_done(&mut self, worker: WorkerIx, call: CallId) {
+        let it = &mut self.workers[worker];
+        let is_done = |pending: &Pending| pending.tickets.is_empty() && pending.parts == 0;
+        if !it.pending.get(&call).is_some_and(is_done) {
+            return;
+        }
+        let Some(pending) = it.pending.remove(&call) else { return };
+        let Receipt { sessions, suspended, .. } = pending.receipt;
+        if pending.is_incomplete && sessions + suspended == 0 {
+            self.answer(call, Answer::Refused);
+        } else {
+            self.answer(call, Answer::Receipt(pending.receipt));
+        }
+    }
+
+    pub(crate) fn answer_arrives(&mut self, call: CallId, answer: Answer) {
+        let Some(found) = self.calls.remove(&call) else { return };
+        self.trace.add(self.schedule.now, || format!("answer to {call}: {answer:?}"));
+        match found.from {
+            Caller::Sender(sender) => self.sender_hears(sender, &found.request, answer),
+            Caller::Worker { worker, incarnation, why } => {
+                if !self.workers[worker].is_running() || self.workers[worker].incarnation != incarnation {
+                    return;
+                }
+                match why {
+                    Why::Forward(of) => self.answer(of, answer),
+                    Why::Part(of) => self.part_answered(worker, of, &found.request, answer),
+                    Why::HandOver { .. } => self.handed_over(worker, why, answer),
+                }
+            }
+        }
+    }
+
+    fn part_answered(&mut self, worker: WorkerIx, call: CallId, request: &Request, answer: Answer) {
+        let now = self.schedule.now;
+        let Some(pending) = self.workers[worker].pending.get_mut(&call) else { return };
+        pending.parts -= 1;
+        match (answer, request) {
+            (Answer::Receipt(receipt), _) => pending.receipt.add(receipt),
+            // The sessions belong to another worker than it seemed: after them.
+            (Answer::Refused, Request::Local { message, target: Local::Sessions(sessions) })
+                if now < pending.give_up_at =>
+            {
+                for session in sessions {
+                    self.send_after(Job { worker, call, message: *message }, *session);
+                }
+            }
+            (_, Request::Local { target: Local::Sessions(sessions), .. }) => {
+                pending.receipt.unreached += sessions.len() as u32;
+            }
+            _ => pending.receipt.unreached += 1,
+        }
+        self.finish_if_done(worker, call);
+    }
+
+    /// A worker was killed: who had called it hears so.
+    pub(crate) fn lose_calls_of(&mut self, worker: WorkerIx) {
+        self.lose_calls(|world, call| {
+            let found = &world.calls[&call];
+            found.to == worker || found.from.worker() == Some(worker)
+        });
+    }
+
+    pub(crate) fn lose_calls_between(&mut self, a: crate::event::Node, b: crate::event::Node) {
+        use crate::event::Node;
+        self.lose_calls(|world, call| {
+            let found = &world.calls[&call];
+            let ends = [Some(Node::Worker(found.to)), found.from.worker().map(Node::Worker)];
+            ends == [Some(a), Some(b)] || ends == [Some(b), Some(a)]
+        });
+    }
+
+    fn lose_calls(&mut self, is_lost: impl Fn(&World, CallId) -> bool) {
+        let lost: Vec<_> = self.calls.keys().copied().filter(|call| is_lost(self, *call)).collect();
+        for call in lost {
+            let delay_ms = self.delay();
+            self.schedule.after(delay_ms, Event::Answer { call, answer: Answer::ConnectionLost });
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The simulation sees what each protection is good for: without it, a promise is broken before long.
+
+use ringway_session::Protections;
+use ringway_simulation::{Check, GatewayProtections, History, Nature};
+
+/// Within how many histories it must be noticed that a protection is missing.
+const HISTORIES_MAX: u64 = 20_000;
+
+const ALL: Protections =
+    Protections { fence: true, keeping: true, flush: true, once: true, follow: true, terms: true };
+const ALL_AT_GATEWAYS: GatewayProtections = GatewayProtections { keeping: true, passed_offset: true };
+
+/// Looks at histories without a protection until a promise is broken, and compares which.
+fn check(name: &str, nature: Nature, without: impl Fn(u64) -> History, expected: &[Check]) {
+    let broken = (0..HISTORIES_MAX).find_map(|seed| Some((seed, without(seed).run().err()?)));
+    let Some((seed, violation)) = broken else {
+        panic!("{HISTORIES_MAX} histories without {name} keep every promise");
+    };
+    println!("without {name}, {nature:?} history {seed}: {violation:?}");
+    assert!(expected.contains(&violation.check), "without {name}: {violation:?}, and not {expected:?}");
+}
+
+fn check_workers(name: &str, nature: Nature, protections: Protections, expected: &[Check]) {
+    let without = |seed| History { seed, nature, protections, gateway: ALL_AT_GATEWAYS };
+    check(name, nature, without, expected);
+}
+
+fn check_gateways(name: &str, nature: Nature, gateway: GatewayProtections, expected: &[Check]) {
+    check(name, nature, |seed| History { seed, nature, protections: ALL, gateway }, expected);
+}
+
+#[test]
+fn at_workers() {
+    use Check::{Lost, NoSession, Numbers, Order, Twice};
+    use Nature::{Faulty, Planned};
+    check_workers("fence", Planned, Protections { fence: false, ..ALL }, &[NoSession, Order, Lost]);
+    check_workers("keeping", Planned, Protections { keeping: false, ..ALL }, &[NoSession, Lost]);
+    check_workers("flush", Planned, Protections { flush: false, ..ALL }, &[Lost, Numbers]);
+    check_workers("once", Planned, Protections { once: false, ..ALL }, &[Twice]);
+    check_workers("follow", Planned, Protections { follow: false, ..ALL }, &[Lost]);
+    check_workers("terms", Faulty, Protections { terms: false, ..ALL }, &[Lost, Twice, Numbers]);
+}
+
+#[test]
+fn at_gateways() {
+    use Nature::Planned;
+    check_gateways(
+        "keeping",
+        Planned,
+        GatewayProtections { keeping: false, ..ALL_AT_GATEWAYS },
+        &[Check::Lost],
+    );
+    let unknown = GatewayProtections { passed_offset: false, ..ALL_AT_GATEWAYS };
+    check_gateways("passed_offset", Planned, unknown, &[Check::Numbers]);
+}
