@@ -22,7 +22,12 @@ pub fn own_ip() -> IpAddr {
 
 /// An address that nobody else uses, now or later.
 pub fn reserve() -> SocketAddr {
+    reserve_at(own_ip())
+}
+
+/// The same at another address that this process has for itself.
+pub fn reserve_at(ip: IpAddr) -> SocketAddr {
     let port = NEXT.fetch_add(1, Ordering::Relaxed);
     assert!(PORTS.contains(&port), "one test process needs more than {} ports", PORTS.len());
-    (own_ip(), port).into()
+    (ip, port).into()
 }

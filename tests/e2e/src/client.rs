@@ -66,7 +66,34 @@ impl Client {
 
     /// Sends a message.
     pub async fn send(&mut self, message: impl Into<Message>) {
-        self.stream.send(message.into()).await.expect("the socket is open");
+        self.try_send(message).await.expect("the socket is open");
+    }
+
+    /// Sends a message, unless the socket has ended.
+    ///
+    /// # Errors
+    /// When it has: then [`next`](Self::next) says how.
+    pub async fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.stream.send(message.into()).await
+    }
+
+    /// The next text or binary message; or, the socket having ended, with which code and reason it was closed.
+    ///
+    /// # Errors
+    /// The close code, 1005 if there was none, and 1006 if the connection broke.
+    pub async fn next(&mut self) -> Result<Message, (u16, String)> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return Ok(message),
+                Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
+                    return Err((code.into(), reason.to_string()));
+                }
+                Some(Ok(Message::Close(None))) => return Err((1005, String::new())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err((1006, error.to_string())),
+                None => return Err((1006, String::new())),
+            }
+        }
     }
 
     /// The next text or binary message.
@@ -84,31 +111,16 @@ impl Client {
 
     /// The next text or binary message, if one comes in this time.
     pub async fn receive_within(&mut self, patience: Duration) -> Option<Message> {
-        let message = async {
-            loop {
-                match self.stream.next().await {
-                    Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => return message,
-                    Some(Ok(Message::Close(frame))) => panic!("the server closed the socket: {frame:?}"),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => panic!("the socket broke: {error}"),
-                    None => panic!("the socket ended"),
-                }
-            }
-        };
-        tokio::time::timeout(patience, message).await.ok()
+        let message = tokio::time::timeout(patience, self.next()).await.ok()?;
+        Some(message.unwrap_or_else(|ended| panic!("the socket ended: {ended:?}")))
     }
 
     /// Waits until the server closes the socket, passing over messages, and says with which code and reason.
     pub async fn closed(mut self) -> (u16, String) {
         let closed = async {
             loop {
-                match self.stream.next().await {
-                    Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
-                        return (code.into(), reason.to_string());
-                    }
-                    Some(Ok(Message::Close(None))) => return (1005, String::new()),
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return (1006, String::new()),
+                if let Err(ended) = self.next().await {
+                    return ended;
                 }
             }
         };

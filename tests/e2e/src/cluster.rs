@@ -1,6 +1,6 @@
 //! Clusters of real processes: workers and gateways with a static member list, on addresses of their own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,9 +37,18 @@ pub struct Cluster {
 }
 
 /// What the nodes of a cluster share.
-struct Site {
-    directory: TempDir,
-    secret: ClusterSecret,
+pub(crate) struct Site {
+    pub(crate) directory: TempDir,
+    pub(crate) secret: ClusterSecret,
+}
+
+/// Where a node runs.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Its address.
+    pub ip: IpAddr,
+    /// The network namespace, if it is not the test's own.
+    pub namespace: Option<String>,
 }
 
 /// A node, and where it is.
@@ -50,7 +59,15 @@ pub struct Node {
     pub ready: Value,
     name: String,
     arguments: Vec<String>,
+    seat: Seat,
     site: Arc<Site>,
+}
+
+impl Seat {
+    /// Beside the test.
+    pub fn here() -> Self {
+        Self { ip: address::own_ip(), namespace: None }
+    }
 }
 
 impl Cluster {
@@ -167,17 +184,19 @@ impl ClusterBuilder {
 
     /// Starts all processes and waits until each is ready.
     pub async fn start(self) -> Cluster {
-        raise_file_limit();
         let site = Arc::new(self.site());
         let mut starting = Vec::new();
         for number in 1..=self.workers {
-            starting.push(Node::start(&site, "worker", &format!("w{number}"), &self.worker_arguments));
+            let arguments =
+                [owned(&["worker", "--id", &format!("w{number}")]), self.worker_arguments.clone()];
+            starting.push(Node::start(&site, Seat::here(), &arguments.concat()));
         }
         for number in 1..=self.gateways {
-            let own = ["--listen", "IP:0", "--rpc-listen", "IP:0"]
-                .map(|text| text.replace("IP", &address::own_ip().to_string()));
-            let arguments = [&own[..], &self.gateway_arguments].concat();
-            starting.push(Node::start(&site, "gateway", &format!("g{number}"), &arguments));
+            let any_port = format!("{}:0", address::own_ip());
+            let own =
+                ["gateway", "--id", &format!("g{number}"), "--listen", &any_port, "--rpc-listen", &any_port];
+            let arguments = [owned(&own), self.gateway_arguments.clone()].concat();
+            starting.push(Node::start(&site, Seat::here(), &arguments));
         }
         for node in &mut starting {
             node.ready = node.process.ready().await;
@@ -189,15 +208,22 @@ impl ClusterBuilder {
     }
 
     fn site(&self) -> Site {
-        let secret = ClusterSecret::generate();
         let members: String = (1..=self.workers)
             .map(|number| format!("{{ id = \"w{number}\", rpc_url = \"http://{}\" }},\n", address::reserve()))
             .collect();
+        Site::new(&format!("members = [\n{members}]\n\n{}", self.config))
+    }
+}
+
+impl Site {
+    /// With a configuration that begins within the section `cluster`, after its secret.
+    pub(crate) fn new(config: &str) -> Self {
+        raise_file_limit();
+        let secret = ClusterSecret::generate();
         let directory = tempfile::tempdir().expect("a temporary directory");
         let secret_file = directory.path().join("secret");
         let named = secret_file.display().to_string();
-        let config =
-            format!("[cluster]\nsecret_file = {named:?}\nmembers = [\n{members}]\n\n{}\n", self.config);
+        let config = format!("[cluster]\nsecret_file = {named:?}\n{config}\n");
         std::fs::write(directory.path().join("ringway.toml"), config).expect("a temporary file");
         std::fs::write(&secret_file, secret.expose()).expect("a temporary file");
         Site { directory, secret }
@@ -205,21 +231,33 @@ impl ClusterBuilder {
 }
 
 impl Node {
-    fn start(site: &Arc<Site>, role: &str, name: &str, further: &[String]) -> Self {
+    /// Starts a process with the site's configuration. The arguments begin with its role, `--id` and its name.
+    pub(crate) fn start(site: &Arc<Site>, seat: Seat, arguments: &[String]) -> Self {
+        let name = arguments[2].clone();
         let config = site.directory.path().join("ringway.toml").display().to_string();
-        let status = format!("{}:0", address::own_ip());
-        let mut arguments = owned(&[role, "--id", name, "--config", &config, "--status-listen", &status]);
-        arguments.extend_from_slice(further);
-        let process = Process::spawn(name, ringway(&arguments, site.directory.path()));
-        Self { process, ready: Value::Null, name: name.to_owned(), arguments, site: Arc::clone(site) }
+        let status = format!("{}:0", seat.ip);
+        let own = owned(&["--config", &config, "--status-listen", &status]);
+        let arguments = [arguments, &own].concat();
+        let process = Process::spawn(&name, seat.command(&arguments, site.directory.path()));
+        Self { process, ready: Value::Null, name, arguments, seat, site: Arc::clone(site) }
     }
 
     /// Kills the process (SIGKILL) and starts another one in its place.
     pub async fn restart(&mut self) {
-        let command = ringway(&self.arguments, self.site.directory.path());
         self.process.kill().await;
+        self.start_again().await;
+    }
+
+    /// Starts another process in the place of one that has ended.
+    pub async fn start_again(&mut self) {
+        let command = self.seat.command(&self.arguments, self.site.directory.path());
         self.process = Process::spawn(&self.name, command);
         self.ready = self.process.ready().await;
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Where clients connect.
@@ -263,16 +301,31 @@ pub fn address_in(ready: &Value, key: &str) -> Option<SocketAddr> {
 
 /// A command line of the binary, with nothing of ours in its environment and a home of its own.
 pub fn ringway(arguments: &[String], home: &Path) -> Command {
-    let mut command = Command::new(required::binary());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("RINGWAY_") {
-            command.env_remove(&name);
-        }
-    }
-    command.args(arguments).env("XDG_STATE_HOME", home).env("HOME", home);
-    command
+    Seat::here().command(arguments, home)
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
+impl Seat {
+    /// A command line of the binary that runs here.
+    fn command(&self, arguments: &[String], home: &Path) -> Command {
+        let mut command = match &self.namespace {
+            None => Command::new(required::binary()),
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                // It becomes the program, so the process is the same.
+                command.args(["netns", "exec", namespace]).arg(required::binary());
+                command
+            }
+        };
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RINGWAY_") {
+                command.env_remove(&name);
+            }
+        }
+        command.args(arguments).env("XDG_STATE_HOME", home).env("HOME", home);
+        command
+    }
+}
+
+pub(crate) fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(ToString::to_string).collect()
 }

@@ -9,20 +9,31 @@ pub mod address;
 pub mod browser;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
+pub mod fleet;
 pub mod http;
+pub mod ledger;
+pub mod listener;
 pub mod metrics;
+pub mod netns;
 pub mod page;
 pub mod process;
 pub mod procfs;
+pub mod proxy;
 pub mod python;
 pub mod required;
+pub mod scene;
 pub mod server;
+pub mod traffic;
 
 use std::time::Duration;
 
 pub use client::{Client, Refused};
-pub use cluster::{Cluster, Node};
+pub use cluster::{Cluster, Node, Seat};
+pub use crowd::Crowd;
+pub use fleet::Fleet;
 pub use process::Process;
+pub use traffic::Traffic;
 
 /// How long anything may take that is not measured: far more than it needs on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -32,6 +32,17 @@ impl Metrics {
         };
         self.0.iter().filter(|(series, _)| fits(series)).map(|(_, value)| value).sum()
     }
+
+    /// The buckets of a histogram without labels: upper bounds, and how many values are at or below them. Empty if there
+    /// is none yet.
+    pub fn buckets(&self, name: &str) -> Vec<(f64, f64)> {
+        let prefix = format!("{name}_bucket{{le=\"");
+        let bucket = |(series, count): &(String, f64)| {
+            let bound = series.strip_prefix(&prefix)?.strip_suffix("\"}")?.parse().ok()?;
+            Some((bound, *count))
+        };
+        self.0.iter().filter_map(bucket).collect()
+    }
 }
 
 /// Waits until a metric has a value.

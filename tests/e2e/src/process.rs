@@ -86,8 +86,13 @@ impl Process {
 
     /// Asks it to end (SIGTERM).
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, Signal::TERM).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        kill_process(id, signal).unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
     /// Kills it (SIGKILL) and waits until it is gone. One that has ended already is as good as killed.

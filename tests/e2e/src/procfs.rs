@@ -1,6 +1,7 @@
 //! What Linux says about a process.
 
 use std::fs;
+use std::time::Duration;
 
 /// Resident memory, in bytes.
 pub fn resident_bytes(id: u32) -> u64 {
@@ -18,9 +19,37 @@ pub fn open_files(id: u32) -> usize {
     fs::read_dir(&directory).unwrap_or_else(|error| panic!("{directory}: {error}")).count()
 }
 
+/// The processor time that it has used, in user space and in the kernel.
+pub fn cpu_time(id: u32) -> Duration {
+    let path = format!("/proc/{id}/stat");
+    let text = read(&path);
+    // The second field is the name in parentheses, which may hold anything; utime and stime are the 14th and 15th.
+    let (_, fields) = text.rsplit_once(')').unwrap_or_else(|| panic!("{path}: {text}"));
+    ticks(fields.split_whitespace().skip(11).take(2))
+}
+
+/// The processor time that all processes have used, interrupts included.
+pub fn cpu_time_of_all() -> Duration {
+    let text = read("/proc/stat");
+    let fields: Vec<_> = text.lines().next().unwrap_or_default().split_whitespace().skip(1).collect();
+    let idle_and_waiting = 3..5;
+    // Behind the eighth there are guests, which are counted as user time already.
+    let busy = (0..fields.len().min(7)).filter(|place| !idle_and_waiting.contains(place));
+    ticks(busy.map(|place| fields[place]))
+}
+
+fn ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Duration {
+    let ticks: u64 = fields.map(|field| field.parse::<u64>().expect("a number of ticks")).sum();
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 fn status(id: u32, field: &str) -> u64 {
     let path = format!("/proc/{id}/status");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let text = read(&path);
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(field))

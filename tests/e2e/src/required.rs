@@ -30,6 +30,11 @@ pub fn rnacos() -> Option<PathBuf> {
     (!left_out("nacos")).then(|| provided("RINGWAY_RNACOS", "an rnacos 0.8.8"))
 }
 
+/// The program `ip`, and the right to make network namespaces with it, unless they were left out.
+pub fn ip() -> Option<PathBuf> {
+    (!left_out("netns")).then(|| provided("RINGWAY_IP", "the program `ip` (Debian: iproute2), and be root"))
+}
+
 fn provided(variable: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
     path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, or set it to {what}"))

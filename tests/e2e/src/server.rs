@@ -45,6 +45,11 @@ impl Server {
         Some(server)
     }
 
+    /// Where its clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
     /// Kills it. Its data stays.
     pub async fn stop(&mut self) {
         self.process.kill().await;

@@ -1,10 +1,10 @@
 //! Handshakes that get no socket: each with its code, its reason, and words that help.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use ringway_e2e::http::{Answer, Handshake, get};
-use ringway_e2e::{Client, Cluster};
+use ringway_e2e::{Client, Cluster, PATIENCE};
 use serde_json::json;
 
 /// Holds that an answer is the refusal that it should be, in status, reason and form.
@@ -177,7 +177,14 @@ async fn without_its_worker_a_user_is_asked_to_come_back() {
     assert_refused(&answer, 503, "worker_unavailable");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     cluster.workers[0].restart().await;
-    cluster.client("alice").await.close().await;
+    let deadline = Instant::now() + PATIENCE;
+    let client = loop {
+        match Client::try_connect(cluster.clients(), "alice").await {
+            Ok(client) => break client,
+            Err(refused) => assert!(refused.status == 503 && Instant::now() < deadline, "{refused:?}"),
+        }
+    };
+    client.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

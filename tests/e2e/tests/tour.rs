@@ -76,6 +76,20 @@ async fn up_connect_send_sessions_close() {
 
     let (sessions, _) = shell.ask(&format!("sessions {node}")).await;
     assert_eq!(sessions["total"], json!(2));
+
+    let worker = sessions["sessions"][0]["worker"].as_str().expect("a worker").to_owned();
+    let (drained, code) = shell.ask(&format!("drain {worker} {node}")).await;
+    assert_eq!((&drained["sessions"], code), (&json!(0), Some(0)), "{drained}");
+    let (sessions, _) = shell.ask(&format!("sessions {node}")).await;
+    let workers = sessions["sessions"].as_array().expect("a list").iter().map(|session| &session["worker"]);
+    assert!(workers.into_iter().all(|now| *now != json!(worker)), "{sessions}");
+    let (_, code) = shell.ask(&format!("send all still-there {node}")).await;
+    assert_eq!(code, Some(0));
+    assert_shows(&mut alice, "still-there").await;
+    assert_shows(&mut bob, "still-there").await;
+    let (_, code) = shell.ask(&format!("undrain {worker} {node}")).await;
+    assert_eq!(code, Some(0));
+
     let (closed, _) = shell.ask(&format!("close --user bob-room7 --reason bye {node}")).await;
     assert_eq!(closed["sessions"], json!(1), "{closed}");
     bob.line("the close", |line| line.contains("4401") && line.contains("bye")).await;

@@ -1,4 +1,5 @@
-//! What the tests need beyond cargo: a Python with gRPC, a browser, and the servers of registries.
+//! What the tests need beyond cargo: a Python with gRPC, a browser, the servers of registries, and network
+//! namespaces.
 //!
 //! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
 //! sudo. Anywhere else the failure says what to install.
@@ -7,6 +8,7 @@ mod apt;
 mod browser;
 mod etcd;
 mod nacos;
+mod netns;
 mod python;
 
 use std::path::PathBuf;
@@ -23,12 +25,14 @@ pub(crate) enum Tool {
     Etcd,
     /// A server that speaks Nacos's protocol.
     Nacos,
+    /// Network namespaces.
+    Netns,
     /// Python with the packages of `tests/e2e/requirements.txt`.
     Python,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 4] = [Self::Browser, Self::Etcd, Self::Nacos, Self::Python];
+    pub(crate) const ALL: [Self; 5] = [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -36,6 +40,7 @@ impl Tool {
             Self::Browser => "browser",
             Self::Etcd => "etcd",
             Self::Nacos => "nacos",
+            Self::Netns => "netns",
             Self::Python => "python",
         }
     }
@@ -46,6 +51,7 @@ impl Tool {
             Self::Browser => "RINGWAY_CHROMIUM",
             Self::Etcd => "RINGWAY_ETCD",
             Self::Nacos => "RINGWAY_RNACOS",
+            Self::Netns => "RINGWAY_IP",
             Self::Python => "RINGWAY_PYTHON",
         }
     }
@@ -58,8 +64,9 @@ impl Tool {
     fn packages_missing(self) -> &'static [&'static str] {
         match self {
             Self::Browser if browser::find().is_none() => browser::PACKAGES,
+            Self::Netns if !netns::has_program() => netns::PACKAGES,
             Self::Python if !python::can_make_environments() => python::PACKAGES,
-            Self::Browser | Self::Etcd | Self::Nacos | Self::Python => &[],
+            Self::Browser | Self::Etcd | Self::Nacos | Self::Netns | Self::Python => &[],
         }
     }
 
@@ -68,6 +75,7 @@ impl Tool {
             Self::Browser => browser::find().ok_or_else(|| anyhow::anyhow!("{}", browser::MISSING)),
             Self::Etcd => etcd::provide(),
             Self::Nacos => nacos::provide(),
+            Self::Netns => netns::provide(),
             Self::Python => python::provide(),
         }
     }
