@@ -31,6 +31,8 @@ pub(super) struct Departures {
     due: VecDeque<SessionId>,
     told: FxHashSet<SessionId>,
     left: FxHashMap<SessionId, Transit>,
+    /// How many of those have not arrived, as far as is known.
+    in_transit: usize,
     /// How many of those are members of a group.
     groups: FxHashMap<GroupId, usize>,
     by_address: FxHashMap<Address, SessionId>,
@@ -58,7 +60,7 @@ impl Departures {
 
     /// Who goes next, while no more than `under_way_max` are on the way.
     pub(super) fn next(&mut self, under_way_max: usize) -> Option<SessionId> {
-        if self.told.len() + self.in_transit().count() >= under_way_max {
+        if self.told.len() + self.in_transit >= under_way_max {
             return None;
         }
         loop {
@@ -94,7 +96,9 @@ impl Departures {
         for group in &transit.groups {
             *self.groups.entry(group.clone()).or_default() += 1;
         }
+        self.in_transit += usize::from(!transit.has_arrived);
         if let Some(former) = self.left.insert(id, transit) {
+            self.in_transit -= usize::from(!former.has_arrived);
             self.forget_groups(&former);
         }
     }
@@ -105,12 +109,15 @@ impl Departures {
         if let Some(address) = transit.address.take() {
             self.by_address.remove(&address);
         }
-        !std::mem::replace(&mut transit.has_arrived, true)
+        let is_news = !std::mem::replace(&mut transit.has_arrived, true);
+        self.in_transit -= usize::from(is_news);
+        is_news
     }
 
     /// Nothing more is to be done for a session in transit.
     pub(super) fn finish(&mut self, id: SessionId) -> Option<Transit> {
         let transit = self.left.remove(&id)?;
+        self.in_transit -= usize::from(!transit.has_arrived);
         self.forget_groups(&transit);
         if let Some(address) = transit.address {
             self.by_address.remove(&address);
@@ -121,6 +128,12 @@ impl Departures {
     /// The session that left from this address.
     pub(super) fn at(&self, address: Address) -> Option<SessionId> {
         self.by_address.get(&address).copied()
+    }
+
+    /// How many sessions are in transit. Asked at every step of every move, and so counted rather than looked through.
+    pub(super) fn in_transit_count(&self) -> usize {
+        debug_assert_eq!(self.in_transit, self.in_transit().count());
+        self.in_transit
     }
 
     /// The sessions in transit.

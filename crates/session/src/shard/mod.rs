@@ -148,7 +148,7 @@ impl Shard {
 
     /// How many sessions have left and not arrived, as far as is known.
     pub fn in_transit(&self) -> usize {
-        self.departures.in_transit().count()
+        self.departures.in_transit_count()
     }
 
     /// How many sessions have left and are followed: those in transit, and those that have arrived lately.
