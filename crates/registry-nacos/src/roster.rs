@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_one_who_joined_last_is_the_member() {
-        let (early, late) = (Stamp::after(None), Stamp::after(Some(Stamp::after(None))));
+        let early = Stamp::after(None);
+        let late = Stamp::after(Some(early));
         for order in [[(early, 1), (late, 2)], [(late, 2), (early, 1)]] {
             let roster = roster(&order.map(|(stamp, incarnation)| (stamp, member("w", incarnation))));
             let (list, _) = Shown::default().show(roster, Instant::now());
