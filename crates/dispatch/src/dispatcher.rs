@@ -6,7 +6,7 @@ use ringway_cluster::{Member, View, Views};
 use ringway_proto::v1::{Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
-use ringway_rpc::{NodeChannel, NodePool};
+use ringway_rpc::{NodeChannel, NodePool, PublisherConfig};
 use ringway_session::SessionId;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use crate::call;
 use crate::hops::{Hops, Routed};
 use crate::rules::name_message;
-use crate::split::{SplitConfig, SplitPublisher};
+use crate::split::SplitPublisher;
 
 /// Places calls by the present view. A cheap handle.
 #[derive(Clone, Debug)]
@@ -91,8 +91,8 @@ impl Dispatcher {
         place.call(request, hops, deadline, async |request| delivery.send_to_all(request).await).await
     }
 
-    /// A pipelined publisher to all workers: each message goes on the stream of its owner.
-    pub fn publisher(&self, hops: Hops, config: SplitConfig) -> SplitPublisher {
+    /// A pipelined publisher to all workers: each message goes on the stream of its owner. The bounds are those of each stream.
+    pub fn publisher(&self, hops: Hops, config: PublisherConfig) -> SplitPublisher {
         SplitPublisher::new(self.clone(), hops, config)
     }
 

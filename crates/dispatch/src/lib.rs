@@ -21,5 +21,5 @@ pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
     MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX, new_message_id,
 };
-pub use serve::{PublishHandler, StreamBounds, Taken, serve_publish};
-pub use split::{SplitConfig, SplitPublisher};
+pub use serve::{Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
+pub use split::SplitPublisher;

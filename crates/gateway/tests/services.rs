@@ -66,7 +66,7 @@ impl Delivery for Recorder {
     ) -> Result<Response<Self::PublishStream>, Status> {
         let recorder = self.clone();
         let replies = request.into_inner().map(move |request| {
-            let PublishRequest { sequence, send } = request?;
+            let PublishRequest { sequence, send, .. } = request?;
             let (what, routing) = match send {
                 Some(Send::ToUser(to)) => {
                     (format!("user {} {}", to.user, to.message.expect("one").message_id), to.routing)
@@ -246,9 +246,9 @@ async fn a_publish_stream_keeps_order_and_outlives_single_refusals() {
             let user = if sequence % 10 == 9 { String::new() } else { "alice".to_owned() };
             let message = Message { message_id: sequence.to_string(), ..text("hi").expect("a message") };
             let send = Send::ToUser(SendToUserRequest { user, message: Some(message), routing: None });
-            sender.send(PublishRequest { sequence, send: Some(send) }).await.expect("taken");
+            sender.send(PublishRequest { sequence, send: Some(send), turn: 0 }).await.expect("taken");
         }
-        sender.send(PublishRequest { sequence: count, send: None }).await.expect("taken");
+        sender.send(PublishRequest { sequence: count, send: None, turn: 0 }).await.expect("taken");
     });
     let replies: Vec<_> =
         soon("all replies", call.await.expect("a stream").into_inner().collect::<Vec<_>>()).await;

@@ -26,6 +26,8 @@ pub enum Reason {
     Unauthenticated,
     /// The node does not own the key, and the call was forwarded already.
     NotOwner,
+    /// An earlier message for the same target on the same stream was refused, and this one shall not overtake it.
+    OutOfTurn,
     /// The ring is empty.
     NoWorkers,
     /// The node is about to leave.
@@ -56,11 +58,12 @@ pub enum Retry {
 }
 
 impl Reason {
-    const ALL: [Reason; 12] = [
+    const ALL: [Reason; 13] = [
         Reason::InvalidArgument,
         Reason::MessageTooLarge,
         Reason::Unauthenticated,
         Reason::NotOwner,
+        Reason::OutOfTurn,
         Reason::NoWorkers,
         Reason::Draining,
         Reason::Unreachable,
@@ -78,6 +81,7 @@ impl Reason {
             Reason::MessageTooLarge => ("MESSAGE_TOO_LARGE", Code::InvalidArgument, Retry::Never),
             Reason::Unauthenticated => ("UNAUTHENTICATED", Code::Unauthenticated, Retry::Never),
             Reason::NotOwner => ("NOT_OWNER", Code::Aborted, Retry::Safe),
+            Reason::OutOfTurn => ("OUT_OF_TURN", Code::Aborted, Retry::Safe),
             Reason::NoWorkers => ("NO_WORKERS", Code::Unavailable, Retry::Safe),
             Reason::Draining => ("DRAINING", Code::Unavailable, Retry::Safe),
             Reason::Unreachable => ("UNREACHABLE", Code::Unavailable, Retry::Safe),

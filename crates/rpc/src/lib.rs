@@ -26,7 +26,9 @@ mod url;
 pub use channel::NodeChannel;
 pub use limits::{MESSAGE_BYTES_MAX_DEFAULT, NodeLimits};
 pub use pool::{NodePool, PoolConfig};
-pub use publisher::{PublishTicket, Publisher, PublisherConfig, payload_bytes};
+pub use publisher::{
+    Entered, PublishTicket, Publisher, PublisherConfig, Reserved, StreamId, Unentered, payload_bytes,
+};
 pub use secret::{ClusterSecret, SECRET_BYTES_MAX, SECRET_BYTES_MIN, SecretError};
 pub use server::{HealthHandle, NodeServices, ServeError, ServerConfig, serve_node};
 pub use transport::Authorized;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use ringway_dispatch::SplitConfig;
-use ringway_rpc::{ClusterSecret, NodeUrl, PoolConfig};
+use ringway_rpc::{ClusterSecret, NodeUrl, PoolConfig, PublisherConfig};
 
 use crate::publish::PublishConfig;
 
@@ -22,8 +21,8 @@ pub struct SenderConfig {
     pub retry: RetryConfig,
     /// The bounds of [`SendCall::publish`](crate::SendCall::publish).
     pub publish: PublishConfig,
-    /// The bounds of the streams below it.
-    pub split: SplitConfig,
+    /// The bounds of each of the streams below it, of which there is one to each worker.
+    pub streams: PublisherConfig,
 }
 
 impl SenderConfig {
@@ -36,7 +35,7 @@ impl SenderConfig {
             deadline: Duration::from_secs(5),
             retry: RetryConfig::default(),
             publish: PublishConfig::default(),
-            split: SplitConfig::default(),
+            streams: PublisherConfig::default(),
         }
     }
 }

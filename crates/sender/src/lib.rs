@@ -57,7 +57,7 @@ pub use error::{ConnectError, SendError};
 pub use message::{JsonError, Payload};
 pub use publish::{PublishConfig, Ticket};
 pub use receipt::{Outcome, Receipt};
-pub use ringway_dispatch::{SessionTarget, SplitConfig};
+pub use ringway_dispatch::SessionTarget;
 pub use ringway_proto::v1::Session;
 pub use ringway_proto::{Reason, Refusal};
 pub use ringway_ring::RingVersion;

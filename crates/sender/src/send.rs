@@ -104,12 +104,11 @@ impl SendCall {
     /// Puts it into the pipeline, after waiting for room there, and gives a ticket for its receipt. It is sent, and
     /// sent again, whether the ticket is awaited or not. Dropping the future before it is done sends nothing.
     ///
-    /// Order: messages of one sender for one target (a user, a group, or all) enter the cluster in the order of the
-    /// `publish` calls (one is before another if it returned before the other was called), and arrive in that order as
-    /// long as none of them has to be sent again. When one is refused and will be sent again, it goes before all
-    /// messages for the same target that had not been sent when its refusal arrived; those that were under way with it
-    /// may arrive before it. Of several that were refused together, each goes in its turn. A ring change keeps the order
-    /// as [`SplitConfig::order_wait`](crate::SplitConfig) says.
+    /// Order: messages of one sender for one target (a user, a group, or all) arrive in the order of the `publish` calls
+    /// (one is before another if it returned before the other was called). That holds across ring changes, and when one of
+    /// them is refused and sent again: those that were under way with it are refused too, and all go again in their turn.
+    /// A message that fails for good (its ticket says so) is no longer waited for; if nobody knows what became of it
+    /// ([`SendError::maybe_delivered`]), it may still arrive, and late.
     ///
     /// # Errors
     /// When the message breaks a rule. Everything else is told by the ticket.

@@ -41,7 +41,7 @@ impl Sender {
         let pool = NodePool::new(config.secret.clone(), config.pool);
         let views = ringway_cluster::follow(&pool, config.nodes.clone(), shutdown).await?;
         let dispatcher = Dispatcher::new(views, pool);
-        let publisher = dispatcher.publisher(Hops::FromClient, config.split);
+        let publisher = dispatcher.publisher(Hops::FromClient, config.streams);
         let publish = PublishHandle::start(publisher, config.publish, config.retry);
         let rules = RequestRules::new(config.pool.message_bytes_max);
         Ok(Sender { shared: Arc::new(Shared { dispatcher, rules, config, publish, _follow: guard }) })

@@ -193,7 +193,7 @@ async fn a_publish_stream_keeps_each_users_order_and_answers_everything() {
         for number in 0..PER_USER * 3 {
             let user = &users[(number % 3) as usize];
             let send = Some(Send::ToUser(to_user(user, &(number / 3).to_string())));
-            requests.send(PublishRequest { sequence: number, send }).await.unwrap();
+            requests.send(PublishRequest { sequence: number, send, turn: 0 }).await.unwrap();
         }
         drop(requests);
     };
@@ -223,7 +223,7 @@ async fn errors_on_a_publish_stream_leave_it_open() {
     for (sequence, send) in
         [None, Some(Send::ToUser(to_user("", "x"))), Some(Send::ToAll(to_all("x")))].into_iter().enumerate()
     {
-        requests.send(PublishRequest { sequence: sequence as u64, send }).await.unwrap();
+        requests.send(PublishRequest { sequence: sequence as u64, send, turn: 0 }).await.unwrap();
     }
     let mut delivery = house.workers[0].node.delivery();
     let mut replies = delivery.publish(ReceiverStream::new(receiver)).await.unwrap().into_inner();

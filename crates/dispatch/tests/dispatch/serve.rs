@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream};
 use parking_lot::Mutex;
-use ringway_dispatch::{PublishHandler, RequestRules, StreamBounds, Taken, serve_publish};
+use ringway_dispatch::{Earlier, PublishHandler, RequestRules, StreamBounds, Taken, Way, serve_publish};
 use ringway_proto::v1::delivery_client::DeliveryClient;
 use ringway_proto::v1::delivery_server::Delivery;
 use ringway_proto::v1::publish_request::Send as Target;
 use ringway_proto::v1::{
     Message, PublishReply, PublishRequest, Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest,
-    publish_reply,
+    Turn, publish_reply,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::{
@@ -38,22 +38,26 @@ struct Gates {
     answer: Notify,
 }
 
-/// Takes a request to "slow" when the test says so, answers one to "later" when the test says so, others at once.
+/// Takes a request to "slow" when the test says so, answers one to "later" and refuses the first one to "in vain" when the test
+/// says so, others at once.
 struct Scripted(Arc<Gates>);
 
 impl PublishHandler for Scripted {
-    async fn take(&self, target: Target) -> Taken {
+    async fn take(&self, target: Target, earlier: Earlier) -> Taken {
         let Target::ToUser(mut request) = target else { panic!("not to a user") };
         self.0.taking.lock().push(request.user.clone());
         self.0.entered.notify_one();
         if let Err(refusal) = RequestRules::new(LIMITS.message_bytes_max()).user_send(&mut request) {
             return Taken::Now(Err(refusal));
         }
+        let gates = Arc::clone(&self.0);
+        let answer = async move { gates.answer.notified().await };
         match request.user.as_str() {
-            "later" => {
-                let gates = Arc::clone(&self.0);
-                Taken::Later(async move { gates.answer.notified().await }.map(|()| Ok(done())).boxed())
+            "later" => Taken::Later(Way::Here, answer.map(|()| Ok(done())).boxed()),
+            "in vain" if self.0.taking.lock().len() == 1 => {
+                Taken::Later(Way::Here, answer.map(|()| Err(refused())).boxed())
             }
+            "in vain" => Taken::Now(earlier.give_way(Way::Here).await.map(|()| done())),
             "slow" => {
                 self.0.take.notified().await;
                 Taken::Now(Ok(done()))
@@ -61,6 +65,10 @@ impl PublishHandler for Scripted {
             _ => Taken::Now(Ok(done())),
         }
     }
+}
+
+fn refused() -> Refusal {
+    Refusal::new(Reason::NotOwner, "the test says so")
 }
 
 fn done() -> Receipt {
@@ -120,11 +128,18 @@ impl Bench {
 
     /// Sends a request; the first one has sequence number 1.
     async fn send(&mut self, user: &str, payload_bytes: usize) {
+        self.send_in_turn(user, payload_bytes, Turn::Unspecified).await;
+    }
+
+    async fn send_in_turn(&mut self, user: &str, payload_bytes: usize, turn: Turn) {
         self.sequence += 1;
         let payload = vec![b'x'; payload_bytes].into();
         let message = Some(Message { payload, ..Message::default() });
         let send = Some(Target::ToUser(SendToUserRequest { user: user.into(), message, routing: None }));
-        self.requests.send(PublishRequest { sequence: self.sequence, send }).await.unwrap();
+        self.requests
+            .send(PublishRequest { sequence: self.sequence, send, turn: turn.into() })
+            .await
+            .unwrap();
     }
 
     async fn reply(&mut self) -> Result<Option<(u64, Result<(), Reason>)>, Status> {
@@ -168,23 +183,43 @@ async fn a_request_that_cannot_be_read_ends_the_stream_with_its_status_after_the
 }
 
 #[tokio::test]
-async fn answers_come_while_the_next_request_is_being_taken() {
+async fn a_request_that_waits_for_its_place_holds_up_those_for_its_target_and_nobody_else() {
     let mut bench = Bench::start().await;
-    for user in ["later", "slow", "alice"] {
+    for user in ["later", "slow", "slow", "alice"] {
         bench.send(user, 1).await;
     }
-    let entered = async {
-        while bench.gates.taking.lock().len() < 2 {
-            bench.gates.entered.notified().await;
-        }
-    };
-    soon("the slow request", entered).await;
+    assert_eq!(bench.reply().await.unwrap(), Some((4, Ok(()))));
+    assert_eq!(
+        *bench.gates.taking.lock(),
+        ["later", "slow", "alice"],
+        "one to a target is taken after the other"
+    );
     bench.gates.answer.notify_one();
     assert_eq!(bench.reply().await.unwrap(), Some((1, Ok(()))));
-    assert_eq!(*bench.gates.taking.lock(), ["later", "slow"], "one is taken after the other");
-    bench.gates.take.notify_one();
-    for expected in [(2, Ok(())), (3, Ok(()))] {
-        assert_eq!(bench.reply().await.unwrap(), Some(expected));
+    for sequence in [2, 3] {
+        bench.gates.take.notify_one();
+        assert_eq!(bench.reply().await.unwrap(), Some((sequence, Ok(()))));
+    }
+}
+
+#[tokio::test]
+async fn behind_a_refused_request_those_that_follow_are_refused_until_the_caller_begins_again() {
+    let mut bench = Bench::start().await;
+    bench.send_in_turn("in vain", 1, Turn::First).await;
+    bench.send_in_turn("alice", 1, Turn::First).await;
+    assert_eq!(bench.reply().await.unwrap(), Some((2, Ok(()))));
+    bench.gates.answer.notify_one();
+    assert_eq!(bench.reply().await.unwrap(), Some((1, Err(Reason::NotOwner))));
+    let turns = [
+        (Turn::Follows, Err(Reason::OutOfTurn)),
+        (Turn::Unspecified, Ok(())),
+        (Turn::Follows, Err(Reason::OutOfTurn)),
+        (Turn::First, Ok(())),
+        (Turn::Follows, Ok(())),
+    ];
+    for (sequence, (turn, expected)) in (3..).zip(turns) {
+        bench.send_in_turn("in vain", 1, turn).await;
+        assert_eq!(bench.reply().await.unwrap(), Some((sequence, expected)), "{turn:?}");
     }
 }
 

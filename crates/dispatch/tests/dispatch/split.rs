@@ -1,19 +1,23 @@
-//! The split publisher: every message on its owner's stream, in order, also across a ring change.
+//! The split publisher: every message on its owner's stream, in order.
 
-use std::time::Duration;
-
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use ringway_dispatch::{Dispatcher, Hops, SplitConfig, SplitPublisher};
-use ringway_proto::Reason;
+use ringway_dispatch::{Dispatcher, Hops, SplitPublisher};
 use ringway_proto::v1::publish_request::Send;
-use ringway_proto::v1::{Message, SendToAllRequest, SendToGroupRequest, SendToUserRequest};
+use ringway_proto::v1::{Message, SendToAllRequest, SendToGroupRequest, SendToUserRequest, Turn};
+use ringway_proto::{Reason, Refusal};
+use ringway_rpc::{Entered, PublisherConfig};
 
 use crate::fake::{FakeCluster, Take, refusal, soon};
 
-fn publisher(cluster: &FakeCluster, order_wait: Duration) -> SplitPublisher {
+fn publisher(cluster: &FakeCluster) -> SplitPublisher {
     let dispatcher = Dispatcher::new(cluster.views.clone(), cluster.pool());
-    dispatcher.publisher(Hops::FromClient, SplitConfig { order_wait, ..SplitConfig::default() })
+    dispatcher.publisher(Hops::FromClient, PublisherConfig::default())
+}
+
+/// Without regard to what is under way.
+async fn publish(publisher: &SplitPublisher, mut send: Send) -> Result<Entered, Refusal> {
+    let reserved = soon("room", publisher.reserve(&mut send)).await?;
+    Ok(reserved.enter(send, Turn::Unspecified, None).unwrap())
 }
 
 fn message(id: &str) -> Option<Message> {
@@ -37,16 +41,16 @@ async fn cluster_about_to_grow() -> (FakeCluster, String) {
 async fn each_message_goes_on_its_owners_stream_in_the_order_of_the_calls() {
     let cluster = FakeCluster::start(3).await;
     let dispatcher = Dispatcher::new(cluster.views.clone(), cluster.pool());
-    let publisher = dispatcher.publisher(Hops::Forwarded, SplitConfig::default());
+    let publisher = dispatcher.publisher(Hops::Forwarded, PublisherConfig::default());
     let mut tickets = Vec::new();
     for n in 0..300 {
         let send = to_user(&format!("user{}", n % 20), &format!("{n:03}"));
-        tickets.push(publisher.publish(send).await.unwrap());
+        tickets.push(publish(&publisher, send).await.unwrap().ticket);
     }
     let group = SendToGroupRequest { group: "room7".into(), message: message("g"), routing: None };
-    tickets.push(publisher.publish(Send::ToGroup(group)).await.unwrap());
+    tickets.push(publish(&publisher, Send::ToGroup(group)).await.unwrap().ticket);
     let all = SendToAllRequest { message: message(""), routing: None };
-    tickets.push(publisher.publish(Send::ToAll(all)).await.unwrap());
+    tickets.push(publish(&publisher, Send::ToAll(all)).await.unwrap().ticket);
     let receipts = soon("all answers", join_all(tickets)).await;
     assert!(receipts.iter().all(Result::is_ok));
     let all_id = receipts.last().unwrap().as_ref().unwrap().message_id.clone();
@@ -65,41 +69,32 @@ async fn each_message_goes_on_its_owners_stream_in_the_order_of_the_calls() {
 }
 
 #[tokio::test]
-async fn after_a_ring_change_what_is_under_way_comes_first() {
+async fn after_a_ring_change_a_message_is_on_another_stream_and_what_is_under_way_is_answered() {
     let (mut cluster, user) = cluster_about_to_grow().await;
-    let publisher = publisher(&cluster, Duration::from_secs(60));
+    let publisher = publisher(&cluster);
     cluster.workers[0].script.then(Take::Hold);
-    let first = publisher.publish(to_user(&user, "m1")).await.unwrap();
+    let first = publish(&publisher, to_user(&user, "m1")).await.unwrap();
     cluster.workers[0].script.saw(1).await;
+    let mut late = to_user(&user, "m2");
+    let reserved = publisher.reserve(&mut late).await.unwrap();
     cluster.join(1).await;
     assert_eq!(cluster.owner(&user), 1);
-
-    let mut second = Box::pin(publisher.publish(to_user(&user, "m2")));
-    assert!((&mut second).now_or_never().is_none(), "m1 is not answered yet");
+    let third = publish(&publisher, to_user(&user, "m3")).await.unwrap();
+    assert_ne!(third.stream, first.stream);
+    // What had its room before the change still enters behind the others on their stream.
+    let second = reserved.enter(late, Turn::Follows, Some(first.stream)).unwrap();
     cluster.workers[0].script.release.notify_one();
-    let second = soon("the second message's turn", second).await.unwrap();
-    assert!(first.now_or_never().is_some(), "m1 was answered before m2 went");
-    soon("an answer", second).await.unwrap();
-    assert_eq!(cluster.workers[1].script.ids(), ["m2"]);
-}
-
-#[tokio::test]
-async fn a_worker_that_does_not_answer_holds_a_ring_change_up_no_longer_than_the_bound() {
-    let (mut cluster, user) = cluster_about_to_grow().await;
-    let publisher = publisher(&cluster, Duration::from_millis(50));
-    cluster.workers[0].script.then(Take::Hang);
-    let first = publisher.publish(to_user(&user, "m1")).await.unwrap();
-    cluster.workers[0].script.saw(1).await;
-    cluster.join(1).await;
-    let second = soon("the second message's turn", publisher.publish(to_user(&user, "m2"))).await.unwrap();
-    soon("an answer", second).await.unwrap();
-    assert!(first.now_or_never().is_none());
+    for entered in [first, second, third] {
+        soon("an answer", entered.ticket).await.unwrap();
+    }
+    assert_eq!(cluster.workers[0].script.ids(), ["m1", "m2"]);
+    assert_eq!(cluster.workers[1].script.ids(), ["m3"]);
 }
 
 #[tokio::test]
 async fn a_refusal_or_a_lost_stream_concerns_only_its_own_worker() {
     let cluster = FakeCluster::start(2).await;
-    let publisher = publisher(&cluster, Duration::from_secs(1));
+    let publisher = publisher(&cluster);
     let (here, there) = (cluster.user_of(0), cluster.user_of(1));
     cluster.workers[0].script.then(Take::Refuse(refusal(Reason::NotOwner)));
     cluster.workers[0].script.then(Take::End);
@@ -111,7 +106,7 @@ async fn a_refusal_or_a_lost_stream_concerns_only_its_own_worker() {
         (&here, Ok(())),
     ];
     for (user, expected) in cases {
-        let ticket = publisher.publish(to_user(user, "m")).await.unwrap();
+        let ticket = publish(&publisher, to_user(user, "m")).await.unwrap().ticket;
         let answer = soon("an answer", ticket).await;
         assert_eq!(answer.map(drop).map_err(|refusal| refusal.reason), expected);
     }
@@ -120,6 +115,6 @@ async fn a_refusal_or_a_lost_stream_concerns_only_its_own_worker() {
 #[tokio::test]
 async fn without_workers_nothing_is_published() {
     let cluster = FakeCluster::start(0).await;
-    let refused = publisher(&cluster, Duration::from_secs(1)).publish(to_user("alice", "m1")).await;
+    let refused = publish(&publisher(&cluster), to_user("alice", "m1")).await;
     assert_eq!(refused.unwrap_err().reason, Reason::NoWorkers);
 }

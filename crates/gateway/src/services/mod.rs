@@ -11,10 +11,10 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Dispatcher, RequestRules, SplitConfig, StreamBounds};
+use ringway_dispatch::{Dispatcher, RequestRules, StreamBounds};
 use ringway_proto::v1::Routing;
 use ringway_proto::{Reason, Refusal};
-use ringway_rpc::{NodeLimits, NodeServices};
+use ringway_rpc::{NodeLimits, NodeServices, PublisherConfig};
 use tokio::time::Instant;
 
 use delivery::DeliveryService;
@@ -28,7 +28,7 @@ pub struct ForwardConfig {
     /// How long a forwarded call may take. Default 5 s.
     pub timeout: Duration,
     /// The streams to the workers of one Publish stream.
-    pub publish: SplitConfig,
+    pub publish: PublisherConfig,
     /// The bounds of one Publish stream.
     pub stream: StreamBounds,
 }
@@ -38,7 +38,7 @@ impl Default for ForwardConfig {
         Self {
             limits: NodeLimits::default(),
             timeout: Duration::from_secs(5),
-            publish: SplitConfig::default(),
+            publish: PublisherConfig::default(),
             stream: StreamBounds::default(),
         }
     }

@@ -1,13 +1,13 @@
 //! A Publish stream at a gateway: each request goes on its owner's own stream, in order, and is answered when the owner
-//! has answered. An owner that answers late holds up nobody else; one whose stream has no room holds up what comes next.
+//! has answered. An owner that answers late holds up nobody else.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use ringway_dispatch::{Hops, PublishHandler, SplitPublisher, Taken};
+use ringway_dispatch::{Earlier, Hops, PublishHandler, SplitPublisher, Taken, Way};
 use ringway_proto::Refusal;
 use ringway_proto::v1::publish_request::Send as Target;
-use ringway_rpc::PublishTicket;
+use ringway_rpc::Entered;
 
 use super::Forwarder;
 
@@ -23,7 +23,7 @@ impl PublishForwarder {
         Self { forwarder, publisher }
     }
 
-    async fn forward(&self, mut target: Target) -> Result<PublishTicket, Refusal> {
+    async fn forward(&self, mut target: Target, earlier: &Earlier) -> Result<Entered, Refusal> {
         let Forwarder { rules, .. } = &*self.forwarder;
         let routing = match &mut target {
             Target::ToUser(request) => rules.user_send(request).map(|_| request.routing.as_ref()),
@@ -31,14 +31,14 @@ impl PublishForwarder {
             Target::ToAll(request) => rules.all_send(request).map(|_| request.routing.as_ref()),
         };
         self.forwarder.check_hops(routing?)?;
-        self.publisher.publish(target).await
+        self.publisher.forward(target, earlier).await
     }
 }
 
 impl PublishHandler for PublishForwarder {
-    async fn take(&self, target: Target) -> Taken {
-        match self.forward(target).await {
-            Ok(ticket) => Taken::Later(ticket.boxed()),
+    async fn take(&self, target: Target, earlier: Earlier) -> Taken {
+        match self.forward(target, &earlier).await {
+            Ok(Entered { ticket, stream }) => Taken::Later(Way::Stream(stream), ticket.boxed()),
             Err(refusal) => Taken::Now(Err(refusal)),
         }
     }

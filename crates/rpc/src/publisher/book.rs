@@ -6,16 +6,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use ringway_proto::v1::publish_request::Send;
-use ringway_proto::v1::{PublishReply, PublishRequest, Receipt, publish_reply};
+use ringway_proto::v1::{PublishReply, PublishRequest, Receipt, Turn, publish_reply};
 use ringway_proto::{Reason, Refusal};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::PublishTicket;
+use super::{Entered, PublishTicket, Unentered};
 
 type Answer = oneshot::Sender<Result<Receipt, Refusal>>;
 
@@ -29,6 +30,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 struct Waiting {
     send: Send,
+    turn: Turn,
     open: Open,
 }
 
@@ -48,7 +50,7 @@ impl Open {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pages {
     waiting: VecDeque<Waiting>,
     sent: HashMap<u64, Open>,
@@ -58,10 +60,9 @@ struct Pages {
     waker: Option<Waker>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Requests are accepted.
-    #[default]
     Open,
     /// The last handle was dropped: nothing is accepted any more, what was accepted is sent.
     Closed,
@@ -69,17 +70,40 @@ enum State {
     Dead,
 }
 
-/// Tells a stream from those before and after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct StreamId(u64);
+/// Tells a stream from those before and after it, and from those of other publishers of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamId {
+    publisher: u64,
+    opened: u64,
+}
 
-#[derive(Debug, Default)]
+impl StreamId {
+    /// The first stream of another publisher.
+    fn next() -> Self {
+        static PUBLISHERS: AtomicU64 = AtomicU64::new(0);
+        StreamId { publisher: PUBLISHERS.fetch_add(1, Ordering::Relaxed), opened: 0 }
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct Book {
     pages: Mutex<Pages>,
     closed: CancellationToken,
 }
 
 impl Book {
+    pub(super) fn new() -> Self {
+        let pages = Pages {
+            waiting: VecDeque::new(),
+            sent: HashMap::new(),
+            sequence: 0,
+            stream: StreamId::next(),
+            state: State::Open,
+            waker: None,
+        };
+        Book { pages: Mutex::new(pages), closed: CancellationToken::new() }
+    }
+
     /// The stream that may take requests out now.
     pub(super) fn stream(&self) -> StreamId {
         self.pages.lock().stream
@@ -90,18 +114,28 @@ impl Book {
         self.closed.cancelled().await;
     }
 
-    /// Accepts a request.
-    pub(super) fn enter(&self, send: Send, room: Room) -> Result<PublishTicket, Refusal> {
+    /// Accepts a request, if the stream is still the one that it shall follow others on.
+    pub(super) fn enter(
+        &self,
+        send: Send,
+        turn: Turn,
+        after: Option<StreamId>,
+        room: Room,
+    ) -> Result<Entered, Unentered> {
         let (answer, ticket) = oneshot::channel();
         let mut pages = self.pages.lock();
         if pages.state != State::Open {
-            return Err(gone());
+            return Err(Unentered::Gone(gone()));
         }
-        pages.waiting.push_back(Waiting { send, open: Open { answer, room } });
+        let stream = pages.stream;
+        if after.is_some_and(|after| after != stream) {
+            return Err(Unentered::OtherStream(Box::new(send)));
+        }
+        pages.waiting.push_back(Waiting { send, turn, open: Open { answer, room } });
         let waker = pages.waker.take();
         drop(pages);
         wake(waker);
-        Ok(PublishTicket::new(ticket))
+        Ok(Entered { ticket: PublishTicket::new(ticket), stream })
     }
 
     /// No handle is left.
@@ -142,7 +176,7 @@ impl Book {
         if pages.stream != stream {
             return Poll::Ready(None);
         }
-        let Some(Waiting { send, open }) = pages.waiting.pop_front() else {
+        let Some(Waiting { send, turn, open }) = pages.waiting.pop_front() else {
             if pages.state != State::Open {
                 return Poll::Ready(None);
             }
@@ -152,7 +186,7 @@ impl Book {
         pages.sequence += 1;
         let sequence = pages.sequence;
         pages.sent.insert(sequence, open);
-        Poll::Ready(Some(PublishRequest { sequence, send: Some(send) }))
+        Poll::Ready(Some(PublishRequest { sequence, send: Some(send), turn: turn.into() }))
     }
 
     /// Takes an answer. `false` when no such request is open.
@@ -173,7 +207,7 @@ impl Book {
     pub(super) fn fail(&self, cause: &Refusal) {
         let (waiting, sent, waker) = {
             let mut pages = self.pages.lock();
-            pages.stream.0 += 1;
+            pages.stream.opened += 1;
             (mem::take(&mut pages.waiting), mem::take(&mut pages.sent), pages.waker.take())
         };
         wake(waker);
@@ -224,9 +258,13 @@ mod tests {
     use super::*;
 
     fn enter(book: &Book) -> PublishTicket {
+        enter_after(book, None).unwrap().ticket
+    }
+
+    fn enter_after(book: &Book, after: Option<StreamId>) -> Result<Entered, Unentered> {
         let permit = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let room = Room { _request: permit(), _bytes: permit() };
-        book.enter(Send::ToAll(SendToAllRequest::default()), room).unwrap()
+        book.enter(Send::ToAll(SendToAllRequest::default()), Turn::Unspecified, after, room)
     }
 
     fn poll_send(book: &Book, stream: StreamId) -> Poll<Option<u64>> {
@@ -246,7 +284,7 @@ mod tests {
             (Reason::Draining, Reason::Draining, Reason::Draining),
         ];
         for (cause, sent_reason, unsent_reason) in cases {
-            let book = Book::default();
+            let book = Book::new();
             let (sent, unsent) = (enter(&book), enter(&book));
             assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
             book.fail(&Refusal::new(cause, "the stream broke"));
@@ -256,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_has_ended_takes_nothing_out_any_more() {
-        let book = Book::default();
+        let book = Book::new();
         let old = book.stream();
         assert_eq!(poll_send(&book, old), Poll::Pending);
         book.fail(&gone());
@@ -266,8 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_follows_another_on_its_stream_or_not_at_all() {
+        let (book, other) = (Book::new(), Book::new());
+        let first = enter_after(&book, None).unwrap().stream;
+        assert_eq!(enter_after(&book, Some(first)).unwrap().stream, first);
+        assert!(matches!(enter_after(&other, Some(first)), Err(Unentered::OtherStream(_))));
+        book.fail(&gone());
+        assert!(matches!(enter_after(&book, Some(first)), Err(Unentered::OtherStream(_))));
+        let second = enter_after(&book, None).unwrap().stream;
+        assert!(second != first && enter_after(&book, Some(second)).is_ok());
+    }
+
+    #[test]
     fn a_closed_book_accepts_nothing_and_gives_out_what_it_has() {
-        let book = Book::default();
+        let book = Book::new();
         let _ticket = enter(&book);
         book.close();
         assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
@@ -276,7 +326,7 @@ mod tests {
 
     #[test]
     fn burying_the_book_resolves_everything() {
-        let book = Book::default();
+        let book = Book::new();
         let (sent, unsent) = (enter(&book), enter(&book));
         assert_eq!(poll_send(&book, book.stream()), Poll::Ready(Some(1)));
         book.bury();

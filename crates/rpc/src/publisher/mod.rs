@@ -1,10 +1,9 @@
 //! The client half of `Delivery.Publish` to one node: requests go out one after the other without waiting for the
 //! answers, and each caller gets a ticket for its own answer.
 //!
-//! - Requests enter the stream in the order of the calls: of two calls, the one that returned before the other began is
-//!   first.
+//! - Requests are taken in the order in which they entered; those that enter after the stream broke are on another one.
 //! - At most `in_flight_max` requests and about `in_flight_bytes_max` bytes of payload are unanswered; beyond it
-//!   [`Publisher::publish`] waits.
+//!   [`Publisher::reserve`] waits.
 //! - Every ticket resolves. When the stream breaks, all tickets do: with `ConnectionLost` if the request had been handed
 //!   to the transport, with `Unreachable` if it surely had not. The next call opens a new stream.
 //! - When the last handle is dropped, what was accepted is still sent and answered, for at most `linger`; then the
@@ -19,10 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_proto::Refusal;
+use ringway_proto::v1::Turn;
 use ringway_proto::v1::publish_request::Send;
 use tokio::sync::Semaphore;
 
 use crate::NodeChannel;
+pub use book::StreamId;
 use book::{Book, Room};
 use task::PublisherTask;
 pub use ticket::PublishTicket;
@@ -68,7 +69,7 @@ impl Publisher {
             in_flight_bytes_max: config.in_flight_bytes_max.max(1),
             ..config
         };
-        let book = Arc::new(Book::default());
+        let book = Arc::new(Book::new());
         tokio::spawn(PublisherTask::new(node, Arc::clone(&book), config.linger).run());
         Publisher(Arc::new(Handle {
             book,
@@ -78,33 +79,60 @@ impl Publisher {
         }))
     }
 
-    /// Puts a request into the stream, after waiting for room. Dropping the future before it is done sends nothing.
+    /// Waits for room for a request. What was reserved and is not used is given back.
     ///
     /// # Errors
     /// When the publisher's task is gone because the runtime shuts down.
-    pub async fn publish(&self, send: Send) -> Result<PublishTicket, Refusal> {
+    pub async fn reserve(&self, send: &Send) -> Result<Reserved, Refusal> {
         let handle = &self.0;
-        let bytes = payload_bytes(&send).min(handle.config.in_flight_bytes_max as usize);
+        let bytes = payload_bytes(send).min(handle.config.in_flight_bytes_max as usize);
         let bytes = u32::try_from(bytes).unwrap_or(handle.config.in_flight_bytes_max);
         let room = Room {
             _request: acquire(&handle.requests, 1).await?,
             _bytes: acquire(&handle.bytes, bytes).await?,
         };
-        handle.book.enter(send, room)
+        Ok(Reserved { publisher: self.clone(), room })
+    }
+}
+
+/// Room for one request.
+#[derive(Debug)]
+#[must_use = "what is reserved is for a request that enters"]
+pub struct Reserved {
+    publisher: Publisher,
+    room: Room,
+}
+
+/// A request is on its way.
+#[derive(Debug)]
+pub struct Entered {
+    /// The claim to its answer.
+    pub ticket: PublishTicket,
+    /// The stream that it is on. Requests on one stream are taken in their order.
+    pub stream: StreamId,
+}
+
+/// A request did not enter.
+#[derive(Debug)]
+pub enum Unentered {
+    /// The stream that it was to follow others on is not this one, or not any more: it is given back.
+    OtherStream(Box<Send>),
+    /// The publisher's task is gone because the runtime shuts down.
+    Gone(Refusal),
+}
+
+impl Reserved {
+    /// The stream that a request would enter now.
+    pub fn stream(&self) -> StreamId {
+        self.publisher.0.book.stream()
     }
 
-    /// Waits until everything that was published before is answered; what is published meanwhile waits for that.
+    /// Puts a request into the stream, at once. One that has to follow others says on which stream they are.
     ///
     /// # Errors
-    /// As [`publish`](Publisher::publish).
-    pub async fn flush(&self) -> Result<(), Refusal> {
-        drop(acquire(&self.0.requests, self.0.config.in_flight_max).await?);
-        Ok(())
-    }
-
-    /// How many requests are unanswered.
-    pub fn in_flight(&self) -> usize {
-        self.0.config.in_flight_max as usize - self.0.requests.available_permits()
+    /// [`Unentered`].
+    pub fn enter(self, send: Send, turn: Turn, after: Option<StreamId>) -> Result<Entered, Unentered> {
+        self.publisher.0.book.enter(send, turn, after, self.room)
     }
 }
 

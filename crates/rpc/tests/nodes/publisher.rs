@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use ringway_proto::v1::Turn;
 use ringway_proto::v1::publish_reply::Result as Reply;
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
-use ringway_rpc::{NodePool, PublishTicket, Publisher, PublisherConfig, ServerConfig};
+use ringway_rpc::{NodePool, PublishTicket, Publisher, PublisherConfig, ServerConfig, Unentered};
 use tonic::Status;
 
 use crate::fake::{FakeNode, message_id, receipt, send, soon};
@@ -17,7 +18,13 @@ fn publisher(node: &FakeNode) -> Publisher {
 }
 
 async fn publish(publisher: &Publisher, id: &str) -> PublishTicket {
-    soon("room to publish", publisher.publish(send(id))).await.unwrap()
+    soon("room to publish", enter(publisher, id)).await
+}
+
+pub(crate) async fn enter(publisher: &Publisher, id: &str) -> PublishTicket {
+    let send = send(id);
+    let reserved = publisher.reserve(&send).await.unwrap();
+    reserved.enter(send, Turn::Unspecified, None).unwrap().ticket
 }
 
 async fn answer(ticket: PublishTicket) -> Result<String, Reason> {
@@ -51,7 +58,6 @@ async fn requests_go_in_order_and_replies_find_their_tickets_in_any_order() {
     assert_eq!(answers[0], Ok(receipt("m0")));
     assert_eq!(answers[1], Err(not_owner));
     assert_eq!(answers[2], Ok(receipt("m2")));
-    assert_eq!(publisher.in_flight(), 0);
 }
 
 #[tokio::test]
@@ -123,15 +129,15 @@ async fn beyond_the_bound_publishing_waits_for_answers() {
         for id in ["m0", "m1", "m2"] {
             tickets.push(publish(&publisher, id).await);
         }
-        assert!(publisher.publish(send("dropped")).now_or_never().is_none());
-        let fourth = publisher.publish(send("m3"));
+        assert!(enter(&publisher, "dropped").now_or_never().is_none());
+        let fourth = enter(&publisher, "m3");
         let mut fourth = Box::pin(fourth);
         assert!((&mut fourth).now_or_never().is_none());
 
         let mut stream = node.opened().await;
         let first = stream.next().await.sequence;
         stream.reply(first, Reply::Receipt(receipt("m0"))).await;
-        let fourth = soon("room", fourth).await.unwrap();
+        let fourth = soon("room", fourth).await;
         for id in ["m1", "m2", "m3"] {
             let request = stream.next().await;
             assert_eq!(message_id(&request), id);
@@ -147,7 +153,7 @@ async fn a_message_larger_than_the_bound_passes_alone() {
     let config = PublisherConfig { in_flight_bytes_max: 2, ..PublisherConfig::default() };
     let publisher = Publisher::new(node.channel(), config);
     let ticket = publish(&publisher, "m0").await;
-    assert!(publisher.publish(send("m1")).now_or_never().is_none());
+    assert!(enter(&publisher, "m1").now_or_never().is_none());
     let mut stream = node.opened().await;
     let sequence = stream.next().await.sequence;
     stream.reply(sequence, Reply::Receipt(receipt("m0"))).await;
@@ -155,18 +161,21 @@ async fn a_message_larger_than_the_bound_passes_alone() {
 }
 
 #[tokio::test]
-async fn a_flush_waits_for_all_that_went_before() {
+async fn a_request_says_how_it_stands_to_earlier_ones_and_follows_them_only_on_their_stream() {
     let mut node = FakeNode::start().await;
     let publisher = publisher(&node);
-    soon("a flush of nothing", publisher.flush()).await.unwrap();
-    let ticket = publish(&publisher, "m0").await;
-    let mut flush = Box::pin(publisher.flush());
-    assert!((&mut flush).now_or_never().is_none());
+    let send = send("m0");
+    let entered = publisher.reserve(&send).await.unwrap().enter(send.clone(), Turn::First, None).unwrap();
+    let after = Some(entered.stream);
+    let _second = publisher.reserve(&send).await.unwrap().enter(send.clone(), Turn::Follows, after).unwrap();
     let mut stream = node.opened().await;
-    let sequence = stream.next().await.sequence;
-    stream.reply(sequence, Reply::Receipt(receipt("m0"))).await;
-    soon("the flush", flush).await.unwrap();
-    assert!(ticket.now_or_never().is_some());
+    for turn in [Turn::First, Turn::Follows] {
+        assert_eq!(stream.next().await.turn(), turn);
+    }
+    drop(stream);
+    assert_eq!(answer(entered.ticket).await, Err(Reason::ConnectionLost));
+    let refused = publisher.reserve(&send).await.unwrap().enter(send.clone(), Turn::Follows, after);
+    assert!(matches!(refused, Err(Unentered::OtherStream(back)) if *back == send));
 }
 
 #[tokio::test]
@@ -209,7 +218,7 @@ async fn ten_thousand_publishes_from_several_callers_are_all_answered_in_order()
         tokio::spawn(async move {
             let mut tickets = Vec::new();
             for n in 0..EACH {
-                tickets.push(publisher.publish(send(&format!("{caller}/{n}"))).await.unwrap());
+                tickets.push(enter(&publisher, &format!("{caller}/{n}")).await);
             }
             let answers = join_all(tickets).await;
             answers.iter().filter(|answer| answer.is_ok()).count()

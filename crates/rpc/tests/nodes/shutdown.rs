@@ -6,7 +6,8 @@ use ringway_proto::{Reason, Refusal};
 use ringway_rpc::ServerConfig;
 use tokio::time::Instant;
 
-use crate::fake::{FakeNode, send, soon, to_user};
+use crate::fake::{FakeNode, soon, to_user};
+use crate::publisher::enter;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -41,7 +42,7 @@ async fn a_stream_without_an_end_does_not_hold_the_node_beyond_the_deadline() {
     let config = ServerConfig { shutdown_timeout: timeout, ..ServerConfig::default() };
     let mut node = FakeNode::start_with(config).await;
     let publisher = ringway_rpc::Publisher::new(node.channel(), ringway_rpc::PublisherConfig::default());
-    let ticket = publisher.publish(send("m0")).await.unwrap();
+    let ticket = enter(&publisher, "m0").await;
     let mut stream = node.opened().await;
     stream.next().await;
 
@@ -59,7 +60,7 @@ async fn a_stream_without_an_end_does_not_hold_the_node_beyond_the_deadline() {
 async fn dropping_the_server_drops_its_connections() {
     let mut node = FakeNode::start().await;
     let publisher = ringway_rpc::Publisher::new(node.channel(), ringway_rpc::PublisherConfig::default());
-    let ticket = publisher.publish(send("m0")).await.unwrap();
+    let ticket = enter(&publisher, "m0").await;
     let mut stream = node.opened().await;
     stream.next().await;
     node.crash().await;

@@ -2,11 +2,13 @@
 //!
 //! A lane is open while nothing in it waits. When one of its messages must be sent again, the lane holds: messages that
 //! come later wait behind, those under way are waited for (some may have to be sent again, too), and after the pause all
-//! that wait go out in the order in which they first came.
+//! that wait go out in the order in which they first came. A lane also holds while its messages under way are on one stream
+//! and the next one would go on another: on one stream they keep their order, on two they do not.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
+use ringway_rpc::StreamId;
 use tokio::time::Instant;
 
 /// The lanes of a pipeline. `K` is a target (cheap to clone), `T` a message.
@@ -25,7 +27,11 @@ pub(super) struct Order(u64);
 
 #[derive(Debug)]
 struct Lane<T> {
+    /// Messages that were let go and have no answer.
     under_way: usize,
+    /// How many of them are on a stream, and on which.
+    on_stream: usize,
+    stream: Option<StreamId>,
     waiting: BTreeMap<Order, T>,
     not_before: Option<Instant>,
 }
@@ -59,6 +65,27 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
         lane.waiting.insert(order, message);
         self.settle(target);
         None
+    }
+
+    /// The stream of the messages that are on one now: the next one must follow them there.
+    pub(super) fn stream(&self, target: &K) -> Option<StreamId> {
+        self.lanes.get(target)?.stream
+    }
+
+    /// A message has entered a stream.
+    pub(super) fn entered(&mut self, target: &K, stream: StreamId) {
+        let lane = self.lane(target);
+        lane.on_stream += 1;
+        lane.stream = Some(stream);
+    }
+
+    /// A message that was on a stream is answered; its end or its retry follows.
+    pub(super) fn answered(&mut self, target: &K) {
+        let lane = self.lane(target);
+        lane.on_stream -= 1;
+        if lane.on_stream == 0 {
+            lane.stream = None;
+        }
     }
 
     /// A message that was under way has come to its end.
@@ -96,6 +123,8 @@ impl<K: Clone + Eq + Hash, T> Lanes<K, T> {
     fn lane(&mut self, target: &K) -> &mut Lane<T> {
         self.lanes.entry(target.clone()).or_insert_with(|| Lane {
             under_way: 0,
+            on_stream: 0,
+            stream: None,
             waiting: BTreeMap::new(),
             not_before: None,
         })

@@ -1,18 +1,21 @@
 //! Carries messages from the callers through the lanes onto the streams, and their answers back.
 //!
 //! One message enters the streams at a time: that is what keeps the order of the calls. While it waits for room there,
-//! answers are still taken.
+//! answers are still taken. When it has room, it enters in the same step in which its lane is looked at, so no answer comes
+//! in between.
 
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ringway_dispatch::SplitPublisher;
+use ringway_proto::v1::Turn;
 use ringway_proto::{Reason, Refusal, v1};
-use ringway_rpc::PublishTicket;
+use ringway_rpc::{Entered, PublishTicket, Reserved, Unentered};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -37,13 +40,13 @@ pub(super) struct Item {
     pub(super) last: Option<Refusal>,
 }
 
-type Entering = Pin<Box<dyn Future<Output = (Order, Item, Entered)> + Send>>;
+type Entering = Pin<Box<dyn Future<Output = (Order, Item, Result<Entrance, Refusal>)> + Send>>;
 type Answering = Pin<Box<dyn Future<Output = (Order, Item, Result<v1::Receipt, Refusal>)> + Send>>;
 
-/// How an attempt to enter a stream went.
-enum Entered {
-    Sent(PublishTicket),
-    NotSent(Refusal),
+/// A message in the form in which it is sent, and the room for it.
+struct Entrance {
+    send: v1::publish_request::Send,
+    reserved: Reserved,
 }
 
 pub(super) struct PublishTask {
@@ -80,9 +83,9 @@ impl PublishTask {
             tokio::select! {
                 biased;
                 Some((order, item, answer)) = self.answering.next() => self.answered(order, item, answer),
-                (order, item, entered) = poll_some(&mut self.entering), if self.entering.is_some() => {
+                (order, item, entrance) = poll_some(&mut self.entering), if self.entering.is_some() => {
                     self.entering = None;
-                    self.entered(order, item, entered);
+                    self.enter(order, item, entrance);
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.release(),
                 received = self.received.recv(), if !self.closed && self.entering.is_none() => match received {
@@ -109,10 +112,9 @@ impl PublishTask {
     fn begin_to_enter(&mut self) {
         while self.entering.is_none() {
             let Some((order, item)) = self.ready.pop_front() else { return };
-            let target = Arc::clone(&item.prepared.target);
-            let Some((order, item)) = self.lanes.recheck(&target, order, item) else { continue };
+            let Some((order, item)) = self.recheck(order, item) else { continue };
             if item.prepared.allowance.deadline > Instant::now() {
-                self.entering = Some(Box::pin(enter(self.publisher.clone(), order, item)));
+                self.entering = Some(Box::pin(find_room(self.publisher.clone(), order, item)));
                 return;
             }
             let refusal = item
@@ -123,10 +125,23 @@ impl PublishTask {
         }
     }
 
-    fn entered(&mut self, order: Order, mut item: Item, entered: Entered) {
-        match entered {
-            Entered::Sent(ticket) => self.answering.push(Box::pin(answer(order, item, ticket))),
-            Entered::NotSent(refusal) => {
+    fn recheck(&mut self, order: Order, item: Item) -> Option<(Order, Item)> {
+        let target = Arc::clone(&item.prepared.target);
+        self.lanes.recheck(&target, order, item)
+    }
+
+    fn enter(&mut self, order: Order, item: Item, entrance: Result<Entrance, Refusal>) {
+        let Some((order, mut item)) = self.recheck(order, item) else { return };
+        let target = Arc::clone(&item.prepared.target);
+        let after = self.lanes.stream(&target);
+        let turn = if after.is_some() { Turn::Follows } else { Turn::First };
+        match entrance.map(|Entrance { send, reserved }| reserved.enter(send, turn, after)) {
+            Ok(Ok(Entered { ticket, stream })) => {
+                self.lanes.entered(&target, stream);
+                self.answering.push(Box::pin(answer(order, item, ticket)));
+            }
+            Ok(Err(Unentered::OtherStream(_))) => self.lanes.retry(&target, order, item, Instant::now()),
+            Ok(Err(Unentered::Gone(refusal))) | Err(refusal) => {
                 item.attempts.count += 1;
                 self.failed(order, item, refusal);
             }
@@ -134,6 +149,7 @@ impl PublishTask {
     }
 
     fn answered(&mut self, order: Order, mut item: Item, answer: Result<v1::Receipt, Refusal>) {
+        self.lanes.answered(&item.prepared.target);
         match answer.and_then(Receipt::try_from) {
             Ok(receipt) => self.conclude(item, Ok(receipt)),
             Err(refusal) => {
@@ -146,7 +162,12 @@ impl PublishTask {
     /// Under way -> waiting for its retry | at its end.
     fn failed(&mut self, order: Order, mut item: Item, refusal: Refusal) {
         let allowance = item.prepared.allowance;
-        let not_before = Instant::now() + self.retry.pause(item.attempts.count);
+        // One that only followed goes when the one before it does.
+        let pause = match refusal.reason {
+            Reason::OutOfTurn => Duration::ZERO,
+            _ => self.retry.pause(item.attempts.count),
+        };
+        let not_before = Instant::now() + pause;
         if !allowance.permits(refusal.reason) || not_before >= allowance.deadline {
             return self.conclude(item, Err(refusal));
         }
@@ -168,14 +189,16 @@ impl PublishTask {
 }
 
 /// Waits for room on the owner's stream, at most until the deadline.
-async fn enter(publisher: SplitPublisher, order: Order, item: Item) -> (Order, Item, Entered) {
-    let request = item.prepared.request.clone();
-    let entered = match timeout_at(item.prepared.allowance.deadline, publisher.publish(request)).await {
-        Ok(Ok(ticket)) => Entered::Sent(ticket),
-        Ok(Err(refusal)) => Entered::NotSent(refusal),
-        Err(_) => Entered::NotSent(too_late("for room on its worker's stream")),
-    };
-    (order, item, entered)
+async fn find_room(
+    publisher: SplitPublisher,
+    order: Order,
+    item: Item,
+) -> (Order, Item, Result<Entrance, Refusal>) {
+    let mut send = item.prepared.request.clone();
+    let late = |_| too_late("for room on its worker's stream");
+    let found = timeout_at(item.prepared.allowance.deadline, publisher.reserve(&mut send)).await;
+    let found = found.map_err(late).flatten();
+    (order, item, found.map(|reserved| Entrance { send, reserved }))
 }
 
 /// Waits for the answer, at most until the deadline.

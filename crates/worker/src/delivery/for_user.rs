@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ringway_cluster::View;
+use ringway_dispatch::{Earlier, Way};
 use ringway_proto::v1::{Receipt, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
@@ -27,14 +28,15 @@ pub(super) enum ForUserPlace {
 
 /// Puts a message for a user on its way here, or gives it back when another worker owns the user. Waits, for a bounded time,
 /// until it is known who may act for the user: until the view by which it was forwarded is seen here, until that view's ring is
-/// adopted, and until the others have said what they hold.
+/// adopted, until the others have said what they hold, and until earlier messages for the user that went another way are answered.
 ///
 /// # Errors
-/// What is wrong with the message; or `NOT_OWNER` if this worker may not act for the user, and the message was forwarded already
+/// What is wrong with the message; `OUT_OF_TURN`, if an earlier one was refused; or `NOT_OWNER` if this worker may not act for the user, and the message was forwarded already
 /// or the time is over.
 pub(super) async fn place_for_user(
     shared: &Arc<Shared>,
     mut request: SendToUserRequest,
+    earlier: Option<&Earlier>,
 ) -> Result<ForUserPlace, Refusal> {
     let (user, checked) = shared.rules().user_send(&mut request)?;
     let (message, exclude) = checked.into_parts();
@@ -45,6 +47,9 @@ pub(super) async fn place_for_user(
         let (view, place) = shared.place_when_seen(&request.user, request.routing.as_ref()).await?;
         if let Place::Elsewhere = place {
             return Ok(ForUserPlace::Elsewhere(view, request));
+        }
+        if let Some(earlier) = earlier {
+            earlier.give_way(Way::Here).await?;
         }
         let why = match shared.hub.send_to_user(&user, &message, &exclude) {
             Ok(placed) => {

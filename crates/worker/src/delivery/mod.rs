@@ -40,7 +40,7 @@ pub(crate) async fn send_to_user(
     shared: &Arc<Shared>,
     request: SendToUserRequest,
 ) -> Result<Receipt, Refusal> {
-    match place_for_user(shared, request).await? {
+    match place_for_user(shared, request, None).await? {
         ForUserPlace::Here(placed) => placed.receipt().await,
         ForUserPlace::Elsewhere(view, request) => {
             let receipt = shared.dispatcher.send_to_user(request, Hops::Forwarded, shared.peer_deadline());

@@ -1,18 +1,17 @@
 //! A Publish stream at a worker.
 //!
-//! What this worker owns has its place before the next request is looked at, also where the receipt has to wait for a
-//! session that is to arrive; for a group and for all, that is when the other workers have answered. What another worker owns
-//! is forwarded on that worker's own pipelined stream, in order, and answered when the answer comes. In the middle of a change
-//! of the ring a message waits for its place, and what is behind it waits, too: to refuse it would let the next one overtake
-//! it. So messages for one user leave in the order of the stream, and a worker that answers late does not hold up the others'
-//! messages; one that has no room does.
+//! What this worker owns has its place before the next request for the same target is looked at, also where the receipt has to
+//! wait for a session that is to arrive; for a group and for all, that is when the other workers have answered. What another
+//! worker owns is forwarded on that worker's own pipelined stream, in order, and answered when the answer comes. In the middle
+//! of a change of the ring a message waits for its place: to refuse it would cost more than the wait.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use ringway_dispatch::{Hops, PublishHandler, SplitConfig, SplitPublisher, Taken};
+use ringway_dispatch::{Earlier, Hops, PublishHandler, SplitPublisher, Taken, Way};
 use ringway_proto::v1::publish_request::Send as Target;
 use ringway_proto::v1::{Receipt, SendToUserRequest};
+use ringway_rpc::{Entered, PublisherConfig};
 
 use super::for_user::{ForUserPlace, place_for_user};
 use super::{send_to_all, send_to_group};
@@ -26,23 +25,22 @@ pub(crate) struct Publishing {
 
 impl Publishing {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let forward = shared.dispatcher.publisher(Hops::Forwarded, SplitConfig::default());
+        let forward = shared.dispatcher.publisher(Hops::Forwarded, PublisherConfig::default());
         Publishing { shared, forward }
     }
 
-    /// Until the message has its place, here or on the stream to another worker, nothing behind it is looked at.
-    async fn send_to_user(&self, request: SendToUserRequest) -> Taken {
-        let (view, request) = match place_for_user(&self.shared, request).await {
+    async fn send_to_user(&self, request: SendToUserRequest, earlier: &Earlier) -> Taken {
+        let (view, request) = match place_for_user(&self.shared, request, Some(earlier)).await {
             Ok(ForUserPlace::Here(placed)) if placed.is_done() => return Taken::Now(placed.receipt().await),
-            Ok(ForUserPlace::Here(placed)) => return Taken::Later(placed.receipt().boxed()),
+            Ok(ForUserPlace::Here(placed)) => return Taken::Later(Way::Here, placed.receipt().boxed()),
             Ok(ForUserPlace::Elsewhere(view, request)) => (view, request),
             Err(refusal) => return Taken::Now(Err(refusal)),
         };
-        match self.forward.publish(Target::ToUser(request)).await {
-            Ok(ticket) => {
+        match self.forward.forward(Target::ToUser(request), earlier).await {
+            Ok(Entered { ticket, stream }) => {
                 let ring_version = view.version().as_u64();
                 let ours = move |receipt| Receipt { ring_version, ..receipt };
-                Taken::Later(ticket.map(move |answer| answer.map(ours)).boxed())
+                Taken::Later(Way::Stream(stream), ticket.map(move |answer| answer.map(ours)).boxed())
             }
             Err(refusal) => Taken::Now(Err(refusal)),
         }
@@ -50,9 +48,9 @@ impl Publishing {
 }
 
 impl PublishHandler for Publishing {
-    async fn take(&self, target: Target) -> Taken {
+    async fn take(&self, target: Target, earlier: Earlier) -> Taken {
         match target {
-            Target::ToUser(request) => self.send_to_user(request).await,
+            Target::ToUser(request) => self.send_to_user(request, &earlier).await,
             Target::ToGroup(request) => Taken::Now(send_to_group(&self.shared, request).await),
             Target::ToAll(request) => Taken::Now(send_to_all(&self.shared, request).await),
         }

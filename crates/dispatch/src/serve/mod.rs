@@ -1,0 +1,230 @@
+//! A Publish stream at the node that serves it: requests put on their way, each answered under its sequence number.
+//!
+//! What a request means is the [`PublishHandler`]'s business. Requests for one target are put on their way one after the
+//! other, in the order of the stream; one that has to wait for that holds up those behind it for the same target, and nobody
+//! else (`lanes`). One that was refused and may come again is not overtaken by those that say that they follow it
+//! (`earlier`). Answers wait for no request. Only a caller that takes no answers stops everything.
+//!
+//! A request that cannot be read, such as one beyond the size limit, ends the stream: what was taken before it is
+//! answered, then its status is the last word. Neither it nor what came after it is taken.
+
+mod earlier;
+mod lanes;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use ringway_proto::v1::publish_reply::Result as Reply;
+use ringway_proto::v1::publish_request::Send as Target;
+use ringway_proto::v1::{PublishReply, PublishRequest, Receipt};
+use ringway_proto::{Reason, Refusal};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+
+pub use earlier::{Earlier, Way};
+use lanes::{LaneKey, Lanes, Step};
+
+/// Carries out the requests of one stream.
+pub trait PublishHandler: Send + Sync + 'static {
+    /// Puts one request on its way. Until this is done, the next one for the same target is not looked at. Just before the
+    /// request has its place it gives way to the [`Earlier`] ones.
+    fn take(&self, target: Target, earlier: Earlier) -> impl Future<Output = Taken> + Send;
+}
+
+/// How a request was taken.
+pub enum Taken {
+    /// It is done.
+    Now(Result<Receipt, Refusal>),
+    /// It is under way.
+    Later(Way, BoxFuture<'static, Result<Receipt, Refusal>>),
+}
+
+/// The bounds of one stream. At each, no further request is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamBounds {
+    /// How many answers may wait for the caller.
+    pub replies_max: usize,
+    /// How many requests may be under way or wait for that.
+    pub in_flight_max: usize,
+    /// How many bytes of payload may wait behind others for the same target.
+    pub waiting_bytes_max: usize,
+}
+
+impl Default for StreamBounds {
+    fn default() -> Self {
+        StreamBounds { replies_max: 1024, in_flight_max: 4096, waiting_bytes_max: 16 * 1024 * 1024 }
+    }
+}
+
+/// Serves one stream in a task of its own, until the caller has ended its half and everything is answered, or until it
+/// takes no more answers. Gives back the answers.
+pub fn serve_publish(
+    requests: Streaming<PublishRequest>,
+    handler: impl PublishHandler,
+    bounds: StreamBounds,
+) -> impl Stream<Item = Result<PublishReply, Status>> + Send + 'static {
+    let (replies, receiver) = mpsc::channel(bounds.replies_max);
+    tokio::spawn(async move {
+        // The caller takes no more answers: there is nobody to tell.
+        let _ = PublishTask::new(&handler, bounds, replies).run(requests).await;
+    });
+    ReceiverStream::new(receiver)
+}
+
+type Replies = mpsc::Sender<Result<PublishReply, Status>>;
+type NoCaller = mpsc::error::SendError<Result<PublishReply, Status>>;
+
+/// A request: its lane and its sequence number.
+type Place = (LaneKey, u64);
+
+struct PublishTask<'a, H> {
+    handler: &'a H,
+    bounds: StreamBounds,
+    replies: Replies,
+    lanes: Lanes,
+    /// Requests that have no place yet.
+    placing: FuturesUnordered<BoxFuture<'a, (Place, Taken)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, (Place, Result<Receipt, Refusal>)>>,
+}
+
+/// How the caller's half of the stream stands.
+enum Requests {
+    Open,
+    Ended,
+    Broken(Status),
+}
+
+impl<'a, H: PublishHandler> PublishTask<'a, H> {
+    fn new(handler: &'a H, bounds: StreamBounds, replies: Replies) -> Self {
+        let (placing, under_way) = (FuturesUnordered::new(), FuturesUnordered::new());
+        PublishTask { handler, bounds, replies, lanes: Lanes::default(), placing, under_way }
+    }
+
+    async fn run(mut self, mut requests: Streaming<PublishRequest>) -> Result<(), NoCaller> {
+        let mut state = Requests::Open;
+        loop {
+            tokio::select! {
+                biased;
+                // Cancel-safe: an answer that was not taken out stays in the set.
+                Some(((key, sequence), answer)) = self.under_way.next() => {
+                    self.lanes.answered(key, answer.as_ref().err());
+                    self.reply(sequence, answer).await?;
+                }
+                // Cancel-safe, likewise.
+                Some((place, taken)) = self.placing.next() => {
+                    self.taken(place, taken).await?;
+                    self.go_on(place.0).await?;
+                }
+                // Cancel-safe: a request that was not taken out stays in the stream.
+                request = requests.message(), if self.has_room() && matches!(state, Requests::Open) => match request {
+                    Ok(Some(request)) => self.arrived(request).await?,
+                    Ok(None) => state = Requests::Ended,
+                    Err(status) => state = Requests::Broken(last_word(status)),
+                },
+                else => break,
+            }
+        }
+        match state {
+            Requests::Broken(status) => self.replies.send(Err(status)).await,
+            Requests::Open | Requests::Ended => Ok(()),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let waiting = self.lanes.waiting();
+        let in_flight = self.under_way.len() + self.placing.len() + waiting.requests;
+        in_flight < self.bounds.in_flight_max && waiting.payload_bytes < self.bounds.waiting_bytes_max
+    }
+
+    async fn arrived(&mut self, request: PublishRequest) -> Result<(), NoCaller> {
+        let key = self.lanes.key(&request);
+        let step = self.lanes.arrive(key, request);
+        self.make(key, step).await
+    }
+
+    /// Requests that waited behind one that has its place now.
+    async fn go_on(&mut self, key: LaneKey) -> Result<(), NoCaller> {
+        while let Some(step) = self.lanes.next(key) {
+            self.make(key, step).await?;
+        }
+        Ok(())
+    }
+
+    async fn make(&mut self, key: LaneKey, step: Step) -> Result<(), NoCaller> {
+        match step {
+            Step::Place(request, earlier) => self.place(key, request, earlier).await,
+            Step::Refuse(sequence, refusal) => self.reply(sequence, Err(refusal)).await,
+            Step::Wait => Ok(()),
+        }
+    }
+
+    /// In the usual case a request has its place at once.
+    async fn place(
+        &mut self,
+        key: LaneKey,
+        request: PublishRequest,
+        earlier: Earlier,
+    ) -> Result<(), NoCaller> {
+        let place = (key, request.sequence);
+        let mut taking = take(self.handler, request, earlier).map(move |taken| (place, taken)).boxed();
+        match (&mut taking).now_or_never() {
+            Some((place, taken)) => self.taken(place, taken).await,
+            None => {
+                self.lanes.hold(key);
+                self.placing.push(taking);
+                Ok(())
+            }
+        }
+    }
+
+    async fn taken(&mut self, (key, sequence): Place, taken: Taken) -> Result<(), NoCaller> {
+        match taken {
+            Taken::Now(answer) => {
+                self.lanes.end(key, answer.as_ref().err());
+                self.reply(sequence, answer).await
+            }
+            Taken::Later(way, answer) => {
+                self.lanes.go(key, way);
+                self.under_way.push(answer.map(move |answer| ((key, sequence), answer)).boxed());
+                Ok(())
+            }
+        }
+    }
+
+    async fn reply(&mut self, sequence: u64, answer: Result<Receipt, Refusal>) -> Result<(), NoCaller> {
+        self.replies.send(Ok(reply(sequence, answer))).await
+    }
+}
+
+async fn take(handler: &impl PublishHandler, request: PublishRequest, earlier: Earlier) -> Taken {
+    match request.send {
+        Some(target) => handler.take(target, earlier).await,
+        None => {
+            let missing = "the request has no target: set to_user, to_group or to_all";
+            Taken::Now(Err(Refusal::new(Reason::InvalidArgument, missing)))
+        }
+    }
+}
+
+fn reply(sequence: u64, answer: Result<Receipt, Refusal>) -> PublishReply {
+    let result = match answer {
+        Ok(receipt) => Reply::Receipt(receipt),
+        Err(refusal) => Reply::Error(refusal.to_publish_error()),
+    };
+    PublishReply { sequence, result: Some(result) }
+}
+
+/// The status with which a stream ends whose next request cannot be read.
+fn last_word(status: Status) -> Status {
+    match status.code() {
+        // So the transport says it of a request beyond the size limit.
+        Code::OutOfRange => {
+            let what = status.message();
+            let message =
+                format!("{what}; the stream ends here: no request without an answer was carried out");
+            Refusal::new(Reason::MessageTooLarge, message).to_status()
+        }
+        _ => status,
+    }
+}
