@@ -44,7 +44,10 @@ pub struct Receipt {
     pub message_id: String,
     /// The ring by which the answering worker placed the call.
     pub ring_version: RingVersion,
-    /// For groups and all: the workers that may hold receivers and could not be asked. Empty: the counts are complete.
+    /// How many sessions, beside those that were reached, were on their way from one worker to another and did not arrive in time:
+    /// they do not receive it.
+    pub sessions_missed: u32,
+    /// The workers that may hold receivers and could not be asked. Empty: the counts are complete.
     pub workers_unreached: Vec<String>,
 }
 
@@ -68,6 +71,7 @@ impl TryFrom<v1::Receipt> for Receipt {
             sessions: receipt.sessions,
             sessions_overflowed: receipt.sessions_overflowed,
             sessions_suspended: receipt.sessions_suspended,
+            sessions_missed: receipt.sessions_missed,
             message_id: receipt.message_id,
             ring_version: RingVersion::from_u64(receipt.ring_version),
             workers_unreached: receipt.workers_unreached,

@@ -27,9 +27,32 @@ pub struct Address {
     pub channel: Channel,
 }
 
-/// The number of a message that waits for one session which is to arrive. Never used again.
+/// A message that waits for a session which is to arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct Ticket {
+    /// Never used again.
+    pub(crate) number: u64,
+    pub(crate) whose: Whose,
+}
+
+/// For whom a message waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Whose {
+    /// For this session.
+    Session(SessionId),
+    /// For whichever session of its user appears: the user's hash.
+    Orphan(u64),
+}
+
+impl Ticket {
+    /// The session for which the message waits; none if it is for whichever session of its user appears.
+    pub fn session(&self) -> Option<SessionId> {
+        match self.whose {
+            Whose::Session(id) => Some(id),
+            Whose::Orphan(_) => None,
+        }
+    }
+}
 
 /// How the wait for a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

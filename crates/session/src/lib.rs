@@ -22,6 +22,7 @@ mod session;
 mod shard;
 mod state;
 mod table;
+mod tally;
 
 pub use close::{Advice, CloseCode};
 pub use directive::{Address, Channel, Directive, Fate, LinkId, Ticket};
@@ -38,3 +39,4 @@ pub use session::{Opening, SessionView};
 pub use shard::{HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard};
 pub use state::{Numbered, SessionState, StreamState};
 pub use table::{Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes};
+pub use tally::{Circle, InVain, Tally};

@@ -67,6 +67,9 @@ pub struct MovePolicy {
     pub transit_max: Duration,
     /// For how long messages for a session are kept whose former worker cannot be asked any more.
     pub orphan_window: Duration,
+    /// How many bytes of messages are kept for all sessions that are to arrive; beyond it a message is not kept, and counts as
+    /// one that the session had no room for.
+    pub kept_bytes_max: u64,
     /// Within what time clients are asked to acknowledge.
     pub ack_within: Duration,
     /// How many sessions are on their way to other workers at once; beyond it, the others wait.
@@ -76,13 +79,15 @@ pub struct MovePolicy {
 }
 
 impl Default for MovePolicy {
-    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, acknowledgements within 1 s, 256 at once, all protections.
+    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, 256 MiB kept, acknowledgements
+    /// within 1 s, 256 at once, all protections.
     fn default() -> Self {
         MovePolicy {
             resume_window: Duration::from_secs(30),
             reopen_window: Duration::from_secs(10),
             transit_max: Duration::from_secs(10),
             orphan_window: Duration::from_secs(5),
+            kept_bytes_max: 256 << 20,
             ack_within: Duration::from_secs(1),
             moves_under_way_max: 256,
             protections: Protections::default(),

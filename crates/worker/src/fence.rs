@@ -65,6 +65,18 @@ impl Shared {
         self.place_owner(view, view.owner_of_slot(slot), routing)
     }
 
+    /// Whether the worker may act at all: its lease is valid.
+    ///
+    /// # Errors
+    /// `NOT_OWNER` if not.
+    pub(crate) fn check_lease(&self) -> Result<(), Refusal> {
+        if self.hub.is_lapsed() {
+            let message = "the lease of this worker has run out: it acts for nobody now; refresh the ring";
+            return Err(Refusal::new(Reason::NotOwner, message).with_ring(self.hub.ring_version()));
+        }
+        Ok(())
+    }
+
     fn place_owner(
         &self,
         view: &View,

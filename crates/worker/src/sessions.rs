@@ -42,7 +42,7 @@ impl Sessions for SessionsService {
         let view = self.0.view();
         Ok(Response::new(match self.0.place_slot(&view, id.slot(), request.routing.as_ref())? {
             Place::Here => {
-                self.0.gather(&Target::Session(id)).await;
+                self.0.gather(&Target::Session(id)).await?;
                 let shown = self.0.hub.session(id).ok_or_else(|| not_found(id))?;
                 session_to_proto(shown, self.0.config.id.as_str())
             }
@@ -60,7 +60,7 @@ impl Sessions for SessionsService {
         let close = self.0.rules().close(&request)?;
         Ok(Response::new(match self.place_target(&close.target, request.routing.as_ref())? {
             Place::Here => {
-                self.0.gather(&close.target).await;
+                self.0.gather(&close.target).await?;
                 let closed = self.0.hub.close(&close.target, close.code, &close.reason);
                 let sessions = found(&close.target, closed)?;
                 CloseSessionsResponse { sessions }
@@ -79,7 +79,7 @@ impl Sessions for SessionsService {
         let CheckedGroupChange { target, group } = self.0.rules().join_group(&request)?;
         Ok(Response::new(match self.place_target(&target, request.routing.as_ref())? {
             Place::Here => {
-                self.0.gather(&target).await;
+                self.0.gather(&target).await?;
                 let joined = self.0.hub.join_group(&target, &group);
                 let joined =
                     joined.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
@@ -103,7 +103,7 @@ impl Sessions for SessionsService {
         let CheckedGroupChange { target, group } = self.0.rules().leave_group(&request)?;
         Ok(Response::new(match self.place_target(&target, request.routing.as_ref())? {
             Place::Here => {
-                self.0.gather(&target).await;
+                self.0.gather(&target).await?;
                 if let Target::Session(id) = target {
                     self.0.hub.session(id).ok_or_else(|| not_found(id))?;
                 }
@@ -118,12 +118,21 @@ impl Sessions for SessionsService {
 
 impl Shared {
     /// Waits until the sessions that a call is about have arrived, where some are on their way here, for a bounded time.
-    async fn gather(&self, target: &Target) {
+    ///
+    /// # Errors
+    /// `NOT_OWNER` if they have not arrived by then, or if this worker may act for nobody.
+    async fn gather(&self, target: &Target) -> Result<(), Refusal> {
         let deadline = Instant::now() + self.config.arrival_wait_max;
         let mut changes = self.hub.changes();
-        while !self.hub.has_arrived(target) {
+        loop {
+            self.check_lease()?;
+            if self.hub.has_arrived(target) {
+                return Ok(());
+            }
             if timeout_at(deadline, changes.changed()).await.is_err() {
-                return;
+                let message =
+                    "sessions of the user are on their way here and have not arrived in time; try again";
+                return Err(Refusal::new(Reason::NotOwner, message).with_ring(self.hub.ring_version()));
             }
         }
     }

@@ -8,10 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use house::{Gateway, House, text, to_group, to_user, within};
 use ringway_proto::v1::gateway_frame::Frame as Up;
+use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::worker_frame::Frame as Down;
 use ringway_proto::v1::{
-    Arrived, ClientMessage, Deliver, Gone, Open, Outcome, Receipt, Resume, SendToUserRequest,
+    Arrived, ClientMessage, CloseSessionsRequest, Deliver, Gone, Open, Outcome, Receipt, Resume,
+    SendToAllRequest, SendToUserRequest, SessionTarget,
 };
+use ringway_proto::{Reason, Refusal};
 use ringway_ring::Slot;
 use ringway_session::SessionId;
 use tokio::task::JoinHandle;
@@ -260,7 +263,43 @@ async fn a_worker_whose_lease_has_run_out_acts_for_nobody() {
     let mut gateway = house.client("alice", &[]).await;
     house.tenant("w1").worker.act_until(|| Some(std::time::Instant::now()));
     let refused = house.tenant("w1").node.delivery().send_to_user(to_user("alice", "hi")).await.unwrap_err();
-    assert_eq!(ringway_proto::Refusal::from_status(&refused).reason, ringway_proto::Reason::NotOwner);
+    assert_eq!(Refusal::from_status(&refused).reason, Reason::NotOwner);
     let (_, answer) = gateway.open("alice", &[]).await;
     assert!(matches!(answer, Down::Refused(_)), "{answer:?}");
+    let mut delivery = house.tenant("w1").node.delivery();
+    let to_all = SendToAllRequest { message: to_user("alice", "hi").message, routing: None };
+    assert_eq!(reason(delivery.send_to_all(to_all).await), Some(Reason::NotOwner));
+    let close = CloseSessionsRequest {
+        target: Some(SessionTarget { target: Some(Target::User("alice".into())) }),
+        code: 4000,
+        ..CloseSessionsRequest::default()
+    };
+    let mut sessions = house.tenant("w1").node.sessions();
+    assert_eq!(reason(sessions.close(close).await), Some(Reason::NotOwner));
+    assert_eq!(house.tenant("w1").worker.sessions(), 1);
+}
+
+fn reason<T>(answer: Result<tonic::Response<T>, tonic::Status>) -> Option<Reason> {
+    answer.err().map(|status| Refusal::from_status(&status).reason)
+}
+
+#[tokio::test]
+async fn what_concerns_a_session_that_does_not_arrive_in_time_is_refused_to_be_asked_again() {
+    let (mut house, mut gateway, user, channel) = before_the_change(&["room"]).await;
+    house.add("w2", |config| config.arrival_wait_max = Duration::from_millis(50)).await;
+    assert_eq!(gateway.told_to_move().await, [channel]);
+    let state = gateway.detach(channel).await;
+    let node = house.tenant("w2").node.clone();
+    let (mut delivery, mut sessions) = (node.delivery(), node.sessions());
+    assert_eq!(reason(delivery.send_to_user(to_user(&user, "1")).await), Some(Reason::NotOwner));
+    let target = Some(SessionTarget { target: Some(Target::User(user.clone())) });
+    let close = CloseSessionsRequest { target, code: 4000, ..CloseSessionsRequest::default() };
+    assert_eq!(reason(sessions.close(close).await), Some(Reason::NotOwner));
+
+    let mut new = house.gateway("w2").await;
+    let moved = new.bring(&user, state, 0).await;
+    new.opened(moved).await;
+    let receipt = delivery.send_to_user(to_user(&user, "2")).await.unwrap().into_inner();
+    assert_eq!(receipt.sessions, 1);
+    assert_eq!(new.message().await, (vec![moved], "2".to_owned()), "the first one was taken back");
 }

@@ -132,11 +132,12 @@ impl World {
                 && self.ledger.connected_since.get(client).is_some_and(|since| *since <= record.first_sent)
         };
         let there: Vec<_> = (0..self.clients.len()).filter(there).collect();
-        if receipt.sessions + receipt.suspended + receipt.unreached == 0 && !there.is_empty() {
+        let told_of = receipt.missed + receipt.unreached;
+        if receipt.sessions + receipt.suspended + told_of == 0 && !there.is_empty() {
             return Some((Check::NoSession, format!("{told}, and {there:?} are connected")));
         }
         let missing: Vec<_> = there.into_iter().filter(|client| !record.has_reached(*client)).collect();
-        if missing.len() > receipt.unreached as usize {
+        if missing.len() > told_of as usize {
             return Some((Check::Lost, format!("{told}, and {missing:?} have not received it")));
         }
         let received = record.received.len() as u32;
@@ -160,8 +161,7 @@ impl World {
             let mut last: BTreeMap<usize, MessageIx> = BTreeMap::new();
             for &message in inbox {
                 let record = &self.ledger.messages[message];
-                let is_sure =
-                    matches!(record.answered, Some((_, Outcome::Receipt(Receipt { unreached: 0, .. }))));
+                let is_sure = matches!(record.answered, Some((_, Outcome::Receipt(receipt))) if receipt.missed + receipt.unreached == 0);
                 if !matches!(record.target, Target::User(_)) || !is_sure {
                     continue;
                 }

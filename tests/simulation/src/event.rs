@@ -145,16 +145,8 @@ pub(crate) struct Receipt {
     pub(crate) sessions: u32,
     pub(crate) suspended: u32,
     pub(crate) overflowed: u32,
+    pub(crate) missed: u32,
     pub(crate) unreached: u32,
-}
-
-impl Receipt {
-    pub(crate) fn add(&mut self, other: Receipt) {
-        self.sessions += other.sessions;
-        self.suspended += other.suspended;
-        self.overflowed += other.overflowed;
-        self.unreached += other.unreached;
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

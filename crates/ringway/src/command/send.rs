@@ -86,6 +86,7 @@ fn receipt_json(receipt: &Receipt) -> serde_json::Value {
         "sessions": receipt.sessions,
         "sessions_overflowed": receipt.sessions_overflowed,
         "sessions_suspended": receipt.sessions_suspended,
+        "sessions_missed": receipt.sessions_missed,
         "message_id": receipt.message_id,
         "ring_version": receipt.ring_version,
         "workers_unreached": receipt.workers_unreached,
@@ -112,6 +113,9 @@ fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
     if receipt.outcome != Outcome::Overflowed && receipt.sessions_overflowed > 0 {
         text.push_str(&format!(", {} too slow to take it", receipt.sessions_overflowed));
     }
+    if receipt.sessions_missed > 0 {
+        text.push_str(&format!(", {} between two workers for too long", receipt.sessions_missed));
+    }
     text.push_str(&format!(" (message {})", receipt.message_id));
     if !receipt.workers_unreached.is_empty() {
         text.push_str(&format!("\nnot complete: no answer from {}", receipt.workers_unreached.join(", ")));
@@ -132,12 +136,17 @@ mod tests {
         assert_eq!(receipt_text(receipt, &args.target), expected);
     }
 
-    fn receipt(outcome: Outcome, [reached, overflowed, suspended]: [u32; 3], unreached: &[&str]) -> Receipt {
+    fn receipt(
+        outcome: Outcome,
+        [reached, overflowed, suspended, missed]: [u32; 4],
+        unreached: &[&str],
+    ) -> Receipt {
         Receipt {
             outcome,
             sessions: reached,
             sessions_overflowed: overflowed,
             sessions_suspended: suspended,
+            sessions_missed: missed,
             message_id: "m1".to_owned(),
             ring_version: RingVersion::from_u64(1),
             workers_unreached: unreached.iter().map(ToString::to_string).collect(),
@@ -154,29 +163,34 @@ mod tests {
                 &format!("{expected} (message m1)"),
             );
         };
-        user(Delivered, [1, 0, 0], "delivered to 1 session");
-        user(Delivered, [2, 1, 0], "delivered to 2 sessions, 1 too slow to take it");
+        user(Delivered, [1, 0, 0, 0], "delivered to 1 session");
+        user(Delivered, [2, 1, 0, 0], "delivered to 2 sessions, 1 too slow to take it");
         user(
             Delivered,
-            [2, 1, 3],
+            [2, 1, 3, 0],
             "delivered to 2 sessions, waiting for 3 to come back, 1 too slow to take it",
         );
-        user(NoSession, [0, 0, 0], "no session: alice is not connected");
-        user(Overflowed, [0, 2, 0], "overflowed: every session was too slow to take it");
-        user(Suspended, [0, 0, 1], "suspended: waiting for 1 session to come back");
-        user(Suspended, [0, 1, 2], "suspended: waiting for 2 sessions to come back, 1 too slow to take it");
+        user(Delivered, [1, 0, 0, 2], "delivered to 1 session, 2 between two workers for too long");
+        user(NoSession, [0, 0, 0, 0], "no session: alice is not connected");
+        user(Overflowed, [0, 2, 0, 0], "overflowed: every session was too slow to take it");
+        user(Suspended, [0, 0, 1, 0], "suspended: waiting for 1 session to come back");
+        user(
+            Suspended,
+            [0, 1, 2, 0],
+            "suspended: waiting for 2 sessions to come back, 1 too slow to take it",
+        );
     }
 
     #[test]
     fn a_receipt_names_the_target_and_who_was_not_asked() {
         check(
             "ringway send group g hi",
-            &receipt(Outcome::NoSession, [0; 3], &["w2", "w3"]),
+            &receipt(Outcome::NoSession, [0; 4], &["w2", "w3"]),
             "no session: nobody in g is connected (message m1)\nnot complete: no answer from w2, w3",
         );
         check(
             "ringway send all hi",
-            &receipt(Outcome::NoSession, [0; 3], &[]),
+            &receipt(Outcome::NoSession, [0; 4], &[]),
             "no session: nobody is connected (message m1)",
         );
     }

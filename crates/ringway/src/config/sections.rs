@@ -340,6 +340,9 @@ section! {
         wait: Duration = "3s", "10ms" to "1m";
         /// How long messages are kept for users whose worker died and whose sessions may be brought by their gateways.
         orphan_window: Duration = "5s", "0s" to "1m";
+        /// How many bytes of messages a worker keeps for all sessions that are to arrive; beyond it they count as messages for
+        /// which the session had no room.
+        kept_bytes_max: Bytes = "256MiB", "1MiB" to "64GiB";
         /// At shutdown: how long the sessions may take to move to the other workers. Those that are left are closed (1012).
         drain_timeout: Duration = "60s", "0s" to "1h";
     }

@@ -97,6 +97,7 @@ fn moves(settings: &Settings) -> MovePolicy {
         reopen_window: sessions.reopen_window,
         ack_within: sessions.ack_within,
         orphan_window: handover.orphan_window,
+        kept_bytes_max: handover.kept_bytes_max.0 as u64,
         moves_under_way_max: handover.under_way_max,
         ..MovePolicy::default()
     }

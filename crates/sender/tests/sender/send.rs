@@ -23,6 +23,7 @@ async fn a_send_is_exactly_one_call_whatever_the_number_of_workers() {
             sessions: 1,
             sessions_overflowed: 0,
             sessions_suspended: 0,
+            sessions_missed: 0,
             message_id: "m1".into(),
             ring_version: THEIR_RING,
             workers_unreached: Vec::new(),

@@ -27,7 +27,7 @@ pub use arrivals::HeldSession;
 pub use opening::{NotOpened, Reopening, Resuming};
 pub use send::{NotHere, Sending, Sent};
 
-use self::arrivals::Arrivals;
+use self::arrivals::{Arrivals, KeptBounds};
 use self::departures::Departures;
 use crate::close::CloseCode;
 use crate::directive::{Address, Channel, Directive, LinkId, Ticket};
@@ -67,9 +67,9 @@ pub(crate) enum Fenced {
 impl Shard {
     /// A worker without sessions that has adopted no ring yet: `empty` is one without members.
     pub fn new(me: MemberId, policy: Policy, moves: MovePolicy, empty: Arc<Ring>) -> Self {
-        let kept_bytes_max = policy.queue_bytes_max;
+        let kept = KeptBounds { session_bytes_max: policy.queue_bytes_max, bytes_max: moves.kept_bytes_max };
         Shard {
-            arrivals: Arrivals::new(me.clone(), Arc::clone(&empty), kept_bytes_max),
+            arrivals: Arrivals::new(me.clone(), Arc::clone(&empty), kept),
             me,
             ring: empty,
             policy: moves,

@@ -98,7 +98,7 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) {
-        let (id, hash) = (state.id, user_hash(&state.user));
+        let (id, user) = (state.id, state.user.clone());
         if self.departures.finish(id).is_none() {
             return;
         }
@@ -117,7 +117,7 @@ impl Shard {
             self.table.set_foreign(id);
             self.departures.due_again(id);
         }
-        self.hand_out(id, hash, out);
+        self.hand_out(id, &user, out);
     }
 
     /// What this worker holds of another's users: sessions that are here, and those on the way.

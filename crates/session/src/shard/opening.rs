@@ -72,11 +72,11 @@ impl Shard {
     /// [`NotOpened`].
     pub fn open(&mut self, opening: Opening, now: Moment, out: &mut Vec<Directive>) -> Result<(), NotOpened> {
         self.fence(opening.id.slot(), now)?;
-        let (id, hash, address) = (opening.id, user_hash(&opening.user), opening.address);
+        let (id, user, address) = (opening.id, opening.user.clone(), opening.address);
         let (epoch, token) = (opening.epoch, opening.resume_token.clone());
         self.table.open(opening, out)?;
         self.welcome(address, id, &token, epoch, 0, false, out);
-        self.hand_out(id, hash, out);
+        self.hand_out(id, &user, out);
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Shard {
         out: &mut Vec<Directive>,
     ) -> Result<SessionId, NotOpened> {
         let Reopening { address, state, complete, passed_offset } = reopening;
-        let (id, user, hash) = (state.id, state.user.clone(), user_hash(&state.user));
+        let (id, user) = (state.id, state.user.clone());
         // Also what is complete waits until all have been heard: before that, another worker may act for the user by its ring,
         // and would take the session for ended once its former worker lets it go.
         self.fence(id.slot(), now)?;
@@ -109,7 +109,7 @@ impl Shard {
                 self.arrivals.drop_ambiguous(id, out);
             }
         }
-        self.hand_out(id, hash, out);
+        self.hand_out(id, &user, out);
         Ok(id)
     }
 
@@ -153,11 +153,11 @@ impl Shard {
         out: &mut Vec<Directive>,
     ) -> Result<(), NotOpened> {
         self.fence(state.id.slot(), now)?;
-        let (id, hash) = (state.id, user_hash(&state.user));
+        let (id, user) = (state.id, state.user.clone());
         self.close_outdated(id, |term| term < state.term, out);
         let state = state.in_next_term(true);
         self.table.restore(state, Place::Suspended(until), self.recent_until(now), out)?;
-        self.hand_out(id, hash, out);
+        self.hand_out(id, &user, out);
         Ok(())
     }
 
@@ -169,10 +169,10 @@ impl Shard {
     }
 
     /// Gives a session what was kept for it, after what it brought itself.
-    pub(super) fn hand_out(&mut self, id: SessionId, user_hash: u64, out: &mut Vec<Directive>) {
+    pub(super) fn hand_out(&mut self, id: SessionId, user: &UserId, out: &mut Vec<Directive>) {
         // It may have left from here, and come back.
         self.departures.finish(id);
-        for kept in self.arrivals.arrived(id, user_hash) {
+        for kept in self.arrivals.arrived(id, user, user_hash(user), out) {
             let reach = self.table.send_to_session(id, &kept.message, out);
             let fate = match reach {
                 Reach { overflowed: 1.., .. } => Fate::Overflowed,

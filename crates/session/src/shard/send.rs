@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ringway_ring::{MemberId, Slot};
 
-use super::arrivals::Audience;
+use super::arrivals::{Audience, NotKept};
 use super::{Fenced, Shard, user_hash};
 use crate::directive::{Address, Directive, Ticket};
 use crate::id::SessionId;
@@ -34,11 +34,9 @@ impl<'a> Sending<'a> {
 pub struct Sent {
     /// The sessions that are here.
     pub reach: Reach,
-    /// For each session that is to arrive, the message as it waits for it: the end comes as [`Directive::Settled`].
+    /// For each session that is to arrive, the message as it waits for it: the end comes as [`Directive::Settled`]. If the session
+    /// turns out to go [elsewhere](crate::Fate::Elsewhere), the message must be sent on to it.
     pub tickets: Vec<Ticket>,
-    /// For which session each of these waits, in the same order; none for a message that waits for whichever session of its
-    /// user appears. If a session turns out to go [elsewhere](crate::Fate::Elsewhere), the message must be sent on to it.
-    pub awaited: Vec<SessionId>,
     /// Sessions on their way to other workers, to which the message must be sent on.
     pub onward: BTreeMap<MemberId, Vec<SessionId>>,
 }
@@ -50,6 +48,8 @@ pub enum NotHere {
     NotOwner,
     /// The user has only just come to this worker, and the others have not said what they hold: ask again.
     Unsettled,
+    /// So many messages wait for sessions to appear that there is no room for another one.
+    Crowded,
 }
 
 impl Shard {
@@ -77,10 +77,14 @@ impl Shard {
         }
         let expected = self.arrivals.of_user(hash);
         for id in expected.iter().filter(|id| !exclude.contains(id)) {
-            sent.add(*id, self.keep(*id, message, Audience::User, out));
+            sent.add(self.keep(*id, message, Audience::User(user.clone()), out));
         }
         if expected.is_empty() && sent.reach == Reach::default() {
-            sent.tickets.extend(self.arrivals.keep_for_orphan(hash, message, now));
+            match self.arrivals.keep_for_orphan(user, hash, message, now) {
+                Ok(ticket) => sent.tickets.push(ticket),
+                Err(NotKept::NoOrphan) => {}
+                Err(NotKept::Full) => return Err(NotHere::Crowded),
+            }
         }
         Ok(sent)
     }
@@ -120,7 +124,7 @@ impl Shard {
                 sent.onward.entry(owner.clone()).or_default().push(*id);
             } else if self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
                 self.arrivals.expect_unnamed(*id, now + self.policy.transit_max);
-                sent.add(*id, self.keep(*id, message, Audience::Many, out));
+                sent.add(self.keep(*id, message, Audience::Many, out));
             }
         }
         sent
@@ -162,7 +166,7 @@ impl Shard {
                 self.arrivals.expect_unnamed(id, until);
             }
             if self.arrivals.knows(id) {
-                sent.add(id, self.keep(id, message, Audience::Many, out));
+                sent.add(self.keep(id, message, Audience::Many, out));
             }
         }
         sent
@@ -183,12 +187,9 @@ impl Shard {
 
 impl Sent {
     /// Adds a message that was kept for a session, unless there was no room for it.
-    fn add(&mut self, id: SessionId, kept: Option<Ticket>) {
+    fn add(&mut self, kept: Option<Ticket>) {
         match kept {
-            Some(ticket) => {
-                self.tickets.push(ticket);
-                self.awaited.push(id);
-            }
+            Some(ticket) => self.tickets.push(ticket),
             None => self.reach.overflowed += 1,
         }
     }

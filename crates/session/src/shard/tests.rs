@@ -109,7 +109,11 @@ struct Test {
 
 impl Test {
     fn new() -> Self {
-        let shard = Shard::new(member(ME), Policy::default(), MovePolicy::default(), ring_of(""));
+        Test::with(MovePolicy::default())
+    }
+
+    fn with(moves: MovePolicy) -> Self {
+        let shard = Shard::new(member(ME), Policy::default(), moves, ring_of(""));
         Test { shard, out: Out::default(), now: Moment(1_000) }
     }
 
@@ -177,6 +181,10 @@ fn state_from_elsewhere(subprotocol: &str) -> SessionState {
     test.adopt(OTHER, &[OTHER]);
     test.shard.detach(at(9, 9), test.now, &mut test.out.0);
     test.out.detached()
+}
+
+fn awaited(sent: &Sent) -> Vec<Option<SessionId>> {
+    sent.tickets.iter().map(|ticket| ticket.session()).collect()
 }
 
 #[test]
@@ -273,7 +281,7 @@ fn messages_are_kept_for_a_session_that_is_to_arrive_and_follow_what_it_brings()
     test.adopt(ME, &[OTHER]);
     test.holding(OTHER, &[1]);
     let sent = test.send("kept").unwrap();
-    assert_eq!((sent.reach, sent.tickets.len(), sent.awaited), (Reach::default(), 1, vec![id(1)]));
+    assert_eq!((sent.reach, awaited(&sent)), (Reach::default(), vec![Some(id(1))]));
     assert!(test.out.has(|it| *it == Directive::Hasten { holder: member(OTHER), session: id(1) }));
     let mut state = state_from_elsewhere("");
     state.waiting = vec![crate::Numbered { offset: 0, payload: message("brought").payload().clone() }];
@@ -364,7 +372,7 @@ fn the_user_of_a_session_is_known_once_it_is_named() {
     assert_eq!(sent.tickets.len(), 1, "it may be on its way");
     test.holding(OTHER, &[1]);
     assert_eq!(test.shard.expected_of(&alice()), [id(1)]);
-    assert_eq!(test.send("to alice").unwrap().awaited, [id(1)]);
+    assert_eq!(awaited(&test.send("to alice").unwrap()), [Some(id(1))]);
 }
 
 #[test]
@@ -375,7 +383,7 @@ fn messages_for_users_of_a_worker_that_died_wait_for_whichever_session_appears()
     test.adopt(ME, &[OTHER]);
     test.shard.lost(&member(OTHER), test.now);
     let sent = test.send("m").unwrap();
-    assert_eq!((sent.tickets.len(), sent.awaited), (1, vec![]));
+    assert_eq!(awaited(&sent), [None]);
     test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
     assert_eq!(test.out.fates(), [Fate::Taken]);
     test.shard.gone(at(1, 1), false, test.now, &mut test.out.0);
@@ -394,7 +402,7 @@ fn a_ring_that_flips_back_brings_the_session_back() {
     let state = test.out.detached();
     test.adopt(ME, &[OTHER]);
     test.holding(OTHER, &[]);
-    assert_eq!(test.send("m").unwrap().awaited, [id(1)]);
+    assert_eq!(awaited(&test.send("m").unwrap()), [Some(id(1))]);
     test.reopen(state, true, 0, at(1, 6)).unwrap();
     assert_eq!(test.out.fates(), [Fate::Taken]);
     assert_eq!((test.shard.expected(), test.shard.in_transit()), (0, 0));
@@ -537,4 +545,48 @@ fn an_outdated_copy_gives_way() {
     check(false, false, 1);
     check(true, false, 0);
     check(true, true, 0);
+}
+
+#[test]
+fn users_are_told_apart_by_name_where_their_hashes_are_the_same() {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.adopt(ME, &[OTHER]);
+    test.shard.lost(&member(OTHER), test.now);
+    let mut kept = |user: &str| {
+        let (message, user) = (message("m"), UserId::new(user).unwrap());
+        // The test says that they have one hash.
+        test.shard.arrivals.keep_for_orphan(&user, user_hash(&alice()), &message, test.now).unwrap()
+    };
+    let (hers, _theirs) = (kept("alice"), kept("mallory"));
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert!(test.out.has(|it| *it == Directive::Settled { ticket: hers, fate: Fate::Taken }));
+    assert_eq!(test.out.fates(), [Fate::Taken], "what is for the other one waits");
+    test.pass(5);
+    assert_eq!(test.out.fates(), [Fate::Ended]);
+}
+
+#[test]
+fn what_is_kept_has_a_bound_and_room_comes_back() {
+    let mut test = Test::with(MovePolicy { kept_bytes_max: 1_000, ..MovePolicy::default() });
+    test.adopt(OTHER, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.adopt(ME, &[OTHER]);
+    test.shard.lost(&member(OTHER), test.now);
+    let mut tickets = Vec::new();
+    let refused = loop {
+        match test.send("0123456789") {
+            Ok(sent) => tickets.extend(sent.tickets),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused, NotHere::Crowded);
+    assert!((1..=100).contains(&tickets.len()));
+    test.shard.withdraw(tickets[0]);
+    assert!(test.send("0123456789").is_ok());
+    assert_eq!(test.send("0123456789"), Err(NotHere::Crowded));
+    test.pass(5);
+    assert_eq!(test.out.fates().len(), tickets.len());
+    assert!(test.send("0123456789").unwrap().tickets.is_empty(), "nobody is an orphan any more");
 }

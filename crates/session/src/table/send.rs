@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::queue::{Pushed, Room};
 use crate::session::{Place, Session};
 
-/// How many sessions a message was put on the way to, and how many could not take it.
+/// How many sessions a message was put on the way to, and how many not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Sessions that will receive it.
@@ -25,6 +25,8 @@ pub struct Reach {
     pub overflowed: u32,
     /// Sessions without a client at present, with which it waits.
     pub suspended: u32,
+    /// Sessions on their way from one worker to another that did not arrive in time.
+    pub missed: u32,
 }
 
 impl AddAssign for Reach {
@@ -32,6 +34,7 @@ impl AddAssign for Reach {
         self.sessions += other.sessions;
         self.overflowed += other.overflowed;
         self.suspended += other.suspended;
+        self.missed += other.missed;
     }
 }
 

@@ -180,7 +180,7 @@ fn a_slow_consumer_is_closed_and_others_are_not() {
     }
     out.clear();
     let reach = table.send_to_all(&text("x"), &[], &mut out);
-    assert_eq!(reach, Reach { sessions: 2, overflowed: 1, suspended: 0 });
+    assert_eq!(reach, Reach { sessions: 2, overflowed: 1, suspended: 0, missed: 0 });
     assert_eq!(closed(&out), [(at(1, 2), CloseCode::TRY_AGAIN_LATER)]);
     assert_eq!(table.len(), 2);
 }
@@ -234,7 +234,7 @@ fn no_more_is_on_the_way_to_a_link_than_it_may_and_nothing_is_lost() {
     let payload = text(&"x".repeat(400));
     for number in 0..50 {
         let reach = table.send_to_user(&user(&format!("user{number}")), &payload, &[], &mut out);
-        assert_eq!(reach, Reach { sessions: 1, overflowed: 0, suspended: 0 });
+        assert_eq!(reach, Reach { sessions: 1, overflowed: 0, suspended: 0, missed: 0 });
     }
     assert!(table.is_crowded(LinkId(1)));
     assert_eq!(receivers(&out).len(), 3, "472 bytes each, until 1,000 are reached");

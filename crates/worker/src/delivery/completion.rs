@@ -1,5 +1,5 @@
 //! What is still to be done for a message that was put on its way: the waits for sessions that are to arrive, and the
-//! sessions that have left and not arrived elsewhere.
+//! sessions that have left and not arrived elsewhere. What it comes to is [`Tally`]'s business.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,71 +10,45 @@ use ringway_proto::Refusal;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{DeliverLocalRequest, Message, SessionIds};
 use ringway_ring::MemberId;
-use ringway_session::{Fate, Reach, SessionId};
+use ringway_session::{Circle, SessionId, Tally};
 use tokio::time::Instant;
-use tracing::debug;
 
-use super::{ask, gather};
+use super::{Account, ask};
 use crate::hub::{Placed, Wait};
 use crate::worker::Shared;
 
-/// What became of a message at last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Completed {
-    pub(crate) reach: Reach,
-    /// Whether sessions that it was kept for belong to another worker by now.
-    pub(crate) elsewhere: bool,
-}
-
 impl Shared {
-    /// Waits for what is still to be done, for a bounded time, and slows the caller down while links are crowded.
+    /// Waits for what is still to be done, for a bounded time, and slows the caller down while links are crowded. The message is
+    /// for those to whom it must be sent on.
     ///
     /// # Errors
     /// `INTERNAL` if a part of it failed by a defect.
     pub(crate) async fn complete(
         self: &Arc<Self>,
         placed: Placed,
+        circle: Circle,
         message: Option<Message>,
-    ) -> Result<Completed, Refusal> {
-        let mut completed = Completed { reach: placed.sent.reach, elsewhere: false };
+    ) -> Result<Account, Refusal> {
+        let mut account = Account::new(Tally::new(circle, placed.sent.reach));
         let deadline = Instant::now() + self.config.arrival_wait_max;
-        let onward = placed.sent.onward;
-        if !onward.is_empty() {
-            completed.reach += self.send_onward(onward, message.clone()).await?;
-        }
-        let strayed = self.await_arrivals(placed.waits, deadline, &mut completed).await;
-        // A user's message is asked for again by its sender, what goes to many is not.
-        if message.is_some() && !strayed.is_empty() {
-            completed.reach += self.send_onward(self.by_owner(strayed), message).await?;
-        }
+        self.send_onward(placed.sent.onward, &message, &mut account).await?;
+        self.await_arrivals(placed.waits, deadline, &mut account.tally).await;
+        let strayed = self.by_owner(account.tally.take_strayed());
+        self.send_onward(strayed, &message, &mut account).await?;
         self.wait_for_room(&placed.crowded).await;
-        Ok(completed)
+        Ok(account)
     }
 
-    /// Waits for sessions that are to arrive. Gives back those that go to another worker by now.
-    async fn await_arrivals(
-        &self,
-        waits: Vec<Wait>,
-        deadline: Instant,
-        completed: &mut Completed,
-    ) -> Vec<SessionId> {
-        let mut strayed = Vec::new();
+    /// Waits for sessions that are to arrive.
+    async fn await_arrivals(&self, waits: Vec<Wait>, deadline: Instant, tally: &mut Tally) {
         let mut fates: FuturesUnordered<_> =
             waits.into_iter().map(|wait| self.hub.fate(wait, deadline)).collect();
-        while let Some((fate, session)) = fates.next().await {
+        while let Some((ticket, fate)) = fates.next().await {
             match fate {
-                Some(Fate::Taken) => completed.reach.sessions += 1,
-                Some(Fate::Suspended) => completed.reach.suspended += 1,
-                Some(Fate::Overflowed) => completed.reach.overflowed += 1,
-                Some(Fate::Elsewhere) => {
-                    completed.elsewhere = true;
-                    strayed.extend(session);
-                }
-                // Where it had it already, the worker that gave it has counted it.
-                Some(Fate::Had | Fate::Ended) | None => {}
+                Some(fate) => tally.settled(ticket, fate),
+                None => tally.late(),
             }
         }
-        strayed
     }
 
     /// Sessions by the workers that own them now. Those that are ours, or nobody's, are left out.
@@ -95,19 +69,24 @@ impl Shared {
     async fn send_onward(
         self: &Arc<Self>,
         onward: BTreeMap<MemberId, Vec<SessionId>>,
-        message: Option<Message>,
-    ) -> Result<Reach, Refusal> {
+        message: &Option<Message>,
+        account: &mut Account,
+    ) -> Result<(), Refusal> {
+        if onward.is_empty() {
+            return Ok(());
+        }
         let view = self.view();
-        let parts = onward.into_iter().filter_map(|(owner, sessions)| {
+        let parts = FuturesUnordered::new();
+        for (owner, sessions) in onward {
             let ids = sessions.iter().map(|id| id.to_bytes().to_vec().into()).collect();
             let target = Some(Target::Sessions(SessionIds { ids }));
-            let member = view.member(&owner)?;
-            Some(ask(self, member, DeliverLocalRequest { target, message: message.clone() }))
-        });
-        let (reach, unreached) = gather(Reach::default(), parts.collect()).await?;
-        if !unreached.is_empty() {
-            debug!(?unreached, "sessions on their way could not be followed");
+            match view.member(&owner) {
+                Some(member) => {
+                    parts.push(ask(self, member, DeliverLocalRequest { target, message: message.clone() }));
+                }
+                None => account.unreached(&owner),
+            }
         }
-        Ok(reach)
+        account.gather(parts).await
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use ringway_cluster::View;
 use ringway_dispatch::{Earlier, Way};
-use ringway_proto::v1::{Receipt, SendToUserRequest};
+use ringway_proto::v1::{Message, Receipt, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
-use ringway_session::{NotHere, Reach};
+use ringway_session::{Circle, InVain, NotHere};
 use tokio::time::timeout_at;
 
-use super::receipt;
+use super::Account;
 use crate::fence::Place;
 use crate::hub::Placed;
 use crate::worker::Shared;
@@ -55,10 +55,14 @@ pub(super) async fn place_for_user(
             Ok(placed) => {
                 let (shared, version) = (Arc::clone(shared), view.version());
                 let message_id = message.into_id();
-                return Ok(ForUserPlace::Here(PlacedForUser { shared, placed, message_id, version }));
+                let onward = request.message.take_if(|_| !placed.waits.is_empty());
+                return Ok(ForUserPlace::Here(PlacedForUser { shared, placed, onward, message_id, version }));
             }
             Err(why) => why,
         };
+        if why == NotHere::Crowded {
+            return Err(not_here(shared, why));
+        }
         // Of one whose lease has run out nobody knows when it may act again: by then the user's owner is another worker.
         if shared.hub.is_lapsed() {
             return Err(not_here(shared, why));
@@ -76,6 +80,8 @@ pub(super) async fn place_for_user(
 pub(super) struct PlacedForUser {
     shared: Arc<Shared>,
     placed: Placed,
+    /// The message, in case that a session goes to another worker.
+    onward: Option<Message>,
     message_id: String,
     version: RingVersion,
 }
@@ -89,22 +95,29 @@ impl PlacedForUser {
     /// The receipt, when everything is done.
     ///
     /// # Errors
-    /// `NOT_OWNER` if the sessions belong to another worker by now, and none was reached.
+    /// `NOT_OWNER` if nobody was reached and a session of the user has not arrived in time, or belongs to another worker by now.
     pub(super) async fn receipt(self) -> Result<Receipt, Refusal> {
-        let completed = self.shared.complete(self.placed, None).await?;
-        if completed.elsewhere && completed.reach == Reach::default() {
-            return Err(not_here(&self.shared, NotHere::NotOwner));
-        }
-        Ok(receipt(completed.reach, self.message_id, self.version))
+        let Account { tally, unreached } =
+            self.shared.complete(self.placed, Circle::User, self.onward).await?;
+        let reach = tally.answer().map_err(|InVain| not_here(&self.shared, NotHere::NotOwner))?;
+        Ok(Receipt { workers_unreached: unreached, ..super::receipt(reach, self.message_id, self.version) })
     }
 }
 
 fn not_here(shared: &Shared, why: NotHere) -> Refusal {
-    let message = match why {
-        NotHere::NotOwner => "this worker may not act for the user now; refresh the ring",
+    let (reason, message) = match why {
+        NotHere::NotOwner => (
+            Reason::NotOwner,
+            "this worker may not act for the user now, or not yet; refresh the ring, try again",
+        ),
         NotHere::Unsettled => {
-            "the user has only just come to this worker, and others have not let go yet; try again"
+            let message =
+                "the user has only just come to this worker, and others have not let go yet; try again";
+            (Reason::NotOwner, message)
+        }
+        NotHere::Crowded => {
+            (Reason::Overloaded, "too many messages wait for sessions that are to arrive; try again later")
         }
     };
-    Refusal::new(Reason::NotOwner, message).with_ring(shared.hub.ring_version())
+    Refusal::new(reason, message).with_ring(shared.hub.ring_version())
 }

@@ -19,9 +19,9 @@ use ringway_proto::v1::{
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::Reach;
+use ringway_session::{Circle, InVain, Reach, Tally};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use crate::fence::Place;
@@ -57,10 +57,7 @@ pub(crate) async fn send_to_group(
     let view = shared.view();
     match shared.place(&view, &request.group, request.routing.as_ref())? {
         Place::Here => {
-            if shared.hub.is_lapsed() {
-                let message = "this worker may not act for the group now; refresh the ring";
-                return Err(Refusal::new(Reason::NotOwner, message).with_ring(shared.hub.ring_version()));
-            }
+            shared.check_lease()?;
             let (group, message) = shared.rules().group_send(&mut request)?;
             let others = shared.interest.audience(&group, &view, &shared.config.id);
             let target = Some(Target::Group(request.group));
@@ -74,12 +71,13 @@ pub(crate) async fn send_to_group(
     }
 }
 
-/// Sends to every session of the cluster. Any worker can: it has no owner.
+/// Sends to every session of the cluster. Any worker that may act can: it has no owner.
 pub(crate) async fn send_to_all(
     shared: &Arc<Shared>,
     mut request: SendToAllRequest,
 ) -> Result<Receipt, Refusal> {
     let view = shared.view();
+    shared.check_lease()?;
     let message = shared.rules().all_send(&mut request)?;
     let ids = view.workers().iter().map(|member| &member.id);
     let others = ids.filter(|id| !shared.is_me(id)).cloned().collect();
@@ -108,39 +106,82 @@ impl Spread {
         let parts = others.map(|member| ask(shared, member, request.clone())).collect();
         let departed = shared.interest.departed();
         let departed: Vec<_> =
-            departed.iter().map(|member| (&member.id, ask(shared, member, request.clone()))).collect();
+            departed.iter().map(|member| (member.id.clone(), ask(shared, member, request.clone()))).collect();
         let (message, exclude) = checked.into_parts();
         let placed = shared.hub.send(&self.receivers, &message, &exclude);
-        let ours = shared.complete(placed, request.message).await?;
-        let (mut reach, workers_unreached) = gather(ours.reach, parts).await?;
-        for (id, part) in departed {
-            match tokio::time::timeout(DEPARTED_WAIT_MAX, part).await {
-                Ok(Ok((_, Ok(part)))) => reach += reach_of(&part),
-                // It is dead, as the registry says: it is not asked again.
-                _ => shared.interest.forget_departed(id),
-            }
-        }
-        Ok(Receipt { workers_unreached, ..receipt(reach, message.into_id(), view.version()) })
+        let mut account = shared.complete(placed, Circle::Many, request.message).await?;
+        account.gather(parts).await?;
+        account.gather_departed(shared, departed).await;
+        account.receipt(shared, message.into_id(), view.version())
     }
 }
 
-/// Adds the others' parts to our own. Gives back the sum, and who could not be asked.
-async fn gather(
-    mut reach: Reach,
-    mut parts: FuturesUnordered<JoinHandle<Part>>,
-) -> Result<(Reach, Vec<String>), Refusal> {
-    let mut unreached = Vec::new();
-    while let Some(part) = parts.next().await {
-        match part.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))? {
-            (_, Ok(part)) => reach += reach_of(&part),
-            (worker, Err(refusal)) => {
-                debug!(%worker, %refusal, "a worker could not be asked to deliver");
-                unreached.push(worker.to_string());
+/// What became of a message so far.
+pub(crate) struct Account {
+    pub(crate) tally: Tally,
+    /// The workers that may hold receivers and could not be asked.
+    pub(crate) unreached: Vec<String>,
+}
+
+impl Account {
+    fn new(tally: Tally) -> Self {
+        Account { tally, unreached: Vec::new() }
+    }
+
+    /// Adds the others' parts.
+    async fn gather(&mut self, mut parts: FuturesUnordered<JoinHandle<Part>>) -> Result<(), Refusal> {
+        while let Some(part) = parts.next().await {
+            match part.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))? {
+                (_, Ok(part)) => self.add(part),
+                (worker, Err(refusal)) => {
+                    debug!(%worker, %refusal, "a worker could not be asked to deliver");
+                    self.unreached(&worker);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for workers that are not in the view any more. One that does not answer is dead, as the registry says: it is not
+    /// asked again.
+    async fn gather_departed(&mut self, shared: &Shared, departed: Vec<(MemberId, JoinHandle<Part>)>) {
+        for (worker, part) in departed {
+            match timeout(DEPARTED_WAIT_MAX, part).await {
+                Ok(Ok((_, Ok(part)))) => self.add(part),
+                _ => {
+                    shared.interest.forget_departed(&worker);
+                    self.unreached(&worker);
+                }
             }
         }
     }
-    unreached.sort();
-    Ok((reach, unreached))
+
+    fn add(&mut self, part: DeliverLocalResponse) {
+        self.tally.add(Reach {
+            sessions: part.sessions,
+            overflowed: part.sessions_overflowed,
+            suspended: part.sessions_suspended,
+            missed: part.sessions_missed,
+        });
+        self.unreached.extend(part.workers_unreached);
+    }
+
+    fn unreached(&mut self, worker: &MemberId) {
+        self.unreached.push(worker.to_string());
+    }
+
+    /// The receipt. What surely has reached nobody, and should have, may be sent again.
+    fn receipt(self, shared: &Shared, message_id: String, version: RingVersion) -> Result<Receipt, Refusal> {
+        let Account { tally, unreached: mut workers_unreached } = self;
+        if workers_unreached.is_empty() && tally.answer() == Err(InVain) {
+            let message =
+                "the sessions are on their way to other workers and have not arrived in time; try again";
+            return Err(Refusal::new(Reason::NotOwner, message).with_ring(shared.hub.ring_version()));
+        }
+        workers_unreached.sort();
+        workers_unreached.dedup();
+        Ok(Receipt { workers_unreached, ..receipt(tally.reach(), message_id, version) })
+    }
 }
 
 type Part = (MemberId, Result<DeliverLocalResponse, Refusal>);
@@ -159,14 +200,6 @@ fn ask(shared: &Arc<Shared>, member: &Member, request: DeliverLocalRequest) -> J
     })
 }
 
-fn reach_of(part: &DeliverLocalResponse) -> Reach {
-    Reach {
-        sessions: part.sessions,
-        overflowed: part.sessions_overflowed,
-        suspended: part.sessions_suspended,
-    }
-}
-
 fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Receipt {
     let outcome = match reach {
         Reach { sessions: 1.., .. } => Outcome::Delivered,
@@ -179,6 +212,7 @@ fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Recei
         sessions: reach.sessions,
         sessions_overflowed: reach.overflowed,
         sessions_suspended: reach.suspended,
+        sessions_missed: reach.missed,
         message_id,
         ring_version: ring_version.as_u64(),
         workers_unreached: Vec::new(),

@@ -474,9 +474,7 @@ impl State {
 
     fn placed(&mut self, sent: Sent, directives: &[Directive]) -> Placed {
         let crowded = crowded(self.shard.table(), &self.links, directives, sent.reach);
-        let sessions = sent.awaited.iter().copied().map(Some).chain(std::iter::repeat(None));
-        let tickets = sent.tickets.iter().zip(sessions);
-        let waits = tickets.map(|(ticket, session)| self.wait(*ticket, session)).collect();
+        let waits = sent.tickets.iter().map(|ticket| self.wait(*ticket)).collect();
         Placed { sent, waits, crowded }
     }
 }

@@ -1,6 +1,6 @@
 //! Waiting for sessions that are to arrive, and for what others have to say first.
 
-use ringway_session::{Fate, SessionId, Ticket};
+use ringway_session::{Fate, Ticket};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -9,24 +9,21 @@ use super::{Hub, State};
 /// The end of one message's wait for one session.
 pub(crate) struct Wait {
     ticket: Ticket,
-    /// The session; none where the message waits for whichever session of its user appears.
-    session: Option<SessionId>,
     fate: oneshot::Receiver<Fate>,
 }
 
 impl Hub {
-    /// Waits for one session, at most until the deadline: then the message is taken back. `None` says that it was. With it comes
-    /// the session that was waited for.
-    pub(crate) async fn fate(&self, mut wait: Wait, deadline: Instant) -> (Option<Fate>, Option<SessionId>) {
+    /// Waits for one session, at most until the deadline: then the message is taken back. `None` says that it was.
+    pub(crate) async fn fate(&self, mut wait: Wait, deadline: Instant) -> (Ticket, Option<Fate>) {
         if let Ok(fate) = timeout_at(deadline, &mut wait.fate).await {
-            return (fate.ok(), wait.session);
+            return (wait.ticket, fate.ok());
         }
         let mut state = self.state.lock();
         state.shard.withdraw(wait.ticket);
         state.tickets.remove(&wait.ticket);
         drop(state);
         // It may have come in the last moment.
-        (wait.fate.try_recv().ok(), wait.session)
+        (wait.ticket, wait.fate.try_recv().ok())
     }
 
     /// Says when something may have been decided, after this call.
@@ -36,10 +33,10 @@ impl Hub {
 }
 
 impl State {
-    pub(super) fn wait(&mut self, ticket: Ticket, session: Option<SessionId>) -> Wait {
+    pub(super) fn wait(&mut self, ticket: Ticket) -> Wait {
         let (sender, fate) = oneshot::channel();
         self.tickets.insert(ticket, sender);
-        Wait { ticket, session, fate }
+        Wait { ticket, fate }
     }
 
     pub(super) fn settle(&mut self, ticket: Ticket, fate: Fate) {

@@ -13,7 +13,7 @@ use ringway_proto::v1::{
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId};
+use ringway_session::{Circle, GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -72,11 +72,14 @@ impl Peer for PeerService {
         let checked = self.0.rules().message(&mut request.message)?;
         let (message, exclude) = checked.into_parts();
         let placed = self.0.hub.send(&receivers, &message, &exclude);
-        let Reach { sessions, overflowed, suspended } = self.0.complete(placed, request.message).await?.reach;
+        let account = self.0.complete(placed, Circle::Many, request.message).await?;
+        let Reach { sessions, overflowed, suspended, missed } = account.tally.reach();
         Ok(Response::new(DeliverLocalResponse {
             sessions,
             sessions_overflowed: overflowed,
             sessions_suspended: suspended,
+            sessions_missed: missed,
+            workers_unreached: account.unreached,
         }))
     }
 }

@@ -14,7 +14,7 @@ use ringway_session::{
 
 use self::claims::{Claim, Claimed};
 use self::opens::WaitingOpen;
-use self::sends::{Pending, Waiting};
+use self::sends::{Job, Pending};
 use crate::event::{Answer, Call, CallId, Caller, Event, Frame, Node, PipeIx, Post, Request, Said, Why};
 use crate::network::Flow;
 use crate::plan::{FLIGHT_MS, LEASE_MS, LOST_MS, Plan};
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     /// Messages for users of whom not everything is known yet, in order.
     sends: Vec<CallId>,
     pending: BTreeMap<CallId, Pending>,
-    tickets: BTreeMap<Ticket, Waiting>,
+    tickets: BTreeMap<Ticket, Job>,
 }
 
 impl Worker {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use ringway_session::{Directive, Fate, NotHere, Sending, Sent, SessionId, Ticket, UserId};
+use ringway_session::{
+    Circle, Directive, Fate, InVain, NotHere, Reach, Sending, Sent, SessionId, Tally, Ticket, UserId,
+};
 
 use crate::client;
 use crate::event::{Answer, CallId, Caller, Event, Local, Receipt, Request, Why};
@@ -13,31 +15,45 @@ use crate::view::{WorkerIx, worker_of};
 use crate::world::World;
 
 /// A message whose sessions are not all here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pending {
     tickets: BTreeSet<Ticket>,
     /// How many other workers have not answered.
     parts: usize,
-    receipt: Receipt,
-    /// Whether a session was not reached which another worker may reach.
-    is_incomplete: bool,
+    tally: Tally,
+    /// How many sessions or workers could not be asked.
+    unreached: u32,
     /// Until when messages are sent after sessions that go from worker to worker.
     give_up_at: Time,
 }
 
+impl Pending {
+    fn new(circle: Circle) -> Self {
+        let tally = Tally::new(circle, Reach::default());
+        Pending { tickets: BTreeSet::new(), parts: 0, tally, unreached: 0, give_up_at: Time::default() }
+    }
+
+    /// What one worker says to another.
+    fn part(&self) -> Answer {
+        let Reach { sessions, suspended, overflowed, missed } = self.tally.reach();
+        Answer::Receipt(Receipt { sessions, suspended, overflowed, missed, unreached: self.unreached })
+    }
+
+    /// What is said to a sender.
+    fn receipt(&self) -> Answer {
+        match self.tally.answer() {
+            Err(InVain) if self.unreached == 0 => Answer::Refused,
+            _ => self.part(),
+        }
+    }
+}
+
 /// What a worker does with a message for somebody who waits for its receipt.
 #[derive(Clone, Copy, Debug)]
-struct Job {
+pub(crate) struct Job {
     worker: WorkerIx,
     call: CallId,
     message: MessageIx,
-}
-
-/// A message that waits for a session.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    job: Job,
-    session: Option<SessionId>,
 }
 
 impl World {
@@ -102,11 +118,14 @@ impl World {
             return self.try_again(worker);
         }
         let Some(pending) = it.pending.get_mut(&call) else { return };
+        let mut job = None;
         for ticket in std::mem::take(&mut pending.tickets) {
-            pending.is_incomplete = true;
-            pending.receipt.unreached += 1;
+            pending.tally.late();
             it.shard.withdraw(ticket);
-            it.tickets.remove(&ticket);
+            job = it.tickets.remove(&ticket);
+        }
+        if let Some(job) = job {
+            self.follow_strayed(job);
         }
         self.finish_if_done(worker, call);
     }
@@ -139,7 +158,7 @@ impl World {
     }
 
     fn send_to_user(&mut self, job: Job, user: usize, is_forwarded: bool) -> bool {
-        let Job { worker, message, .. } = job;
+        let Job { worker, message, call } = job;
         let (now, name) = (self.now(), client::user_name(user));
         let shared = &self.ledger.messages[message].shared;
         let it = &mut self.workers[worker];
@@ -148,8 +167,9 @@ impl World {
         let sent = it.shard.send_to_user(&user, Sending::of(shared), now, &mut out);
         self.trace.add(now.0, || format!("w{worker} sends m{message}: {sent:?}"));
         match sent {
-            Ok(sent) => self.put_on_its_way(job, sent, out),
+            Ok(sent) => self.put_on_its_way(job, Circle::User, sent, out),
             Err(NotHere::Unsettled) => return false,
+            Err(NotHere::Crowded) => self.answer(call, Answer::Refused),
             Err(NotHere::NotOwner) => {
                 let owner = self.workers[worker].shard.ring().owner(&name).map(worker_of);
                 self.forward(job, owner, is_forwarded);
@@ -180,7 +200,7 @@ impl World {
         let members: Vec<_> =
             self.workers[worker].view.iter().flat_map(|view| view.members.keys().copied()).collect();
         let others: Vec<_> = members.into_iter().filter(|other| *other != worker).collect();
-        let pending = Pending { parts: others.len(), ..Pending::default() };
+        let pending = Pending { parts: others.len(), ..Pending::new(Circle::Many) };
         self.workers[worker].pending.insert(call, pending);
         for other in others {
             self.ask(worker, other, Why::Part(call), Request::Local { message, target: target.clone() });
@@ -200,22 +220,18 @@ impl World {
             Local::Sessions(ids) => shard.send_to_sessions(ids, shared, now, &mut out),
         };
         self.trace.add(now.0, || format!("w{worker} sends m{message} to {target:?}: {sent:?}"));
-        self.put_on_its_way(job, sent, out);
+        self.put_on_its_way(job, Circle::Many, sent, out);
     }
 
-    fn put_on_its_way(&mut self, job: Job, sent: Sent, out: Vec<Directive>) {
+    fn put_on_its_way(&mut self, job: Job, circle: Circle, sent: Sent, out: Vec<Directive>) {
         let Job { worker, call, .. } = job;
-        let Sent { reach, tickets, awaited, onward } = sent;
+        let Sent { reach, tickets, onward } = sent;
         let now = self.schedule.now;
         let it = &mut self.workers[worker];
-        let awaited = awaited.into_iter().map(Some).chain(std::iter::repeat(None));
-        let waiting = awaited.map(|session| Waiting { job, session });
-        it.tickets.extend(tickets.iter().copied().zip(waiting));
-        let pending = it.pending.entry(call).or_default();
+        it.tickets.extend(tickets.iter().map(|ticket| (*ticket, job)));
+        let pending = it.pending.entry(call).or_insert_with(|| Pending::new(circle));
         pending.give_up_at = now + 3 * SEND_DEADLINE_MS;
-        pending.receipt.sessions += reach.sessions;
-        pending.receipt.suspended += reach.suspended;
-        pending.receipt.overflowed += reach.overflowed;
+        pending.tally.add(reach);
         pending.tickets.extend(tickets);
         pending.parts += onward.len();
         if !pending.tickets.is_empty() {
@@ -246,21 +262,21 @@ impl World {
     /// A message that waited for a session waits no longer.
     pub(super) fn settled(&mut self, worker: WorkerIx, ticket: Ticket, fate: Fate) {
         let it = &mut self.workers[worker];
-        let Some(Waiting { job, session }) = it.tickets.remove(&ticket) else { return };
-        let call = job.call;
-        let Some(pending) = it.pending.get_mut(&call) else { return };
+        let Some(job) = it.tickets.remove(&ticket) else { return };
+        let Some(pending) = it.pending.get_mut(&job.call) else { return };
         pending.tickets.remove(&ticket);
-        match fate {
-            Fate::Taken => pending.receipt.sessions += 1,
-            Fate::Suspended => pending.receipt.suspended += 1,
-            Fate::Overflowed => pending.receipt.overflowed += 1,
-            Fate::Had | Fate::Ended => {}
-            Fate::Elsewhere => match session {
-                Some(session) => self.send_after(job, session),
-                None => pending.is_incomplete = true,
-            },
+        pending.tally.settled(ticket, fate);
+        self.follow_strayed(job);
+        self.finish_if_done(worker, job.call);
+    }
+
+    /// When nothing waits for sessions any more, the message is sent after those that have gone elsewhere.
+    fn follow_strayed(&mut self, job: Job) {
+        let pending = self.workers[job.worker].pending.get_mut(&job.call);
+        let Some(pending) = pending.filter(|pending| pending.tickets.is_empty()) else { return };
+        for session in pending.tally.take_strayed() {
+            self.send_after(job, session);
         }
-        self.finish_if_done(worker, call);
     }
 
     fn finish_if_done(&mut self, worker: WorkerIx, call: CallId) {
@@ -270,12 +286,8 @@ impl World {
             return;
         }
         let Some(pending) = it.pending.remove(&call) else { return };
-        let Receipt { sessions, suspended, .. } = pending.receipt;
-        if pending.is_incomplete && sessions + suspended == 0 {
-            self.answer(call, Answer::Refused);
-        } else {
-            self.answer(call, Answer::Receipt(pending.receipt));
-        }
+        let is_part = self.calls.get(&call).is_some_and(|call| matches!(call.request, Request::Local { .. }));
+        self.answer(call, if is_part { pending.part() } else { pending.receipt() });
     }
 
     pub(crate) fn answer_arrives(&mut self, call: CallId, answer: Answer) {
@@ -301,7 +313,11 @@ impl World {
         let Some(pending) = self.workers[worker].pending.get_mut(&call) else { return };
         pending.parts -= 1;
         match (answer, request) {
-            (Answer::Receipt(receipt), _) => pending.receipt.add(receipt),
+            (Answer::Receipt(receipt), _) => {
+                let Receipt { sessions, suspended, overflowed, missed, unreached } = receipt;
+                pending.tally.add(Reach { sessions, suspended, overflowed, missed });
+                pending.unreached += unreached;
+            }
             // The sessions belong to another worker than it seemed: after them.
             (Answer::Refused, Request::Local { message, target: Local::Sessions(sessions) })
                 if now < pending.give_up_at =>
@@ -311,9 +327,9 @@ impl World {
                 }
             }
             (_, Request::Local { target: Local::Sessions(sessions), .. }) => {
-                pending.receipt.unreached += sessions.len() as u32;
+                pending.unreached += sessions.len() as u32;
             }
-            _ => pending.receipt.unreached += 1,
+            _ => pending.unreached += 1,
         }
         self.finish_if_done(worker, call);
     }

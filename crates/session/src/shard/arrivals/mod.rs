@@ -4,19 +4,25 @@
 //! answered, nothing is decided for users that the worker has just gained. After that it knows every session that is to
 //! arrive, and keeps messages for it in order. So the answer of a send stays authoritative in the middle of a change.
 
+mod kept;
+mod orphans;
+mod settling;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ringway_ring::{MemberId, Ring, Slot};
 use rustc_hash::FxHashMap;
 
-use crate::directive::{Directive, Fate, Ticket};
+pub(super) use self::kept::{Audience, Kept};
+use self::kept::{Keeper, cost_bytes};
+use self::orphans::Orphans;
+use self::settling::Settling;
+use crate::directive::{Directive, Fate, Ticket, Whose};
 use crate::id::SessionId;
 use crate::message::Message;
 use crate::moment::Moment;
-
-/// How many rings are remembered that passed before all had said what they hold. A ring is half a megabyte.
-const UNSETTLED_MAX: usize = 8;
+use crate::name::UserId;
 
 /// A session that another worker holds for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,43 +33,33 @@ pub struct HeldSession {
     pub user_hash: u64,
 }
 
-/// A message that waits for a session.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) ticket: Ticket,
-    pub(super) message: Message,
-    pub(super) audience: Audience,
+/// How much may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptBounds {
+    /// For one session.
+    pub(super) session_bytes_max: u64,
+    /// For all.
+    pub(super) bytes_max: u64,
 }
 
-/// To whom a kept message was sent.
+/// Why a message for an orphan is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Audience {
-    /// To one user: nobody else has it.
-    User,
-    /// To a group or to all: another worker may have given it to the session.
-    Many,
+pub(super) enum NotKept {
+    /// Nobody of the user can appear.
+    NoOrphan,
+    /// Too much is kept already.
+    Full,
 }
 
 /// What there is to be expected.
 #[derive(Debug)]
 pub(super) struct Arrivals {
-    me: MemberId,
-    /// A ring without members.
-    empty: Arc<Ring>,
-    ring: Arc<Ring>,
-    /// The last ring of which all others have said what they hold.
-    settled: Arc<Ring>,
-    /// The rings between that one and the present one.
-    unsettled: Vec<Arc<Ring>>,
-    /// Those who have not said yet what they hold, by the present ring.
-    unheard: BTreeSet<MemberId>,
+    settling: Settling,
     expected: FxHashMap<SessionId, Expected>,
     by_user: FxHashMap<u64, Vec<SessionId>>,
-    orphanages: Vec<Orphanage>,
-    /// Messages for users of whom a session may appear.
-    orphans: FxHashMap<u64, Vec<Kept>>,
-    kept_bytes_max: u64,
-    next_ticket: u64,
+    orphans: Orphans,
+    keeper: Keeper,
+    session_bytes_max: u64,
 }
 
 #[derive(Debug)]
@@ -86,6 +82,18 @@ struct Holder {
 }
 
 impl Expected {
+    fn new(user_hash: u64) -> Self {
+        let (holders, kept) = (Vec::with_capacity(1), Vec::new());
+        Expected { holders, user_hash, hastened: false, kept, kept_bytes: 0 }
+    }
+
+    /// Takes messages out that were kept.
+    fn take(&mut self, is_meant: impl Fn(&Kept) -> bool) -> Vec<Kept> {
+        let taken: Vec<Kept> = self.kept.extract_if(.., |kept| is_meant(kept)).collect();
+        self.kept_bytes -= cost_bytes(&taken);
+        taken
+    }
+
     fn is_from(&self, holder: &MemberId) -> bool {
         self.holders.iter().any(|known| known.id == *holder)
     }
@@ -97,30 +105,16 @@ impl Expected {
     }
 }
 
-/// The users of a worker that died without saying what it held. Their gateways open the sessions again, soon.
-#[derive(Debug)]
-struct Orphanage {
-    ring: Arc<Ring>,
-    holder: MemberId,
-    until: Moment,
-}
-
 impl Arrivals {
-    /// Nothing is expected, and nobody was asked: under an empty ring that is as it should be.
-    pub(super) fn new(me: MemberId, empty: Arc<Ring>, kept_bytes_max: u64) -> Self {
+    /// Nothing is expected.
+    pub(super) fn new(me: MemberId, empty: Arc<Ring>, bounds: KeptBounds) -> Self {
         Arrivals {
-            me,
-            ring: Arc::clone(&empty),
-            settled: Arc::clone(&empty),
-            empty,
-            unsettled: Vec::new(),
-            unheard: BTreeSet::new(),
+            settling: Settling::new(me, empty),
             expected: FxHashMap::default(),
             by_user: FxHashMap::default(),
-            orphanages: Vec::new(),
-            orphans: FxHashMap::default(),
-            kept_bytes_max,
-            next_ticket: 0,
+            orphans: Orphans::default(),
+            keeper: Keeper::new(bounds.bytes_max),
+            session_bytes_max: bounds.session_bytes_max,
         }
     }
 
@@ -133,51 +127,32 @@ impl Arrivals {
         until: Moment,
         out: &mut Vec<Directive>,
     ) {
-        let former = std::mem::replace(&mut self.ring, ring);
-        if !self.unheard.is_empty() {
-            self.pass_unsettled(former);
-        }
         let mut others: BTreeSet<MemberId> = others.into_iter().collect();
-        others.remove(&self.me);
-        let holders = self.expected.values().flat_map(|expected| &expected.holders).map(|holder| &holder.id);
-        let known: BTreeSet<&MemberId> =
-            holders.chain(&self.unheard).filter(|known| **known != self.me).collect();
-        let gone: Vec<MemberId> =
-            known.into_iter().filter(|known| !others.contains(*known)).cloned().collect();
-        gone.iter().for_each(|holder| self.forsake(holder, until));
-        self.unheard = others;
-        let elsewhere: Vec<SessionId> =
-            self.expected.keys().copied().filter(|id| !self.owns(id.slot())).collect();
-        for id in elsewhere {
-            self.release(id, Fate::Elsewhere, out);
+        others.remove(self.settling.me());
+        self.forsake_all_but(&others, until);
+        for holder in self.settling.ring_changed(ring, others) {
+            self.orphans.add(Arc::clone(self.settling.settled()), holder, until);
         }
+        self.release_elsewhere(out);
         for holder in self.expected.values_mut().flat_map(|expected| &mut expected.holders) {
             holder.listed = false;
         }
-        let (me, ring) = (&self.me, &self.ring);
-        let gone = self.orphans.extract_if(|hash, _| ring.owner_of_slot(Slot::of_hash(*hash)) != Some(me));
-        settle_all(gone.flat_map(|(_, kept)| kept), Fate::Elsewhere, out);
-        self.note_settled();
+        self.settling.note();
     }
 
     /// Others may have acted for our users meanwhile: nothing is known for sure until they have been asked once more.
     pub(super) fn unsettle(&mut self) {
-        let others = self.ring.active_members().iter().map(|member| &member.id);
-        self.unheard.extend(others.filter(|id| **id != self.me).cloned());
-        self.settled = Arc::clone(&self.empty);
-        self.unsettled.clear();
-        self.note_settled();
+        self.settling.unsettle();
     }
 
     /// Whether everything is known of this slot's users: no other worker can hold a session that is not expected.
     pub(super) fn is_settled(&self, slot: Slot) -> bool {
-        let is_ours = |ring: &Arc<Ring>| ring.owner_of_slot(slot) == Some(&self.me);
-        self.unheard.is_empty() || (is_ours(&self.settled) && self.unsettled.iter().all(is_ours))
+        self.settling.is_settled(slot)
     }
 
     /// Those who have not said what they hold.
     pub(super) fn unheard(&self) -> impl Iterator<Item = &MemberId> {
-        self.unheard.iter()
+        self.settling.unheard()
     }
 
     /// Another worker has named sessions. Those that are `here` already have arrived.
@@ -188,7 +163,7 @@ impl Arrivals {
         here: impl Fn(SessionId) -> bool,
     ) {
         for HeldSession { id, user_hash } in sessions {
-            if self.owns(id.slot()) && !here(id) {
+            if self.settling.owns(id.slot()) && !here(id) {
                 self.expect(id, user_hash, holder, None);
             }
         }
@@ -196,13 +171,13 @@ impl Arrivals {
 
     /// Another worker has named all.
     pub(super) fn heard(&mut self, holder: &MemberId, out: &mut Vec<Directive>) {
-        self.unheard.remove(holder);
+        self.settling.strike(holder);
         let is_unlisted =
             |expected: &Expected| expected.holders.iter().any(|known| known.id == *holder && !known.listed);
         let unlisted = self.expected.iter().filter(|(_, expected)| is_unlisted(expected));
         let unlisted: Vec<SessionId> = unlisted.map(|(id, _)| *id).collect();
         self.released(holder, &unlisted, out);
-        self.note_settled();
+        self.settling.note();
     }
 
     /// Sessions are not to be expected from this holder any more.
@@ -210,7 +185,7 @@ impl Arrivals {
         for id in sessions {
             let expected = self.expected.get_mut(id).filter(|expected| expected.is_from(holder));
             // As long as somebody has not been heard, the session may have gone there.
-            if expected.is_some_and(|expected| expected.forget(holder)) && self.unheard.is_empty() {
+            if expected.is_some_and(|expected| expected.forget(holder)) && self.settling.is_over() {
                 self.release(*id, Fate::Ended, out);
             }
         }
@@ -219,32 +194,18 @@ impl Arrivals {
     /// A worker cannot be asked any more. What it held is opened again by the gateways, or not at all: it is waited for
     /// until that moment.
     pub(super) fn lost(&mut self, holder: &MemberId, until: Moment) {
-        self.forsake(holder, until);
-        self.note_settled();
-    }
-
-    fn forsake(&mut self, holder: &MemberId, until: Moment) {
-        if self.unheard.remove(holder) {
-            let (ring, holder) = (Arc::clone(&self.settled), holder.clone());
-            self.orphanages.push(Orphanage { ring, holder, until });
+        if self.settling.strike(holder) {
+            self.orphans.add(Arc::clone(self.settling.settled()), holder.clone(), until);
         }
-        let holders = self.expected.values_mut().flat_map(|expected| &mut expected.holders);
-        for known in holders.filter(|known| known.id == *holder) {
-            known.until.get_or_insert(until);
-        }
+        self.expect_only_until(|known| known == holder, until);
+        self.settling.note();
     }
 
     /// A session is expected, from now on until its holder says otherwise, or until that moment.
     pub(super) fn expect(&mut self, id: SessionId, user_hash: u64, holder: &MemberId, until: Option<Moment>) {
         let expected = self.expected.entry(id).or_insert_with(|| {
             self.by_user.entry(user_hash).or_default().push(id);
-            Expected {
-                holders: Vec::with_capacity(1),
-                user_hash,
-                hastened: false,
-                kept: Vec::new(),
-                kept_bytes: 0,
-            }
+            Expected::new(user_hash)
         });
         match expected.holders.iter_mut().find(|known| known.id == *holder) {
             Some(known) => (known.listed, known.until) = (true, until),
@@ -264,14 +225,14 @@ impl Arrivals {
     pub(super) fn expect_unnamed(&mut self, id: SessionId, until: Moment) {
         if !self.expected.contains_key(&id) {
             // Its user is not known: no message for the user can wait for it, only those for the session itself.
-            let me = self.me.clone();
+            let me = self.settling.me().clone();
             self.expect(id, 0, &me, Some(until));
         }
     }
 
     /// Whether nothing at all is expected.
     pub(super) fn is_quiet(&self) -> bool {
-        self.expected.is_empty() && self.orphanages.is_empty()
+        self.expected.is_empty() && self.orphans.is_empty()
     }
 
     /// Whether a session is expected from a worker that can be asked.
@@ -290,16 +251,17 @@ impl Arrivals {
         self.by_user.get(&user_hash).cloned().unwrap_or_default()
     }
 
-    /// Keeps a message for an expected session; nothing if it has no room for it.
+    /// Keeps a message for an expected session; nothing if there is no room for it.
     pub(super) fn keep(&mut self, id: SessionId, message: &Message, audience: Audience) -> Option<Ticket> {
         let expected = self.expected.get_mut(&id)?;
-        let cost_bytes = message.payload().cost_bytes();
-        if expected.kept_bytes > 0 && expected.kept_bytes + cost_bytes > self.kept_bytes_max {
+        let bytes = expected.kept_bytes + message.payload().cost_bytes();
+        if expected.kept_bytes > 0 && bytes > self.session_bytes_max {
             return None;
         }
-        let ticket = next(&mut self.next_ticket);
-        expected.kept_bytes += cost_bytes;
-        expected.kept.push(Kept { ticket, message: message.clone(), audience });
+        let kept = self.keeper.keep(Whose::Session(id), message, audience)?;
+        let ticket = kept.ticket;
+        expected.kept_bytes = bytes;
+        expected.kept.push(kept);
         Some(ticket)
     }
 
@@ -307,8 +269,8 @@ impl Arrivals {
     pub(super) fn hasten(&mut self, session: SessionId, out: &mut Vec<Directive>) {
         let Some(expected) = self.expected.get_mut(&session) else { return };
         if !std::mem::replace(&mut expected.hastened, true) {
-            let others =
-                expected.holders.iter().map(|holder| &holder.id).filter(|holder| **holder != self.me);
+            let holders = expected.holders.iter().map(|holder| &holder.id);
+            let others = holders.filter(|holder| *holder != self.settling.me());
             out.extend(others.map(|holder| Directive::Hasten { holder: holder.clone(), session }));
         }
     }
@@ -316,48 +278,56 @@ impl Arrivals {
     /// Keeps a message for a user of whom nothing is known, since the worker that held the sessions is lost.
     pub(super) fn keep_for_orphan(
         &mut self,
+        user: &UserId,
         user_hash: u64,
         message: &Message,
         now: Moment,
-    ) -> Option<Ticket> {
-        let slot = Slot::of_hash(user_hash);
-        let is_orphaned =
-            |home: &Orphanage| now < home.until && home.ring.owner_of_slot(slot) == Some(&home.holder);
-        if !self.orphanages.iter().any(is_orphaned) {
-            return None;
+    ) -> Result<Ticket, NotKept> {
+        if !self.orphans.has(user_hash, now) {
+            return Err(NotKept::NoOrphan);
         }
-        let ticket = next(&mut self.next_ticket);
-        let kept = Kept { ticket, message: message.clone(), audience: Audience::User };
-        self.orphans.entry(user_hash).or_default().push(kept);
-        Some(ticket)
+        let kept = self.keeper.keep(Whose::Orphan(user_hash), message, Audience::User(user.clone()));
+        let kept = kept.ok_or(NotKept::Full)?;
+        let ticket = kept.ticket;
+        self.orphans.keep(user_hash, kept);
+        Ok(ticket)
     }
 
     /// A session arrives without what it knew: messages to many that were kept for it may have been given to it where it was,
     /// and are not given again.
     pub(super) fn drop_ambiguous(&mut self, id: SessionId, out: &mut Vec<Directive>) {
         if let Some(expected) = self.expected.get_mut(&id) {
-            let ambiguous = expected.kept.extract_if(.., |kept| kept.audience == Audience::Many);
-            settle_all(ambiguous, Fate::Ended, out);
+            let ambiguous = expected.take(|kept| kept.audience == Audience::Many);
+            self.keeper.settle(&ambiguous, Fate::Ended, out);
         }
     }
 
     /// A session has arrived, or one of its user's has: what was kept for it, in order.
-    pub(super) fn arrived(&mut self, id: SessionId, user_hash: u64) -> Vec<Kept> {
-        let mut kept = self.take_out(id).map(|expected| expected.kept).unwrap_or_default();
-        kept.extend(self.orphans.remove(&user_hash).unwrap_or_default());
+    pub(super) fn arrived(
+        &mut self,
+        id: SessionId,
+        user: &UserId,
+        user_hash: u64,
+        out: &mut Vec<Directive>,
+    ) -> Vec<Kept> {
+        let kept = self.take_out(id).map(|expected| expected.kept).unwrap_or_default();
+        let (mut kept, others) = kept.into_iter().partition::<Vec<_>, _>(|kept| kept.is_for(user));
+        self.keeper.settle(&others, Fate::Ended, out);
+        kept.extend(self.orphans.take(user_hash, user));
+        self.keeper.release(&kept);
         kept
     }
 
     /// Nobody waits for this message any more: it is not given to anybody.
     pub(super) fn withdraw(&mut self, ticket: Ticket) {
-        for expected in self.expected.values_mut() {
-            expected.kept.retain(|kept| kept.ticket != ticket);
-            expected.kept_bytes = expected.kept.iter().map(|kept| kept.message.payload().cost_bytes()).sum();
-        }
-        self.orphans.retain(|_, kept| {
-            kept.retain(|kept| kept.ticket != ticket);
-            !kept.is_empty()
-        });
+        let withdrawn = match ticket.whose {
+            Whose::Orphan(user_hash) => self.orphans.withdraw(user_hash, ticket),
+            Whose::Session(id) => {
+                let expected = self.expected.get_mut(&id);
+                expected.map(|expected| expected.take(|kept| kept.ticket == ticket)).unwrap_or_default()
+            }
+        };
+        self.keeper.release(&withdrawn);
     }
 
     /// Ends what has lasted too long.
@@ -365,17 +335,15 @@ impl Arrivals {
         let mut late = Vec::new();
         for (id, expected) in &mut self.expected {
             expected.holders.retain(|holder| holder.until.is_none_or(|until| now < until));
-            if expected.holders.is_empty() && self.unheard.is_empty() {
+            if expected.holders.is_empty() && self.settling.is_over() {
                 late.push(*id);
             }
         }
         for id in late {
             self.release(id, Fate::Ended, out);
         }
-        self.orphanages.retain(|home| now < home.until);
-        if self.orphanages.is_empty() {
-            settle_all(self.orphans.drain().flat_map(|(_, kept)| kept), Fate::Ended, out);
-        }
+        let in_vain = self.orphans.expire(now);
+        self.keeper.settle(&in_vain, Fate::Ended, out);
     }
 
     /// How many sessions are expected.
@@ -386,7 +354,31 @@ impl Arrivals {
     /// A session does not come.
     pub(super) fn release(&mut self, id: SessionId, fate: Fate, out: &mut Vec<Directive>) {
         let kept = self.take_out(id).map(|expected| expected.kept).unwrap_or_default();
-        settle_all(kept, fate, out);
+        self.keeper.settle(&kept, fate, out);
+    }
+
+    /// What goes to another worker by now.
+    fn release_elsewhere(&mut self, out: &mut Vec<Directive>) {
+        let settling = &self.settling;
+        let elsewhere = self.expected.keys().copied().filter(|id| !settling.owns(id.slot()));
+        let elsewhere: Vec<SessionId> = elsewhere.collect();
+        let orphans = self.orphans.leave(|slot| settling.owns(slot));
+        for id in elsewhere {
+            self.release(id, Fate::Elsewhere, out);
+        }
+        self.keeper.settle(&orphans, Fate::Elsewhere, out);
+    }
+
+    fn forsake_all_but(&mut self, others: &BTreeSet<MemberId>, until: Moment) {
+        let me = self.settling.me().clone();
+        self.expect_only_until(|known| *known != me && !others.contains(known), until);
+    }
+
+    fn expect_only_until(&mut self, is_lost: impl Fn(&MemberId) -> bool, until: Moment) {
+        let holders = self.expected.values_mut().flat_map(|expected| &mut expected.holders);
+        for known in holders.filter(|known| is_lost(&known.id)) {
+            known.until.get_or_insert(until);
+        }
     }
 
     fn take_out(&mut self, id: SessionId) -> Option<Expected> {
@@ -403,35 +395,4 @@ impl Arrivals {
             }
         }
     }
-
-    fn owns(&self, slot: Slot) -> bool {
-        self.ring.owner_of_slot(slot) == Some(&self.me)
-    }
-
-    fn note_settled(&mut self) {
-        if self.unheard.is_empty() {
-            self.settled = Arc::clone(&self.ring);
-            self.unsettled.clear();
-        }
-    }
-
-    /// A ring has passed before all had said what they hold: whoever owned a slot by it may have sessions of its users.
-    fn pass_unsettled(&mut self, ring: Arc<Ring>) {
-        if self.unsettled.len() == UNSETTLED_MAX {
-            // Nothing is known for sure any more.
-            self.settled = Arc::clone(&self.empty);
-            self.unsettled.clear();
-        } else if self.unsettled.last().is_none_or(|last| last.version() != ring.version()) {
-            self.unsettled.push(ring);
-        }
-    }
-}
-
-fn next(ticket: &mut u64) -> Ticket {
-    *ticket += 1;
-    Ticket(*ticket)
-}
-
-fn settle_all(kept: impl IntoIterator<Item = Kept>, fate: Fate, out: &mut Vec<Directive>) {
-    out.extend(kept.into_iter().map(|kept| Directive::Settled { ticket: kept.ticket, fate }));
 }

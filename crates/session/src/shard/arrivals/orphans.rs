@@ -1,0 +1,81 @@
+//! Users whose worker died without saying what it held. Their gateways open the sessions again, soon: until then messages for
+//! them are kept, each for whichever session of its user appears first.
+
+use std::sync::Arc;
+
+use ringway_ring::{MemberId, Ring, Slot};
+use rustc_hash::FxHashMap;
+
+use super::kept::Kept;
+use crate::directive::Ticket;
+use crate::moment::Moment;
+use crate::name::UserId;
+
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    homes: Vec<Orphanage>,
+    /// By the hash of the user.
+    kept: FxHashMap<u64, Vec<Kept>>,
+}
+
+/// What a worker owned that died.
+#[derive(Debug)]
+struct Orphanage {
+    ring: Arc<Ring>,
+    holder: MemberId,
+    until: Moment,
+}
+
+impl Orphans {
+    /// A worker has died: its users by this ring are orphans until then.
+    pub(super) fn add(&mut self, ring: Arc<Ring>, holder: MemberId, until: Moment) {
+        self.homes.push(Orphanage { ring, holder, until });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.homes.is_empty()
+    }
+
+    pub(super) fn has(&self, user_hash: u64, now: Moment) -> bool {
+        let slot = Slot::of_hash(user_hash);
+        self.homes.iter().any(|home| now < home.until && home.ring.owner_of_slot(slot) == Some(&home.holder))
+    }
+
+    pub(super) fn keep(&mut self, user_hash: u64, kept: Kept) {
+        self.kept.entry(user_hash).or_default().push(kept);
+    }
+
+    /// A session of a user has appeared: what was kept for the user.
+    pub(super) fn take(&mut self, user_hash: u64, user: &UserId) -> Vec<Kept> {
+        let Some(kept) = self.kept.get_mut(&user_hash) else { return Vec::new() };
+        let theirs = kept.extract_if(.., |kept| kept.is_for(user)).collect();
+        if kept.is_empty() {
+            self.kept.remove(&user_hash);
+        }
+        theirs
+    }
+
+    pub(super) fn withdraw(&mut self, user_hash: u64, ticket: Ticket) -> Vec<Kept> {
+        let Some(kept) = self.kept.get_mut(&user_hash) else { return Vec::new() };
+        let withdrawn = kept.extract_if(.., |kept| kept.ticket == ticket).collect();
+        if kept.is_empty() {
+            self.kept.remove(&user_hash);
+        }
+        withdrawn
+    }
+
+    /// What was kept for users of other workers.
+    pub(super) fn leave(&mut self, is_ours: impl Fn(Slot) -> bool) -> Vec<Kept> {
+        let gone = self.kept.extract_if(|hash, _| !is_ours(Slot::of_hash(*hash)));
+        gone.flat_map(|(_, kept)| kept).collect()
+    }
+
+    /// What was kept in vain: nobody has come in time.
+    pub(super) fn expire(&mut self, now: Moment) -> Vec<Kept> {
+        self.homes.retain(|home| now < home.until);
+        if !self.homes.is_empty() {
+            return Vec::new();
+        }
+        self.kept.drain().flat_map(|(_, kept)| kept).collect()
+    }
+}
