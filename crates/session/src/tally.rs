@@ -56,6 +56,11 @@ impl Tally {
         self.reach += part;
     }
 
+    /// Sessions have left the worker that was asked, and it cannot say where they are.
+    pub fn stray(&mut self, sessions: impl IntoIterator<Item = SessionId>) {
+        self.strayed.extend(sessions);
+    }
+
     /// Sessions that the message must be sent after, since they belong to another worker by now. Asked when no ticket is open.
     pub fn take_strayed(&mut self) -> Vec<SessionId> {
         let strayed = std::mem::take(&mut self.strayed);

@@ -50,7 +50,7 @@ impl Interest {
         self.to_report.send_replace(());
     }
 
-    pub(crate) fn view_changed(&self, view: &View) {
+    pub(crate) fn view_changed(&self, view: &Arc<View>) {
         let ring: Arc<Ring> = Arc::clone(view.ring());
         self.local.lock().ring_changed(ring, worker_ids(view));
         self.roster.lock().view_changed(view, Instant::now());
@@ -121,9 +121,12 @@ impl Interest {
         self.home.lock().audience(group, view.version(), others).into_iter().cloned().collect()
     }
 
-    /// The workers that have left the view lately. One that is only cut off from the registry may still have sessions.
-    pub(crate) fn departed(&self) -> Vec<Member> {
-        self.roster.lock().departed(Instant::now())
+    /// The workers that have left lately and are not in this view. One that is only cut off from the registry may still have
+    /// sessions. `latest` is the latest view: whoever leaves it is in one of the two, at every moment.
+    pub(crate) fn departed(&self, view: &View, latest: &Arc<View>) -> Vec<Member> {
+        let (mut roster, now) = (self.roster.lock(), Instant::now());
+        roster.view_changed(latest, now);
+        roster.departed(view, now)
     }
 
     /// One of those does not answer.
@@ -135,22 +138,24 @@ impl Interest {
 /// The workers of the present view, and those that have left it.
 #[derive(Debug, Default)]
 struct Roster {
-    workers: Vec<Member>,
+    view: Option<Arc<View>>,
     departed: Vec<(Member, Instant)>,
 }
 
 impl Roster {
-    fn view_changed(&mut self, view: &View, now: Instant) {
-        let left = std::mem::replace(&mut self.workers, view.workers().to_vec());
-        self.departed.extend(left.into_iter().map(|member| (member, now)));
+    fn view_changed(&mut self, view: &Arc<View>, now: Instant) {
+        let former = self.view.replace(Arc::clone(view));
+        let Some(former) = former.filter(|former| !Arc::ptr_eq(former, view)) else { return };
         self.departed.retain(|(member, since)| {
             view.member(&member.id).is_none() && now.duration_since(*since) < DEPARTED_FOLLOWED
         });
+        let left = former.workers().iter().filter(|member| view.member(&member.id).is_none());
+        self.departed.extend(left.map(|member| (member.clone(), now)));
     }
 
-    fn departed(&self, now: Instant) -> Vec<Member> {
+    fn departed(&self, view: &View, now: Instant) -> Vec<Member> {
         let lately = self.departed.iter().filter(|(_, since)| now.duration_since(*since) < DEPARTED_FOLLOWED);
-        lately.map(|(member, _)| member.clone()).collect()
+        lately.map(|(member, _)| member).filter(|member| view.member(&member.id).is_none()).cloned().collect()
     }
 }
 

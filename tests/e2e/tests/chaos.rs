@@ -93,6 +93,29 @@ async fn a_killed_worker_costs_no_socket_and_only_what_was_in_its_memory() {
     fleet.assert_sound();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_that_is_back_at_once_is_never_taken_for_one_without_users() {
+    let mut scene = Scene::set(4, CLIENTS / 2, SOON_MISSED).await;
+    let (users, moved) = (scene.users_of(1).await, scene.moved().await);
+    let (began, died) = (Instant::now(), scene.now());
+    scene.fleet.workers[1].process.kill().await;
+    scene.fleet.workers[1].start_again().await;
+    scene.heard_since(scene.now()).await;
+    let served = scene.now();
+    println!(
+        "kill -9 and start of a worker with {} sessions: all served again after {:?}",
+        users.len(),
+        served - died
+    );
+    assert!(served - died < SERVED_AGAIN_MAX);
+    scene.calm(4).await;
+    scene.tell("a worker was killed and started", began, moved).await;
+    let (account, mut fleet) = scene.end().await;
+    assert_only_its_own(&account, &users, died, served);
+    assert!(account.late.is_empty(), "{account}");
+    fleet.assert_sound();
+}
+
 /// A call as one makes it that takes this worker for the owner.
 async fn stale_call(fleet: &Fleet, worker: usize, user: &str) -> Result<v1::Receipt, Refusal> {
     let mut client = fleet.pool().node(&fleet.workers[worker].url()).delivery();
@@ -131,9 +154,8 @@ async fn a_worker_that_was_stopped_serves_nothing_that_is_not_its_own() {
     let elsewhere = scene.users_of(0).await;
     let refused = stale_call(&scene.fleet, 1, &elsewhere[0]).await;
     assert_eq!(refused.map_err(|refusal| refusal.reason), Err(Reason::NotOwner));
-    // What the sender had published to it before it was missed may be overtaken by what it published afterwards: it waits for
-    // a worker that does not answer for `order_wait` only.
     let (account, mut fleet) = scene.end().await;
     assert_only_its_own(&account, &users, stopped, served);
+    assert!(account.late.is_empty(), "{account}");
     fleet.assert_sound();
 }

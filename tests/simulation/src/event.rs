@@ -81,7 +81,8 @@ pub(crate) enum Frame {
     Hasten { session: SessionId },
     // And back.
     Noted,
-    Holding { sessions: Vec<HeldSession> },
+    Holding { sessions: Vec<HeldSession>, orphans_for: Duration },
+    Surrendered { state: Box<SessionState>, resumable_for: Duration },
     Released { session: SessionId },
 }
 

@@ -69,7 +69,7 @@ fn after_its_lease_had_run_out_a_worker_asks_the_others_before_it_acts() {
     let name = ["w2", "w3", "w4", "w5", "w6", "w7", "w8"].into_iter().find(stays).unwrap();
     let (other, both) = (MemberId::new(name).unwrap(), ring(&["w1", name]));
     shard.adopt(Arc::clone(&both), [other.clone()], Moment(0), &mut out);
-    shard.holding(&other, [], true, &mut out);
+    shard.heard(&other, std::time::Duration::ZERO, Moment(0), &mut out);
     let message = Message::of(Payload::new(Bytes::from_static(b"x"), Kind::Text).unwrap());
     let send =
         |shard: &mut Shard| shard.send_to_user(&user, Sending::of(&message), Moment(0), &mut Vec::new());
@@ -79,6 +79,6 @@ fn after_its_lease_had_run_out_a_worker_asks_the_others_before_it_acts() {
     assert_eq!(send(&mut shard), Err(NotHere::Unsettled));
     shard.adopt(both, [other.clone()], Moment(0), &mut out);
     assert_eq!(send(&mut shard), Err(NotHere::Unsettled));
-    shard.holding(&other, [], true, &mut out);
+    shard.heard(&other, std::time::Duration::ZERO, Moment(0), &mut out);
     assert!(send(&mut shard).is_ok());
 }

@@ -1,9 +1,10 @@
 //! Sessions that leave for their new owners, and what other workers say of those that come.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_ring::MemberId;
+use ringway_ring::{MemberId, Ring};
 
 use super::departures::Transit;
 use super::{HeldSession, Shard, user_hash};
@@ -126,24 +127,30 @@ impl Shard {
         self.held(theirs)
     }
 
-    /// Everything that this worker holds, for those who act by a ring that it does not know.
-    pub fn held_at_all(&self) -> Vec<HeldSession> {
+    /// Everything that this worker holds, for those who act by a ring that it does not know. It gives all that away.
+    pub fn held_at_all(&mut self) -> Vec<HeldSession> {
+        self.table.mark_foreign(|_| true);
         self.held(|_| true)
     }
 
-    /// Another worker has named sessions that it holds, `last` when these are all.
-    pub fn holding(
-        &mut self,
-        holder: &MemberId,
-        sessions: impl IntoIterator<Item = HeldSession>,
-        last: bool,
-        out: &mut Vec<Directive>,
-    ) {
+    /// For how long it still waits for users of workers that have died, who may be another's by now.
+    pub fn orphans_for(&self, now: Moment) -> Duration {
+        self.arrivals.orphaned_until().map_or(Duration::ZERO, |until| until.since(now))
+    }
+
+    /// Another worker has named sessions that it holds.
+    pub fn holding(&mut self, holder: &MemberId, sessions: impl IntoIterator<Item = HeldSession>) {
         let table = &self.table;
         self.arrivals.named(holder, sessions, |id| table.place(id).is_some());
-        if last {
-            self.arrivals.heard(holder, out);
+    }
+
+    /// Another worker has named all sessions that it holds. For so long it waits itself for users of workers that have died.
+    pub fn heard(&mut self, holder: &MemberId, orphans_for: Duration, now: Moment, out: &mut Vec<Directive>) {
+        if orphans_for > Duration::ZERO {
+            let orphans_for = orphans_for.min(self.policy.orphan_window);
+            self.arrivals.orphaned_at(holder, now + orphans_for);
         }
+        self.arrivals.heard(holder, out);
     }
 
     /// Sessions are not to be expected from another worker any more.
@@ -154,6 +161,28 @@ impl Shard {
     /// Another worker cannot be asked any more what it holds.
     pub fn lost(&mut self, holder: &MemberId, now: Moment) {
         self.arrivals.lost(holder, now + self.policy.orphan_window);
+    }
+
+    /// A worker runs again that has died: by this ring its former life may have held sessions of our users. Their gateways
+    /// open them again, soon. It may have been this worker itself.
+    pub fn reborn(&mut self, holder: &MemberId, ring: Arc<Ring>, now: Moment) {
+        self.arrivals.reborn(holder, ring, now + self.policy.orphan_window);
+    }
+
+    /// Takes out a session that has no gateway, for one who waits for it, if this worker may not act any more. For how long it
+    /// may still be resumed comes with it.
+    pub fn surrender(
+        &mut self,
+        id: SessionId,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Option<(SessionState, Duration)> {
+        let Some(Place::Suspended(until)) = self.table.place(id).filter(|_| self.is_lapsed(now)) else {
+            return None;
+        };
+        let state = self.table.take_out(id, out)?;
+        out.push(Directive::Released { session: id });
+        Some((state, until.since(now)))
     }
 
     fn held(&self, theirs: impl Fn(SessionId) -> bool) -> Vec<HeldSession> {

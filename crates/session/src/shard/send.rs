@@ -39,6 +39,9 @@ pub struct Sent {
     pub tickets: Vec<Ticket>,
     /// Sessions on their way to other workers, to which the message must be sent on.
     pub onward: BTreeMap<MemberId, Vec<SessionId>>,
+    /// Sessions that have left, and this worker cannot say to whom, since it may not act any more: whoever sent the message here
+    /// must send it after them.
+    pub strayed: Vec<SessionId>,
 }
 
 /// Why a message was not taken. Nothing has changed.
@@ -90,15 +93,27 @@ impl Shard {
     }
 
     /// Sends to all members of a group that are here, or have left and not arrived.
-    pub fn send_to_group(&mut self, group: &GroupId, sending: Sending<'_>, out: &mut Vec<Directive>) -> Sent {
+    pub fn send_to_group(
+        &mut self,
+        group: &GroupId,
+        sending: Sending<'_>,
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) -> Sent {
         let reach = self.table.send_to_group(group, sending.message, sending.exclude, out);
-        self.follow(sending, reach, |groups| groups.contains(group), out)
+        let mut sent = Sent { reach, ..Sent::default() };
+        let returning = self.follow(sending, &mut sent, now, |groups| groups.contains(group));
+        self.keep_for(returning, sending.message, &mut sent, out);
+        sent
     }
 
     /// Sends to every session that is here, or has left and not arrived.
-    pub fn send_to_all(&mut self, sending: Sending<'_>, out: &mut Vec<Directive>) -> Sent {
+    pub fn send_to_all(&mut self, sending: Sending<'_>, now: Moment, out: &mut Vec<Directive>) -> Sent {
         let reach = self.table.send_to_all(sending.message, sending.exclude, out);
-        self.follow(sending, reach, |_| true, out)
+        let mut sent = Sent { reach, ..Sent::default() };
+        let returning = self.follow(sending, &mut sent, now, |_| true);
+        self.keep_for(returning, sending.message, &mut sent, out);
+        sent
     }
 
     /// Sends to sessions that another worker has sent on their way here. Those that have gone on from here already are followed;
@@ -140,28 +155,38 @@ impl Shard {
         self.table.send_to_address(address, message, out)
     }
 
-    /// After those that have left.
+    /// After those that have left. Gives back those that are to come back, each with the moment until when it is followed.
     fn follow(
-        &mut self,
-        Sending { message, exclude }: Sending<'_>,
-        reach: Reach,
+        &self,
+        Sending { exclude, .. }: Sending<'_>,
+        sent: &mut Sent,
+        now: Moment,
         concerns: impl Fn(&[GroupId]) -> bool,
-        out: &mut Vec<Directive>,
-    ) -> Sent {
-        let mut sent = Sent { reach, ..Sent::default() };
-        let mut back_to_us = Vec::new();
+    ) -> Vec<(SessionId, Moment)> {
+        let (is_lapsed, mut returning) = (self.is_lapsed(now), Vec::new());
         for (id, transit) in self.departures.followed() {
             let is_over = transit.has_arrived && !self.policy.protections.follow;
             if is_over || exclude.contains(&id) || !concerns(&transit.groups) {
                 continue;
             }
             match self.ring.owner_of_slot(id.slot()) {
-                Some(owner) if *owner == self.me => back_to_us.push((id, transit.until)),
+                _ if is_lapsed => sent.strayed.push(id),
+                Some(owner) if *owner == self.me => returning.push((id, transit.until)),
                 Some(owner) => sent.onward.entry(owner.clone()).or_default().push(id),
                 None => {}
             }
         }
-        for (id, until) in back_to_us {
+        returning
+    }
+
+    fn keep_for(
+        &mut self,
+        returning: Vec<(SessionId, Moment)>,
+        message: &Message,
+        sent: &mut Sent,
+        out: &mut Vec<Directive>,
+    ) {
+        for (id, until) in returning {
             if !self.is_settled(id.slot()) {
                 self.arrivals.expect_unnamed(id, until);
             }
@@ -169,7 +194,6 @@ impl Shard {
                 sent.add(self.keep(id, message, Audience::Many, out));
             }
         }
-        sent
     }
 
     fn keep(

@@ -160,12 +160,13 @@ impl Test {
 
     fn send_to_group(&mut self, text: &str) -> Sent {
         let group = GroupId::new("all").unwrap();
-        self.shard.send_to_group(&group, Sending::of(&message(text)), &mut self.out.0)
+        self.shard.send_to_group(&group, Sending::of(&message(text)), self.now, &mut self.out.0)
     }
 
     fn holding(&mut self, holder: &str, sessions: &[u128]) {
         let sessions = sessions.iter().map(|number| held(*number));
-        self.shard.holding(&member(holder), sessions, true, &mut self.out.0);
+        self.shard.holding(&member(holder), sessions);
+        self.shard.heard(&member(holder), Duration::ZERO, self.now, &mut self.out.0);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -589,4 +590,86 @@ fn what_is_kept_has_a_bound_and_room_comes_back() {
     test.pass(5);
     assert_eq!(test.out.fates().len(), tickets.len());
     assert!(test.send("0123456789").unwrap().tickets.is_empty(), "nobody is an orphan any more");
+}
+
+#[test]
+fn users_of_a_worker_that_has_started_again_are_waited_for() {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER]);
+    test.holding(OTHER, &[]);
+    // Its former life had these users; its new one says that it has none.
+    test.shard.reborn(&member(OTHER), ring_of(OTHER), test.now);
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    assert_eq!(awaited(&test.send("m").unwrap()), [None]);
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+}
+
+#[test]
+fn a_worker_that_has_started_again_waits_for_its_own_users() {
+    let mut test = Test::new();
+    test.shard.reborn(&member(ME), ring_of(ME), test.now);
+    test.adopt(ME, &[]);
+    assert_eq!(awaited(&test.send("m").unwrap()), [None]);
+    test.pass(5);
+    assert_eq!(test.out.fates(), [Fate::Ended]);
+    assert!(test.send("m").unwrap().tickets.is_empty());
+}
+
+#[test]
+fn whoever_takes_over_from_one_that_waits_for_orphans_waits_too() {
+    let (mut interim, mut owner) = (Test::new(), Test::new());
+    interim.shard.reborn(&member(ME), ring_of(ME), interim.now);
+    interim.pass(2);
+    let orphans_for = interim.shard.orphans_for(interim.now);
+    assert_eq!(orphans_for, Duration::from_secs(3));
+
+    owner.adopt(OTHER, &[OTHER]);
+    owner.holding(OTHER, &[]);
+    owner.adopt(ME, &[OTHER]);
+    owner.shard.heard(&member(OTHER), orphans_for, owner.now, &mut owner.out.0);
+    assert_eq!(awaited(&owner.send("m").unwrap()), [None]);
+    owner.pass(3);
+    assert_eq!(owner.out.fates(), [Fate::Ended]);
+}
+
+/// A worker that has lost its lease, with a session that has left and one that waits for its client.
+fn lapsed() -> Test {
+    let mut test = Test::settled();
+    test.open(1, at(1, 1), "").unwrap();
+    test.open(2, at(1, 2), SUBPROTOCOL).unwrap();
+    test.shard.detach(at(1, 1), test.now, &mut test.out.0);
+    test.shard.gone(at(1, 2), true, test.now, &mut test.out.0);
+    test.shard.set_valid_until(Some(test.now));
+    test
+}
+
+#[test]
+fn a_lapsed_worker_says_after_whom_it_cannot_send() {
+    let mut test = lapsed();
+    let sent = test.send_to_group("m");
+    assert_eq!((sent.strayed, sent.tickets.len(), sent.onward.len()), (vec![id(1)], 0, 0));
+}
+
+#[test]
+fn a_lapsed_worker_surrenders_what_waits_for_its_client_and_tells_of_what_ends() {
+    let mut test = lapsed();
+    let released =
+        |test: &Test, number| test.out.has(|it| *it == Directive::Released { session: id(number) });
+    assert!(test.shard.surrender(id(1), test.now, &mut test.out.0).is_none(), "it has left");
+    assert_eq!(test.shard.held_at_all().len(), 2);
+    let (state, resumable_for) = test.shard.surrender(id(2), test.now, &mut test.out.0).unwrap();
+    assert_eq!((state.id, resumable_for), (id(2), MovePolicy::default().resume_window));
+    assert!(released(&test, 2));
+
+    let mut test = lapsed();
+    test.shard.held_at_all();
+    test.pass(30);
+    assert!(released(&test, 2), "it has ended, and is not to be expected any more");
+
+    let mut valid = Test::settled();
+    valid.open(2, at(1, 2), SUBPROTOCOL).unwrap();
+    valid.shard.gone(at(1, 2), true, valid.now, &mut valid.out.0);
+    assert!(valid.shard.surrender(id(2), valid.now, &mut valid.out.0).is_none());
 }

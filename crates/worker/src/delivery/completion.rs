@@ -8,13 +8,13 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ringway_proto::Refusal;
 use ringway_proto::v1::deliver_local_request::Target;
-use ringway_proto::v1::{DeliverLocalRequest, Message, SessionIds};
+use ringway_proto::v1::{DeliverLocalRequest, Message as WireMessage, SessionIds};
 use ringway_ring::MemberId;
-use ringway_session::{Circle, SessionId, Tally};
+use ringway_session::{Circle, Message, SessionId, Tally};
 use tokio::time::Instant;
 
 use super::{Account, ask};
-use crate::hub::{Placed, Wait};
+use crate::hub::{Placed, Receivers, Wait};
 use crate::worker::Shared;
 
 impl Shared {
@@ -27,14 +27,14 @@ impl Shared {
         self: &Arc<Self>,
         placed: Placed,
         circle: Circle,
-        message: Option<Message>,
+        message: Option<WireMessage>,
     ) -> Result<Account, Refusal> {
         let mut account = Account::new(Tally::new(circle, placed.sent.reach));
         let deadline = Instant::now() + self.config.arrival_wait_max;
         self.send_onward(placed.sent.onward, &message, &mut account).await?;
         self.await_arrivals(placed.waits, deadline, &mut account.tally).await;
-        let strayed = self.by_owner(account.tally.take_strayed());
-        self.send_onward(strayed, &message, &mut account).await?;
+        let (_, elsewhere) = self.by_owner(account.tally.take_strayed());
+        self.send_onward(elsewhere, &message, &mut account).await?;
         self.wait_for_room(&placed.crowded).await;
         Ok(account)
     }
@@ -51,25 +51,40 @@ impl Shared {
         }
     }
 
-    /// Sessions by the workers that own them now. Those that are ours, or nobody's, are left out.
-    fn by_owner(&self, sessions: Vec<SessionId>) -> BTreeMap<MemberId, Vec<SessionId>> {
+    /// Sends a message after sessions that have left the workers that were asked, and they could not say to whom.
+    pub(super) async fn follow_strayed(
+        self: &Arc<Self>,
+        message: &Message,
+        wire: Option<WireMessage>,
+        account: &mut Account,
+    ) -> Result<(), Refusal> {
+        let (ours, elsewhere) = self.by_owner(account.tally.take_strayed());
+        if !ours.is_empty() {
+            let placed = self.hub.send(&Receivers::Sessions(ours), message, &[]);
+            account.merge(self.complete(placed, Circle::Many, wire.clone()).await?);
+        }
+        self.send_onward(elsewhere, &wire, account).await
+    }
+
+    /// Sessions that are ours now, and those of other workers.
+    fn by_owner(&self, sessions: Vec<SessionId>) -> (Vec<SessionId>, BTreeMap<MemberId, Vec<SessionId>>) {
         let view = self.view();
-        let mut by_owner: BTreeMap<MemberId, Vec<SessionId>> = BTreeMap::new();
+        let (mut ours, mut elsewhere) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
         for session in sessions {
-            if let Some(owner) = view.owner_of_slot(session.slot())
-                && !self.is_me(&owner.id)
-            {
-                by_owner.entry(owner.id.clone()).or_default().push(session);
+            match view.owner_of_slot(session.slot()) {
+                Some(owner) if self.is_me(&owner.id) => ours.push(session),
+                Some(owner) => elsewhere.entry(owner.id.clone()).or_default().push(session),
+                None => {}
             }
         }
-        by_owner
+        (ours, elsewhere)
     }
 
     /// Sends a message after the sessions that have left, each to its new owner.
     async fn send_onward(
         self: &Arc<Self>,
         onward: BTreeMap<MemberId, Vec<SessionId>>,
-        message: &Option<Message>,
+        message: &Option<WireMessage>,
         account: &mut Account,
     ) -> Result<(), Refusal> {
         if onward.is_empty() {

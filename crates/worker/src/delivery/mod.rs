@@ -19,7 +19,7 @@ use ringway_proto::v1::{
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{Circle, InVain, Reach, Tally};
+use ringway_session::{Circle, InVain, Reach, SessionId, Tally};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
@@ -104,14 +104,17 @@ impl Spread {
         let request = DeliverLocalRequest { target: self.target, message };
         let others = self.others.iter().filter_map(|id| view.member(id));
         let parts = others.map(|member| ask(shared, member, request.clone())).collect();
-        let departed = shared.interest.departed();
+        let departed = shared.interest.departed(view, &shared.view());
         let departed: Vec<_> =
             departed.iter().map(|member| (member.id.clone(), ask(shared, member, request.clone()))).collect();
         let (message, exclude) = checked.into_parts();
-        let placed = shared.hub.send(&self.receivers, &message, &exclude);
-        let mut account = shared.complete(placed, Circle::Many, request.message).await?;
+        let mut placed = shared.hub.send(&self.receivers, &message, &exclude);
+        let strayed = std::mem::take(&mut placed.sent.strayed);
+        let mut account = shared.complete(placed, Circle::Many, request.message.clone()).await?;
+        account.tally.stray(strayed);
         account.gather(parts).await?;
         account.gather_departed(shared, departed).await;
+        shared.follow_strayed(&message, request.message, &mut account).await?;
         account.receipt(shared, message.into_id(), view.version())
     }
 }
@@ -163,7 +166,14 @@ impl Account {
             suspended: part.sessions_suspended,
             missed: part.sessions_missed,
         });
+        self.tally.stray(part.strayed.iter().filter_map(|id| SessionId::from_bytes(id).ok()));
         self.unreached.extend(part.workers_unreached);
+    }
+
+    /// A further part of our own.
+    fn merge(&mut self, part: Account) {
+        self.tally.add(part.tally.reach());
+        self.unreached.extend(part.unreached);
     }
 
     fn unreached(&mut self, worker: &MemberId) {

@@ -1,12 +1,12 @@
 //! What workers tell each other when the ring changes: as a new owner, whom we ask; as a former one, who asks us.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{HeldSession, SessionId, Target};
+use ringway_ring::{MemberId, Ring, RingVersion};
+use ringway_session::{HeldSession, SessionId, SessionState, Target};
 use rustc_hash::FxHashSet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -33,20 +33,37 @@ pub(crate) struct Asking {
 
 /// What we have to say to one who asks us.
 pub(crate) struct ClaimHeld {
-    state: Mutex<Held>,
+    state: Mutex<Named>,
     fresh: Notify,
 }
 
 #[derive(Default)]
-struct Held {
+struct Named {
     /// Named, and not released.
     remaining: FxHashSet<SessionId>,
     released: Vec<SessionId>,
+    surrendered: VecDeque<Surrendered>,
+}
+
+/// A session that a claimant waits for, from us who may not act any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Surrendered {
+    pub(crate) state: SessionState,
+    pub(crate) resumable_for: Duration,
+}
+
+/// What a worker holds, as it has said.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) sessions: Vec<HeldSession>,
+    /// For how long it waits for sessions of workers that have died.
+    pub(crate) orphans_for: Duration,
 }
 
 /// What is to be said next to one who asks us.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeldNews {
+    Surrendered(Box<Surrendered>),
     Released(Vec<SessionId>),
     Nothing,
 }
@@ -93,6 +110,10 @@ impl ClaimHeld {
         loop {
             {
                 let mut state = self.state.lock();
+                // It goes before the news that it is not here any more.
+                if let Some(surrendered) = state.surrendered.pop_front() {
+                    return HeldNews::Surrendered(Box::new(surrendered));
+                }
                 if !state.released.is_empty() {
                     return HeldNews::Released(std::mem::take(&mut state.released));
                 }
@@ -113,14 +134,30 @@ impl Hub {
         asking
     }
 
-    /// A worker has named sessions that it holds for us, `last` when these are all. Nothing, if our ring is another one by now.
-    pub(crate) fn holding(&self, holder: &MemberId, by: RingVersion, sessions: Vec<HeldSession>, last: bool) {
+    /// A worker has named sessions that it holds for us. Nothing, if our ring is another one by now.
+    pub(crate) fn holding(&self, holder: &MemberId, by: RingVersion, sessions: Vec<HeldSession>) {
+        self.act(|state, _| {
+            if state.shard.ring_version() == by {
+                state.shard.holding(holder, sessions);
+            }
+        });
+    }
+
+    /// A worker has named all. Nothing, if our ring is another one by now.
+    pub(crate) fn heard(&self, holder: &MemberId, by: RingVersion, orphans_for: Duration) {
+        let now = self.clock.now();
         self.act(|state, out| {
             if state.shard.ring_version() == by {
-                state.shard.holding(holder, sessions, last, out);
+                state.shard.heard(holder, orphans_for, now, out);
             }
         });
         self.changed.send_replace(());
+    }
+
+    /// A worker runs again that has died, which had its part of this ring.
+    pub(crate) fn reborn(&self, holder: &MemberId, ring: Arc<Ring>) {
+        let now = self.clock.now();
+        self.act(|state, _| state.shard.reborn(holder, ring, now));
     }
 
     /// Sessions are not to be expected from a worker any more.
@@ -160,18 +197,19 @@ impl Hub {
         &self,
         claimant: &MemberId,
         version: RingVersion,
-    ) -> Option<(Vec<HeldSession>, Arc<ClaimHeld>)> {
-        let mut state = self.state.lock();
-        let held = if state.shard.ring_version() == version {
+    ) -> Option<(Held, Arc<ClaimHeld>)> {
+        let (mut state, now) = (self.state.lock(), self.clock.now());
+        let sessions = if state.shard.ring_version() == version {
             state.shard.held_for(claimant)
-        } else if state.shard.is_lapsed(self.clock.now()) {
+        } else if state.shard.is_lapsed(now) {
             state.shard.held_at_all()
         } else {
             return None;
         };
-        let remaining = held.iter().map(|session| session.id).collect();
+        let remaining = sessions.iter().map(|session| session.id).collect();
+        let held = Held { sessions, orphans_for: state.shard.orphans_for(now) };
         let claim = Arc::new(ClaimHeld {
-            state: Mutex::new(Held { remaining, ..Held::default() }),
+            state: Mutex::new(Named { remaining, ..Named::default() }),
             fresh: Notify::new(),
         });
         state.claims.held.retain(|claim| Arc::strong_count(claim) > 1);
@@ -179,9 +217,18 @@ impl Hub {
         Some((held, claim))
     }
 
-    /// Somebody waits for these sessions elsewhere.
-    pub(crate) fn hasten(&self, sessions: &[SessionId]) {
-        self.state.lock().shard.hasten(sessions);
+    /// A claimant waits for these sessions. Those without a gateway are surrendered to it, if we may not act any more.
+    pub(crate) fn hasten(&self, claim: &ClaimHeld, sessions: &[SessionId]) {
+        let now = self.clock.now();
+        self.act(|state, out| {
+            for id in sessions {
+                if let Some((state, resumable_for)) = state.shard.surrender(*id, now, out) {
+                    claim.state.lock().surrendered.push_back(Surrendered { state, resumable_for });
+                    claim.fresh.notify_one();
+                }
+            }
+            state.shard.hasten(sessions);
+        });
         self.movable.notify_one();
     }
 

@@ -27,7 +27,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::warn;
 
 use self::claims::Claims;
-pub(crate) use self::claims::{Asking, ClaimHeld, HeldNews};
+pub(crate) use self::claims::{Asking, ClaimHeld, Held, HeldNews, Surrendered};
 use self::directives::crowded;
 pub(crate) use self::moves::HandOver;
 pub(crate) use self::waits::Wait;
@@ -326,8 +326,8 @@ impl Hub {
         let placed = self.act(|state, out| {
             let shard = &mut state.shard;
             let sent = match to {
-                Receivers::Group(group) => shard.send_to_group(group, Sending { message, exclude }, out),
-                Receivers::All => shard.send_to_all(Sending { message, exclude }, out),
+                Receivers::Group(group) => shard.send_to_group(group, Sending { message, exclude }, now, out),
+                Receivers::All => shard.send_to_all(Sending { message, exclude }, now, out),
                 Receivers::Sessions(ids) => shard.send_to_sessions(ids, message, now, out),
             };
             state.placed(sent, out)

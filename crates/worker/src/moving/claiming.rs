@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::Either;
 use ringway_proto::v1::claim_reply::Reply;
 use ringway_proto::v1::claim_request::Request;
-use ringway_proto::v1::{ClaimReply, ClaimRequest, Claimant, Holding, SessionIds};
+use ringway_proto::v1::{ClaimReply, ClaimRequest, Claimant, Holding, SessionIds, Surrendered};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
 use ringway_rpc::NodeUrl;
@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Claim {
     pub(super) shared: Arc<Shared>,
     pub(super) holder: MemberId,
+    pub(super) incarnation: u64,
     pub(super) url: NodeUrl,
     pub(super) version: RingVersion,
     pub(super) asking: Arc<Asking>,
@@ -42,6 +43,8 @@ enum End {
     Void,
     /// It cannot be asked.
     Unreachable(Refusal),
+    /// It has started again since.
+    Dead(Refusal),
     /// It has not said a word in the time that it had.
     Silent,
 }
@@ -60,6 +63,7 @@ impl Claim {
                         return self.give_up(&refusal);
                     }
                 }
+                End::Dead(refusal) => return self.give_up(&refusal),
                 // The registry says that it is dead, and so it seems: its users have waited long enough.
                 End::Silent if self.shared.view().member(&self.holder).is_none() => {
                     return self.give_up(&silent());
@@ -85,7 +89,7 @@ impl Claim {
         let opening = timeout(self.shared.config.claim_timeout, self.open(&requests, receiver));
         let mut replies = match opening.await {
             Ok(Ok(replies)) => replies,
-            Ok(Err(refusal)) => return End::Unreachable(refusal),
+            Ok(Err(refusal)) => return end_of(refusal),
             Err(_) => return End::Silent,
         };
         *failures = 0;
@@ -117,7 +121,7 @@ impl Claim {
     ) -> Result<Streaming<ClaimReply>, Refusal> {
         let claimant = Claimant {
             worker: self.shared.config.id.to_string(),
-            incarnation: self.shared.incarnation,
+            holder_incarnation: self.incarnation,
             ring_version: self.version.as_u64(),
         };
         let first = ClaimRequest { request: Some(Request::Claimant(claimant)) };
@@ -132,13 +136,17 @@ impl Claim {
     fn take(&self, reply: ClaimReply) {
         let hub = &self.shared.hub;
         match reply.reply {
-            Some(Reply::Holding(Holding { sessions, last })) => {
+            Some(Reply::Holding(Holding { sessions, last, orphans_for_ms })) => {
                 let held = sessions.into_iter().filter_map(|held| {
                     let id = SessionId::from_bytes(&held.id).ok()?;
                     Some(HeldSession { id, user_hash: held.user_hash })
                 });
-                hub.holding(&self.holder, self.version, held.collect(), last);
+                hub.holding(&self.holder, self.version, held.collect());
+                if last {
+                    hub.heard(&self.holder, self.version, Duration::from_millis(orphans_for_ms));
+                }
             }
+            Some(Reply::Surrendered(surrendered)) => self.take_over(surrendered),
             Some(Reply::Released(SessionIds { ids })) => {
                 let ids: Vec<SessionId> =
                     ids.iter().filter_map(|id| SessionId::from_bytes(id).ok()).collect();
@@ -149,9 +157,28 @@ impl Claim {
     }
 }
 
+impl Claim {
+    /// A session that its former worker may not keep.
+    fn take_over(&self, Surrendered { state, resumable_for_ms }: Surrendered) {
+        let unsealed = self.shared.seal.unseal(&state).map(|unsealed| unsealed.state);
+        let taken =
+            unsealed.map(|state| self.shared.hub.take_over(state, Duration::from_millis(resumable_for_ms)));
+        match taken {
+            Ok(Ok(_)) => {}
+            Ok(Err(denied)) => {
+                warn!(holder = %self.holder, ?denied, "a session that was surrendered is lost");
+            }
+            Err(error) => {
+                warn!(holder = %self.holder, %error, "a session that was surrendered cannot be read");
+            }
+        }
+    }
+}
+
 fn end_of(refusal: Refusal) -> End {
     match refusal.reason {
         Reason::NotOwner => End::Void,
+        Reason::InvalidArgument => End::Dead(refusal),
         _ => End::Unreachable(refusal),
     }
 }

@@ -9,8 +9,7 @@ mod leaving;
 
 use std::sync::Arc;
 
-use ringway_cluster::View;
-use ringway_ring::MemberId;
+use ringway_cluster::{Member, View};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
@@ -22,6 +21,8 @@ pub(crate) use leaving::leave_for_ever;
 /// Follows the views: adopts their rings and asks the others.
 pub(crate) struct Follower {
     shared: Arc<Shared>,
+    /// The last view.
+    seen: Option<Arc<View>>,
     /// The view of which the ring is adopted.
     adopted: Option<Arc<View>>,
     /// Ends the claims of the former ring.
@@ -31,7 +32,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Follower { shared, adopted: None, claims: None, tasks: JoinSet::new() }
+        Follower { shared, seen: None, adopted: None, claims: None, tasks: JoinSet::new() }
     }
 
     /// Follows the views for ever.
@@ -39,6 +40,7 @@ impl Follower {
         let (mut views, mut again) = (self.shared.views.subscribe(), false);
         loop {
             let view = Arc::clone(&views.borrow_and_update());
+            self.note_reborn(&view);
             let is_new = self.adopted.as_ref().is_none_or(|adopted| adopted.version() != view.version());
             if is_new || again {
                 self.adopt(&view);
@@ -56,19 +58,37 @@ impl Follower {
         }
     }
 
+    /// Workers that have died and run again, whatever the ring. We may be one of them ourselves.
+    fn note_reborn(&mut self, view: &Arc<View>) {
+        let former = self.seen.replace(Arc::clone(view));
+        let ours = [(&self.shared.config.id, self.shared.incarnation)];
+        let lives = view.workers().iter().map(|member| (&member.id, member.incarnation)).chain(ours);
+        for (id, incarnation) in lives {
+            let before = former.as_ref().unwrap_or(view);
+            let is_other_life =
+                |member: &Member| member.incarnation != 0 && member.incarnation != incarnation;
+            let was_on_ring = before.ring().active_members().iter().any(|active| active.id == *id);
+            if was_on_ring && before.member(id).is_some_and(is_other_life) {
+                info!(worker = %id, "a worker runs again: what its former life held is waited for");
+                self.shared.hub.reborn(id, Arc::clone(before.ring()));
+            }
+        }
+    }
+
     fn adopt(&mut self, view: &Arc<View>) {
         let former = self.adopted.replace(Arc::clone(view));
         let others = self.others(former.as_deref(), view);
         self.claims = None;
-        self.shared.hub.adopt(Arc::clone(view.ring()), others.iter().map(|(id, _)| id.clone()));
+        self.shared.hub.adopt(Arc::clone(view.ring()), others.iter().map(|other| other.id.clone()));
         info!(version = %view.version(), others = others.len(), "the ring is adopted: the others are asked what they hold");
         let end = CancellationToken::new();
-        for (holder, url) in others {
-            let asking = self.shared.hub.begin_asking(&holder);
+        for other in others {
+            let asking = self.shared.hub.begin_asking(&other.id);
             let claim = claiming::Claim {
                 shared: Arc::clone(&self.shared),
-                holder,
-                url,
+                holder: other.id,
+                incarnation: other.incarnation,
+                url: other.rpc_url,
                 version: view.version(),
                 asking,
             };
@@ -81,10 +101,10 @@ impl Follower {
     }
 
     /// All other workers of this view and of the one before it: those that have left may still hold sessions.
-    fn others(&self, former: Option<&View>, view: &View) -> Vec<(MemberId, ringway_rpc::NodeUrl)> {
+    fn others(&self, former: Option<&View>, view: &View) -> Vec<Member> {
         let departed =
             former.into_iter().flat_map(View::workers).filter(|member| view.member(&member.id).is_none());
         let others = view.workers().iter().chain(departed).filter(|member| !self.shared.is_me(&member.id));
-        others.map(|member| (member.id.clone(), member.rpc_url.clone())).collect()
+        others.cloned().collect()
     }
 }

@@ -2,11 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringway_proto::v1::claim_reply::Reply;
 use ringway_proto::v1::claim_request::Request;
 use ringway_proto::v1::{
-    ClaimReply, ClaimRequest, Claimant, HeldSession as Held, Holding, Noted, SessionIds,
+    ClaimReply, ClaimRequest, Claimant, HeldSession as WireHeldSession, Holding, Noted, SessionIds,
+    Surrendered as WireSurrendered,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
@@ -17,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::debug;
 
-use crate::hub::{ClaimHeld, HeldNews};
+use crate::hub::{ClaimHeld, Held, HeldNews, Surrendered};
 use crate::worker::Shared;
 
 /// How many sessions one frame names at the most (peer.proto).
@@ -37,6 +39,10 @@ pub(super) async fn serve(
     let Some(Request::Claimant(claimant)) = first else {
         return Err(Refusal::new(Reason::InvalidArgument, "a claim begins with a Claimant").into());
     };
+    if ![0, shared.incarnation].contains(&claimant.holder_incarnation) {
+        let message = "this worker has started again since: what it held before, nobody can say";
+        return Err(Refusal::new(Reason::InvalidArgument, message).into());
+    }
     let id = MemberId::new(&claimant.worker);
     let id = id.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
     let (replies, receiver) = mpsc::channel(4);
@@ -70,26 +76,27 @@ impl Serving {
             () = self.replies.closed() => return Err(Gone),
             () = self.shared.hub.acts_by(version) => {}
         }
-        let Some((sessions, claim)) = self.shared.hub.hold_for(&self.id, version) else {
+        let Some((held, claim)) = self.shared.hub.hold_for(&self.id, version) else {
             return self.void().await;
         };
-        debug!(claimant = %self.id, sessions = sessions.len(), "a new owner is told what we hold");
-        self.name(sessions).await?;
+        debug!(claimant = %self.id, sessions = held.sessions.len(), "a new owner is told what we hold");
+        self.name(&held).await?;
         tokio::select! {
             biased;
-            () = self.hear(requests) => Err(Gone),
+            () = self.hear(requests, &claim) => Err(Gone),
             told = self.tell(&claim) => told,
         }
     }
 
     /// Names all sessions, in frames of a bounded size.
-    async fn name(&self, sessions: Vec<HeldSession>) -> Result<(), Gone> {
-        let to_proto = |held: &HeldSession| Held { id: id_bytes(held.id), user_hash: held.user_hash };
-        let mut rest = &sessions[..];
+    async fn name(&self, held: &Held) -> Result<(), Gone> {
+        let mut rest = &held.sessions[..];
         loop {
             let (now, later) = rest.split_at(rest.len().min(SESSIONS_PER_FRAME_MAX));
             let last = later.is_empty();
-            self.say(Reply::Holding(Holding { sessions: now.iter().map(to_proto).collect(), last })).await?;
+            let orphans_for_ms = if last { millis(held.orphans_for) } else { 0 };
+            let sessions = now.iter().map(to_proto).collect();
+            self.say(Reply::Holding(Holding { sessions, last, orphans_for_ms })).await?;
             if last {
                 return Ok(());
             }
@@ -101,6 +108,7 @@ impl Serving {
     async fn tell(&self, claim: &ClaimHeld) -> Result<(), Gone> {
         loop {
             match claim.next().await {
+                HeldNews::Surrendered(surrendered) => self.surrender(*surrendered).await?,
                 HeldNews::Released(ids) => {
                     let ids = ids.into_iter().map(id_bytes).collect();
                     self.say(Reply::Released(SessionIds { ids })).await?;
@@ -110,13 +118,18 @@ impl Serving {
         }
     }
 
+    async fn surrender(&self, Surrendered { state, resumable_for }: Surrendered) -> Result<(), Gone> {
+        let (state, resumable_for_ms) = (self.shared.seal.complete(state), millis(resumable_for));
+        self.say(Reply::Surrendered(WireSurrendered { state, resumable_for_ms })).await
+    }
+
     /// Hears what is to go first, until the claimant says no more.
-    async fn hear(&self, mut requests: Streaming<ClaimRequest>) {
+    async fn hear(&self, mut requests: Streaming<ClaimRequest>, claim: &ClaimHeld) {
         while let Ok(Some(request)) = requests.message().await {
             if let Some(Request::Hasten(SessionIds { ids })) = request.request {
                 let ids: Vec<SessionId> =
                     ids.iter().filter_map(|id| SessionId::from_bytes(id).ok()).collect();
-                self.shared.hub.hasten(&ids);
+                self.shared.hub.hasten(claim, &ids);
             }
         }
     }
@@ -131,6 +144,14 @@ impl Serving {
     async fn say(&self, reply: Reply) -> Result<(), Gone> {
         self.replies.send(Ok(ClaimReply { reply: Some(reply) })).await.map_err(|_| Gone)
     }
+}
+
+fn to_proto(held: &HeldSession) -> WireHeldSession {
+    WireHeldSession { id: id_bytes(held.id), user_hash: held.user_hash }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn id_bytes(id: SessionId) -> bytes::Bytes {

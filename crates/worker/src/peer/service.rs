@@ -71,7 +71,8 @@ impl Peer for PeerService {
         let receivers = receivers(request.target)?;
         let checked = self.0.rules().message(&mut request.message)?;
         let (message, exclude) = checked.into_parts();
-        let placed = self.0.hub.send(&receivers, &message, &exclude);
+        let mut placed = self.0.hub.send(&receivers, &message, &exclude);
+        let strayed = std::mem::take(&mut placed.sent.strayed);
         let account = self.0.complete(placed, Circle::Many, request.message).await?;
         let Reach { sessions, overflowed, suspended, missed } = account.tally.reach();
         Ok(Response::new(DeliverLocalResponse {
@@ -80,6 +81,7 @@ impl Peer for PeerService {
             sessions_suspended: suspended,
             sessions_missed: missed,
             workers_unreached: account.unreached,
+            strayed: strayed.iter().map(|id| id.to_bytes().to_vec().into()).collect(),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! What a new owner asks the others, and what is answered.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ringway_ring::RingVersion;
 use ringway_session::SessionId;
@@ -60,6 +61,12 @@ impl World {
     }
 
     fn claim(&mut self, worker: WorkerIx, other: WorkerIx) {
+        let life = self.workers[worker].lives.get(&other);
+        if self.workers[other].is_running()
+            && life.is_some_and(|life| *life != self.workers[other].incarnation)
+        {
+            return self.give_up_claim(worker, other);
+        }
         let (me, them) = (Node::Worker(worker), Node::Worker(other));
         if self.can_reach(me, them) {
             let pipe = self.connect(me, them);
@@ -124,7 +131,8 @@ impl World {
             (false, true) => {
                 self.workers[worker].claims.remove(&other);
                 let mut out = Vec::new();
-                self.workers[worker].shard.holding(&member_id(other), [], true, &mut out);
+                let now = self.now();
+                self.workers[worker].shard.heard(&member_id(other), Duration::ZERO, now, &mut out);
                 self.carry_out(worker, out);
             }
             (true, false) => self.give_up_claim(worker, other),
@@ -136,7 +144,7 @@ impl World {
     }
 
     pub(super) fn claim_reads(&mut self, worker: WorkerIx, pipe: PipeIx, frame: Frame) {
-        let mut out = Vec::new();
+        let (mut out, now) = (Vec::new(), self.now());
         let holder = worker_of_end(self.pipes[pipe].other(Node::Worker(worker)));
         let it = &mut self.workers[worker];
         match frame {
@@ -145,17 +153,25 @@ impl World {
                 self.say(pipe, Node::Worker(worker), Frame::Noted);
                 self.answer_claims(worker);
             }
-            Frame::Hasten { session } => it.shard.hasten(&[session]),
+            Frame::Hasten { session } => {
+                if let Some((state, resumable_for)) = it.shard.surrender(session, now, &mut out) {
+                    let state = Box::new(state);
+                    self.say(pipe, Node::Worker(worker), Frame::Surrendered { state, resumable_for });
+                } else {
+                    it.shard.hasten(&[session]);
+                }
+            }
             Frame::Noted => {
                 if let Some(claim) = it.claims.get_mut(&holder) {
                     claim.is_noted = true;
                 }
             }
-            Frame::Holding { sessions } => {
+            Frame::Holding { sessions, orphans_for } => {
                 if let Some(claim) = it.claims.get_mut(&holder) {
                     claim.is_answered = true;
                     let ids: Vec<SessionId> = sessions.iter().map(|held| held.id).collect();
-                    it.shard.holding(&member_id(holder), sessions, true, &mut out);
+                    it.shard.holding(&member_id(holder), sessions);
+                    it.shard.heard(&member_id(holder), orphans_for, now, &mut out);
                     // Of one that has lapsed, it may be that nothing of what it holds is ours.
                     if !ids.is_empty() && !ids.iter().any(|id| it.shard.expects(*id)) {
                         it.claims.remove(&holder);
@@ -163,6 +179,10 @@ impl World {
                         self.end_pipe(pipe, Node::Worker(worker));
                     }
                 }
+            }
+            Frame::Surrendered { state, resumable_for } => {
+                // If it is not taken it is lost: a fault that the checks excuse.
+                let _ = it.shard.take_over(*state, now + resumable_for, now, &mut out);
             }
             Frame::Released { session } => it.shard.released(&member_id(holder), &[session], &mut out),
             _ => {}
@@ -187,7 +207,7 @@ impl World {
             };
             claimed.is_guess = is_lapsed;
             claimed.listed = Some(held.iter().map(|held| held.id).collect());
-            answers.push((*pipe, held));
+            answers.push((*pipe, held, it.shard.orphans_for(now)));
         }
         // What was listed to be on the safe side, while lapsed, is looked at again by the ring that both act by now.
         let mut seen_again = Vec::new();
@@ -206,8 +226,8 @@ impl World {
         for pipe in seen_again {
             self.end_claim_if_over(worker, pipe);
         }
-        for (pipe, sessions) in answers {
-            self.say(pipe, Node::Worker(worker), Frame::Holding { sessions });
+        for (pipe, sessions, orphans_for) in answers {
+            self.say(pipe, Node::Worker(worker), Frame::Holding { sessions, orphans_for });
             self.end_claim_if_over(worker, pipe);
         }
     }

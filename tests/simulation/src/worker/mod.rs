@@ -6,6 +6,7 @@ mod sends;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringway_session::{
@@ -40,6 +41,8 @@ pub(crate) struct Worker {
     is_leased: bool,
     pub(crate) shard: Shard,
     view: Option<Rc<View>>,
+    /// The incarnation of each worker that it has seen, the last one.
+    lives: BTreeMap<WorkerIx, u64>,
     pipes: BTreeSet<PipeIx>,
     claims: BTreeMap<WorkerIx, Claim>,
     claimed: BTreeMap<PipeIx, Claimed>,
@@ -62,6 +65,7 @@ impl Worker {
             is_leased: true,
             shard,
             view: None,
+            lives: BTreeMap::new(),
             pipes: BTreeSet::new(),
             claims: BTreeMap::new(),
             claimed: BTreeMap::new(),
@@ -100,6 +104,20 @@ impl Worker {
             ("moves", usize::from(self.shard.has_moves())),
         ];
         counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
+    }
+
+    /// Workers that have died and run again. It may be one of them itself.
+    fn note_reborn(&mut self, me: WorkerIx, view: &Rc<View>, now: Moment) {
+        let before = Rc::clone(self.view.as_ref().unwrap_or(view));
+        for (other, member) in &view.members {
+            let former = self.lives.insert(*other, member.incarnation);
+            if former.is_some_and(|former| former != member.incarnation) {
+                self.shard.reborn(&member_id(*other), Arc::clone(&before.ring), now);
+            }
+        }
+        if before.members.get(&me).is_some_and(|member| member.incarnation != self.incarnation) {
+            self.shard.reborn(&member_id(me), Arc::clone(&before.ring), now);
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -152,6 +170,7 @@ impl World {
             it.is_leased = true;
             it.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
         }
+        it.note_reborn(worker, view, now);
         let before = it.view.replace(Rc::clone(view));
         let before = before.iter().flat_map(|view| view.members.keys());
         let others: BTreeSet<_> =

@@ -215,8 +215,10 @@ impl World {
         let shard = &mut self.workers[worker].shard;
         let mut out = Vec::new();
         let sent = match target {
-            Local::Group(group) => shard.send_to_group(&client::group(*group), Sending::of(shared), &mut out),
-            Local::All => shard.send_to_all(Sending::of(shared), &mut out),
+            Local::Group(group) => {
+                shard.send_to_group(&client::group(*group), Sending::of(shared), now, &mut out)
+            }
+            Local::All => shard.send_to_all(Sending::of(shared), now, &mut out),
             Local::Sessions(ids) => shard.send_to_sessions(ids, shared, now, &mut out),
         };
         self.trace.add(now.0, || format!("w{worker} sends m{message} to {target:?}: {sent:?}"));
@@ -225,7 +227,7 @@ impl World {
 
     fn put_on_its_way(&mut self, job: Job, circle: Circle, sent: Sent, out: Vec<Directive>) {
         let Job { worker, call, .. } = job;
-        let Sent { reach, tickets, onward } = sent;
+        let Sent { reach, tickets, onward, strayed } = sent;
         let now = self.schedule.now;
         let it = &mut self.workers[worker];
         it.tickets.extend(tickets.iter().map(|ticket| (*ticket, job)));
@@ -233,6 +235,7 @@ impl World {
         pending.give_up_at = now + 3 * SEND_DEADLINE_MS;
         pending.tally.add(reach);
         pending.tickets.extend(tickets);
+        pending.tally.stray(strayed);
         pending.parts += onward.len();
         if !pending.tickets.is_empty() {
             self.expect_by(worker, call);

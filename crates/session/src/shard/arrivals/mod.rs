@@ -169,11 +169,13 @@ impl Arrivals {
         }
     }
 
-    /// Another worker has named all.
+    /// Another worker has named all. What it does not name any more is not expected, but for what a former life of it held.
     pub(super) fn heard(&mut self, holder: &MemberId, out: &mut Vec<Directive>) {
         self.settling.strike(holder);
-        let is_unlisted =
-            |expected: &Expected| expected.holders.iter().any(|known| known.id == *holder && !known.listed);
+        let is_unlisted = |expected: &Expected| {
+            let mut holders = expected.holders.iter();
+            holders.any(|known| known.id == *holder && !known.listed && known.until.is_none())
+        };
         let unlisted = self.expected.iter().filter(|(_, expected)| is_unlisted(expected));
         let unlisted: Vec<SessionId> = unlisted.map(|(id, _)| *id).collect();
         self.released(holder, &unlisted, out);
@@ -199,6 +201,22 @@ impl Arrivals {
         }
         self.expect_only_until(|known| known == holder, until);
         self.settling.note();
+    }
+
+    /// A worker has died and runs again: its former life cannot be asked what it held by this ring. Its new one may be.
+    pub(super) fn reborn(&mut self, holder: &MemberId, ring: Arc<Ring>, until: Moment) {
+        self.orphans.add(ring, holder.clone(), until);
+        self.expect_only_until(|known| known == holder, until);
+    }
+
+    /// Another worker waits for users of one that has died, who are ours by now.
+    pub(super) fn orphaned_at(&mut self, holder: &MemberId, until: Moment) {
+        self.orphans.add(Arc::clone(self.settling.settled()), holder.clone(), until);
+    }
+
+    /// Until when users of workers that have died are waited for; none if there are none.
+    pub(super) fn orphaned_until(&self) -> Option<Moment> {
+        self.orphans.until()
     }
 
     /// A session is expected, from now on until its holder says otherwise, or until that moment.

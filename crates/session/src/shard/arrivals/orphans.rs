@@ -32,6 +32,11 @@ impl Orphans {
         self.homes.push(Orphanage { ring, holder, until });
     }
 
+    /// Until when there are any.
+    pub(super) fn until(&self) -> Option<Moment> {
+        self.homes.iter().map(|home| home.until).max()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.homes.is_empty()
     }
