@@ -4,9 +4,9 @@ use crate::directive::{Address, LinkId};
 use crate::frame;
 use crate::id::SessionId;
 use crate::moment::Moment;
-use crate::name::{GroupId, UserId};
+use crate::name::{GroupId, UserId, user_hash};
 use crate::queue::{Item, OutboundQueue, Stream};
-use crate::recent::Recent;
+use crate::recent::{Lately, Recent};
 use crate::state::{Numbered, SessionState, StreamState};
 
 /// What a gateway says of a client that wants a session.
@@ -75,6 +75,8 @@ impl Place {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
+    /// The hash of the user: its key of placement.
+    pub(crate) user_hash: u64,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) place: Place,
     pub(crate) queue: OutboundQueue,
@@ -86,7 +88,7 @@ pub(crate) struct Session {
     pub(crate) spread_before: u64,
     /// Whether it belongs to another worker by now.
     pub(crate) foreign: bool,
-    /// What it was given lately, while it is between two workers.
+    /// What it was given lately and does not follow from the table's log, while it is between two workers.
     pub(crate) recent: Option<Box<Recent>>,
     /// How far it is from its first worker ([`SessionState::term`]).
     pub(crate) term: u64,
@@ -100,6 +102,7 @@ impl Session {
         let numbers = *opening.subprotocol == *frame::SUBPROTOCOL;
         Session {
             id: opening.id,
+            user_hash: user_hash(&opening.user),
             user: opening.user,
             groups: Vec::new(),
             place: Place::Attached(opening.address),
@@ -116,23 +119,18 @@ impl Session {
         }
     }
 
-    /// The session that another worker had, but for its groups.
-    pub(crate) fn restored(
-        state: SessionState,
-        place: Place,
-        sequence: u64,
-        recent_until: Option<Moment>,
-    ) -> Self {
+    /// The session that another worker had, but for its groups and for what it was given lately.
+    pub(crate) fn restored(state: SessionState, place: Place, sequence: u64) -> Self {
         let stream = state.stream.map(|stream| {
             let mut restored = Stream { last: stream.last, floor: stream.floor, ..Stream::new(stream.epoch) };
             stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
             restored
         });
-        let recent = recent_until.map(|until| Box::new(Recent::new(state.recent, until)));
         let mut queue = OutboundQueue::new(stream);
         queue.restore(state.waiting.into_iter().map(Item::from));
         Session {
             id: state.id,
+            user_hash: user_hash(&state.user),
             user: state.user,
             groups: Vec::new(),
             place,
@@ -141,7 +139,7 @@ impl Session {
             sequence,
             spread_before: 0,
             foreign: false,
-            recent,
+            recent: None,
             term: state.term,
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
@@ -150,13 +148,15 @@ impl Session {
     }
 
     /// Everything that another worker needs to go on with it.
-    pub(crate) fn state(&self) -> SessionState {
+    pub(crate) fn state(&self, lately: &Lately) -> SessionState {
         let mut state = self.checkpoint();
         if let (Some(told), Some(stream)) = (&mut state.stream, self.queue.stream()) {
             told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
         }
         state.waiting = self.queue.waiting().cloned().map(Numbered::from).collect();
-        state.recent = self.recent.iter().flat_map(|recent| recent.ids()).collect();
+        if let Some(recent) = &self.recent {
+            state.recent = recent.ids_with(lately.given_to(&self.groups, self.spread_before));
+        }
         state
     }
 

@@ -135,7 +135,7 @@ impl Shard {
         let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
         // What the client says to have it has acknowledged by that.
         self.table.acknowledge(address, offset);
-        let epoch = self.table.state(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
+        let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
         self.table.flush(id, out);
         Ok(attached)

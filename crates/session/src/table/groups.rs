@@ -3,7 +3,7 @@
 use super::{Key, OpenError, SessionTable, Target};
 use crate::directive::Directive;
 use crate::name::GroupId;
-use crate::session::Place;
+use crate::session::{Place, Session};
 
 impl SessionTable {
     /// Makes sessions members of a group. Gives back how many of those named are members now.
@@ -36,9 +36,13 @@ impl SessionTable {
     pub fn leave(&mut self, target: &Target, group: &GroupId, out: &mut Vec<Directive>) -> usize {
         let mut left = 0;
         for key in self.keys_of(target) {
-            let groups = &mut self.sessions[key].groups;
+            let Session { groups, recent, spread_before, .. } = &mut self.sessions[key];
             if let Ok(position) = groups.binary_search(group) {
                 groups.remove(position);
+                // From now on it does not follow from its groups any more that it was given these.
+                if let Some(recent) = recent {
+                    recent.add(self.lately.given_to(std::slice::from_ref(group), *spread_before));
+                }
                 self.remove_member(key, group, out);
                 self.tell_checkpoint(key, out);
                 left += 1;
@@ -72,6 +76,7 @@ impl SessionTable {
             out.push(Directive::GroupVanished(group.clone()));
         }
     }
+
     /// A session's gateway shall know its groups, in case we die.
     fn tell_checkpoint(&self, key: Key, out: &mut Vec<Directive>) {
         let session = &self.sessions[key];

@@ -163,7 +163,7 @@ impl SessionTable {
 
     /// The state of one session as it would travel.
     pub fn state(&self, id: SessionId) -> Option<SessionState> {
-        self.by_id.get(&id).map(|&key| self.sessions[key].state())
+        self.by_id.get(&id).map(|&key| self.sessions[key].state(&self.lately))
     }
 
     /// All sessions with their users.
@@ -187,6 +187,11 @@ impl SessionTable {
     }
 
     /// How many users have sessions here.
+    /// All sessions with the hashes of their users.
+    pub(crate) fn user_hashes(&self) -> impl Iterator<Item = (SessionId, u64)> {
+        self.sessions.iter().map(|(_, session)| (session.id, session.user_hash))
+    }
+
     pub fn users(&self) -> usize {
         self.by_user.len()
     }
@@ -215,9 +220,10 @@ impl SessionTable {
                 return Err(OpenError::TooManySessions { max });
             }
             Some((max, OnConflict::ReplaceOldest)) => {
-                present[..(present.len() + 1).saturating_sub(max.max(1))].to_vec()
+                present.truncate((present.len() + 1).saturating_sub(max.max(1)));
+                &present
             }
-            _ => Vec::new(),
+            _ => &[],
         };
         let max = self.policy.sessions_max;
         if self.sessions.len() - leaving.len() >= max {

@@ -53,7 +53,7 @@ impl SessionTable {
     /// [`OpenError::Full`], or [`OpenError::InUse`]; then nothing has changed.
     pub(crate) fn restore(
         &mut self,
-        state: SessionState,
+        mut state: SessionState,
         place: Place,
         recent_until: Option<Moment>,
         out: &mut Vec<Directive>,
@@ -70,7 +70,10 @@ impl SessionTable {
         self.opened += 1;
         self.remember_until = self.remember_until.max(recent_until.unwrap_or_default());
         let groups = state.groups.clone();
-        let key = self.insert(Session::restored(state, place, self.opened, recent_until));
+        let recent = std::mem::take(&mut state.recent);
+        let mut session = Session::restored(state, place, self.opened);
+        session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, self.lately.count())));
+        let key = self.insert(session);
         for group in groups {
             self.add_member(key, &group, out);
         }
@@ -175,7 +178,7 @@ impl SessionTable {
     pub(crate) fn take_out(&mut self, id: SessionId, out: &mut Vec<Directive>) -> Option<SessionState> {
         let key = self.by_id.get(&id).copied()?;
         let session = &mut self.sessions[key];
-        let state = session.state();
+        let state = session.state(&self.lately);
         session.foreign = false;
         self.remove(key, out);
         Some(state)
@@ -229,11 +232,8 @@ impl SessionTable {
 
     /// Until that moment these sessions remember what they are given of what goes to many, and what they were given lately.
     pub(crate) fn remember(&mut self, ids: &[SessionId], until: Moment) {
-        let lately = self.lately.by_group();
         for key in ids.iter().filter_map(|id| self.by_id.get(id)) {
-            let session = &mut self.sessions[*key];
-            let given = || lately.given_to(&session.groups, session.spread_before);
-            session.recent.get_or_insert_with(|| Box::new(Recent::new(given(), until))).until = until;
+            self.sessions[*key].recent.get_or_insert_default();
         }
         self.remember_until = self.remember_until.max(until);
     }
