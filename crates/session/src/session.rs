@@ -82,7 +82,7 @@ pub(crate) struct Session {
     pub(crate) queue: OutboundQueue,
     /// Whether it stands in its link's line of sessions that wait for room.
     pub(crate) in_line: bool,
-    /// Which in the order of opening.
+    /// Which in the order in which sessions came.
     pub(crate) sequence: u64,
     /// How many messages had been sent to many when it came.
     pub(crate) spread_before: u64,
@@ -180,6 +180,10 @@ impl Session {
             waiting: Vec::new(),
             recent: Vec::new(),
         }
+    }
+
+    pub(crate) fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
     }
 
     pub(crate) fn subprotocol(&self) -> &str {

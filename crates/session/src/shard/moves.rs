@@ -113,7 +113,9 @@ impl Shard {
             out.push(Directive::Released { session: id });
             return;
         }
-        if !self.owns(id.slot()) {
+        if self.table.place(id).is_none() {
+            out.push(Directive::Released { session: id });
+        } else if !self.owns(id.slot()) {
             self.table.set_foreign(id);
             self.departures.due_again(id);
         }

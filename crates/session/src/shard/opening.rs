@@ -74,7 +74,8 @@ impl Shard {
         self.fence(opening.id.slot(), now)?;
         let (id, user, address) = (opening.id, opening.user.clone(), opening.address);
         let (epoch, token) = (opening.epoch, opening.resume_token.clone());
-        self.table.open(opening, out)?;
+        let expected = self.arrivals.of_user(user_hash(&user)).len();
+        self.table.open_beside(expected, opening, out)?;
         self.welcome(address, id, &token, epoch, 0, false, out);
         self.hand_out(id, &user, out);
         Ok(())
@@ -172,6 +173,10 @@ impl Shard {
     pub(super) fn hand_out(&mut self, id: SessionId, user: &UserId, out: &mut Vec<Directive>) {
         // It may have left from here, and come back.
         self.departures.finish(id);
+        if self.table.place(id).is_none() {
+            // Its user has other sessions, as many as allowed.
+            return self.arrivals.release(id, Fate::Ended, out);
+        }
         for kept in self.arrivals.arrived(id, user, user_hash(user), out) {
             let reach = self.table.send_to_session(id, &kept.message, out);
             let fate = match reach {

@@ -12,6 +12,7 @@ use crate::frame::SUBPROTOCOL;
 use crate::message::Message;
 use crate::name::{GroupId, UserId};
 use crate::payload::Kind;
+use crate::policy::OnConflict;
 use crate::session::Opening;
 use crate::table::{Reach, ResumeError};
 
@@ -129,6 +130,16 @@ impl Test {
     }
 
     fn open(&mut self, number: u128, address: Address, subprotocol: &str) -> Result<(), NotOpened> {
+        self.open_when(0, number, address, subprotocol)
+    }
+
+    fn open_when(
+        &mut self,
+        opened_at_ms: u64,
+        number: u128,
+        address: Address,
+        subprotocol: &str,
+    ) -> Result<(), NotOpened> {
         let opening = Opening {
             id: id(number),
             user: alice(),
@@ -136,7 +147,7 @@ impl Test {
             address,
             remote_address: "".into(),
             subprotocol: subprotocol.into(),
-            opened_at_ms: 0,
+            opened_at_ms,
             epoch: 7,
             resume_token: "token".into(),
         };
@@ -589,4 +600,77 @@ fn what_is_kept_has_a_bound_and_room_comes_back() {
     test.pass(5);
     assert_eq!(test.out.fates().len(), tickets.len());
     assert!(test.send("0123456789").unwrap().tickets.is_empty(), "nobody is an orphan any more");
+}
+
+#[test]
+fn a_user_has_no_more_sessions_than_allowed_when_all_have_arrived() {
+    use OnConflict::{Refuse, ReplaceOldest};
+    /// Each session with the time at which it was opened: one on the way here, and one whose client comes meanwhile.
+    fn check(
+        on_conflict: OnConflict,
+        known: bool,
+        arriving: u64,
+        login: u64,
+        stays: Option<u128>,
+        closed: &[CloseCode],
+    ) {
+        let what = format!("{on_conflict:?}, known: {known}, {arriving}, {login}");
+        let mut test = Test::new();
+        let policy = Policy { per_user: Some((1, on_conflict)), ..Policy::default() };
+        test.shard = Shard::new(member(ME), policy, MovePolicy::default(), ring_of(""));
+        test.adopt(ME, &[OTHER]);
+        test.holding(OTHER, if known { &[1] } else { &[] });
+        let opened = test.open_when(login, 2, at(1, 2), "");
+        let kept = test.send("m").unwrap();
+        let is_refused = opened == Err(NotOpened::Table(OpenError::TooManySessions { max: 1 }));
+        assert_eq!(is_refused, known && on_conflict == Refuse, "{what}");
+        let state = SessionState { opened_at_ms: arriving, ..state_from_elsewhere("") };
+        test.reopen(state, known, 0, at(1, 1)).unwrap();
+
+        let here: Vec<SessionId> = test.shard.table().ids().map(|(id, _)| id).collect();
+        assert_eq!(here, stays.map(id).into_iter().collect::<Vec<_>>(), "{what}");
+        let codes: Vec<CloseCode> = test
+            .out
+            .0
+            .iter()
+            .filter_map(|directive| match directive {
+                Directive::Close { code, .. } => Some(*code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, closed, "{what}");
+        assert_eq!(
+            test.out.fates().len(),
+            kept.tickets.len(),
+            "{what}: nobody waits for one that was closed"
+        );
+        assert_eq!(test.shard.expected(), 0);
+    }
+    check(ReplaceOldest, true, 1, 2, Some(2), &[CloseCode::REPLACED]);
+    check(ReplaceOldest, true, 3, 2, Some(1), &[CloseCode::REPLACED]);
+    // Nobody had said that there is one: its worker has died.
+    check(ReplaceOldest, false, 1, 2, Some(2), &[CloseCode::REPLACED]);
+    check(Refuse, true, 1, 2, Some(1), &[]);
+    check(Refuse, false, 1, 2, Some(1), &[CloseCode::TRY_AGAIN_LATER]);
+    check(Refuse, false, 3, 2, Some(2), &[CloseCode::TRY_AGAIN_LATER]);
+}
+
+#[test]
+fn a_handover_that_failed_brings_no_session_beyond_the_bound_back() {
+    let mut test = Test::new();
+    let policy = Policy { per_user: Some((1, OnConflict::ReplaceOldest)), ..Policy::default() };
+    test.shard = Shard::new(member(ME), policy, MovePolicy::default(), ring_of(""));
+    test.adopt(ME, &[]);
+    test.open_when(1, 1, at(1, 1), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 1), true, test.now, &mut test.out.0);
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(1, test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.open_when(2, 2, at(1, 2), "").unwrap();
+    test.out.0.clear();
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert!(test.shard.table().session(id(1)).is_none() && test.shard.table().session(id(2)).is_some());
+    assert!(test.out.has(|directive| *directive == Directive::Released { session: id(1) }));
 }

@@ -47,7 +47,8 @@ pub enum ResumeError {
 }
 
 impl SessionTable {
-    /// Takes a session that another worker had. Until `recent_until` it takes only once what goes to many.
+    /// Takes a session that another worker had. Until `recent_until` it takes only once what goes to many. If its user has more
+    /// sessions than allowed now, the policy says which are closed: it may be this one.
     ///
     /// # Errors
     /// [`OpenError::Full`], or [`OpenError::InUse`]; then nothing has changed.
@@ -69,7 +70,7 @@ impl SessionTable {
         }
         self.opened += 1;
         self.remember_until = self.remember_until.max(recent_until.unwrap_or_default());
-        let groups = state.groups.clone();
+        let (user, groups) = (state.user.clone(), state.groups.clone());
         let recent = std::mem::take(&mut state.recent);
         let mut session = Session::restored(state, place, self.opened);
         session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, self.lately.count())));
@@ -77,6 +78,7 @@ impl SessionTable {
         for group in groups {
             self.add_member(key, &group, out);
         }
+        self.keep_to_bound(&user, out);
         Ok(())
     }
 
