@@ -56,10 +56,9 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// How large a session's state may be at the most: what may wait for it, twice over for encodings, and its names.
+    /// How large a session's state may be at the most.
     pub(crate) fn state_bytes_max(&self) -> usize {
-        let queue = usize::try_from(self.policy.queue_bytes_max).unwrap_or(usize::MAX);
-        queue.max(self.limits.message_bytes_max()).saturating_mul(2).saturating_add(1 << 20)
+        self.policy.state_bytes_max(self.limits.message_bytes_max())
     }
 
     /// The defaults for a worker of this name.
