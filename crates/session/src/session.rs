@@ -78,6 +78,8 @@ pub(crate) struct Session {
     /// The hash of the user: its key of placement.
     pub(crate) user_hash: u64,
     pub(crate) groups: Vec<GroupId>,
+    /// Those of them that its client's token names, and that nobody had it join; sorted.
+    pub(crate) token_groups: Vec<GroupId>,
     pub(crate) place: Place,
     pub(crate) queue: OutboundQueue,
     /// Whether it stands in its link's line of sessions that wait for room.
@@ -105,6 +107,7 @@ impl Session {
             user_hash: user_hash(&opening.user),
             user: opening.user,
             groups: Vec::new(),
+            token_groups: sorted(opening.groups),
             place: Place::Attached(opening.address),
             queue: OutboundQueue::new(numbers.then(|| Stream::new(opening.epoch))),
             in_line: false,
@@ -133,6 +136,7 @@ impl Session {
             user_hash: user_hash(&state.user),
             user: state.user,
             groups: Vec::new(),
+            token_groups: sorted(state.token_groups),
             place,
             queue,
             in_line: false,
@@ -172,6 +176,7 @@ impl Session {
             id: self.id,
             user: self.user.clone(),
             groups: self.groups.clone(),
+            token_groups: self.token_groups.clone(),
             remote_address: self.remote_address.clone(),
             subprotocol: self.subprotocol.clone(),
             opened_at_ms: self.opened_at_ms,
@@ -202,6 +207,13 @@ impl Session {
             queue_bytes: self.queue.bytes(),
         }
     }
+}
+
+/// Each once, in their order.
+pub(crate) fn sorted(mut groups: Vec<GroupId>) -> Vec<GroupId> {
+    groups.sort_unstable();
+    groups.dedup();
+    groups
 }
 
 impl From<Item> for Numbered {

@@ -13,6 +13,8 @@ pub struct SessionState {
     pub user: UserId,
     /// The groups, sorted.
     pub groups: Vec<GroupId>,
+    /// Those of them that come from the token and go with it: when the session is resumed, the newest token decides.
+    pub token_groups: Vec<GroupId>,
     /// The client's address and port.
     pub remote_address: Box<str>,
     /// The chosen subprotocol; empty for none.

@@ -6,7 +6,7 @@ use crate::directive::{Address, Directive, Fate};
 use crate::frame::{self, Welcome};
 use crate::id::SessionId;
 use crate::moment::Moment;
-use crate::name::UserId;
+use crate::name::{GroupId, UserId};
 use crate::session::{Opening, Place};
 use crate::state::SessionState;
 use crate::table::{Attached, Claim, OpenError, Reach, ResumeError, Target};
@@ -57,6 +57,8 @@ pub struct Resuming {
     pub id: SessionId,
     /// Who the client is.
     pub user: UserId,
+    /// The groups that its token names: of those that the session has from an earlier one, no other stays.
+    pub groups: Vec<GroupId>,
     /// Where it is now.
     pub address: Address,
     /// The highest offset that it has; 0 for none.
@@ -124,15 +126,18 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Result<Attached, NotOpened> {
-        let Resuming { id, user, address, offset, resume_token } = resuming;
+        let Resuming { id, user, groups, address, offset, resume_token } = resuming;
         self.fence(id.slot(), now)?;
         if self.arrivals.is_expected(id) {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
         }
-        if self.table.place(id).is_some() && !self.table.knows_offset(id, offset) {
+        if self.table.place(id).is_some()
+            && !(self.table.is_of(id, &user) && self.table.knows_offset(id, offset))
+        {
             return Err(ResumeError::NotTheirs.into());
         }
+        self.table.renew_groups(id, &groups, out)?;
         let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
         // What the client says to have it has acknowledged by that.
         self.table.acknowledge(address, offset);

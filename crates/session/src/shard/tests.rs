@@ -14,7 +14,7 @@ use crate::name::{GroupId, UserId};
 use crate::payload::Kind;
 use crate::policy::OnConflict;
 use crate::session::Opening;
-use crate::table::{Reach, ResumeError};
+use crate::table::{Attached, Reach, ResumeError};
 
 const ME: &str = "w0";
 const OTHER: &str = "w1";
@@ -163,6 +163,19 @@ impl Test {
     ) -> Result<SessionId, NotOpened> {
         let reopening = Reopening { address, state, complete, passed_offset };
         self.shard.reopen(reopening, self.now, &mut self.out.0)
+    }
+
+    fn resume(
+        &mut self,
+        user: &str,
+        groups: &[&str],
+        offset: u64,
+        address: Address,
+    ) -> Result<Attached, NotOpened> {
+        let user = UserId::new(user).unwrap();
+        let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
+        let resuming = Resuming { id: id(1), user, groups, address, offset, resume_token: "token".into() };
+        self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 
     fn send(&mut self, text: &str) -> Result<Sent, NotHere> {
@@ -503,15 +516,54 @@ fn a_client_resumes_where_it_was() {
     test.out.delivered();
     test.shard.acknowledge(at(1, 5), 1);
     let mut resume = |user: &str, offset: u64, channel: u64| {
-        let (user, address) = (UserId::new(user).unwrap(), at(2, channel));
-        let resuming = Resuming { id: id(1), user, address, offset, resume_token: "token".into() };
-        let resumed = test.shard.resume(resuming, test.now, &mut test.out.0);
+        let resumed = test.resume(user, &["all"], offset, at(2, channel));
         (resumed.map(|attached| attached.complete), test.out.delivered().len())
     };
     assert_eq!(resume("alice", 2, 1), (Ok(true), 1));
     assert_eq!(resume("alice", 0, 2), (Ok(false), 1), "what it said to have is forgotten");
     assert_eq!(resume("alice", 4, 3), (Err(ResumeError::NotTheirs.into()), 0), "never sent");
     assert_eq!(resume("bob", 2, 4), (Err(ResumeError::NotTheirs.into()), 0));
+}
+
+#[test]
+fn a_resumed_session_is_in_the_groups_of_its_newest_token_and_in_those_that_it_joined() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap(); // Its token names `all`.
+    let join = |test: &mut Test, name: &str| {
+        let (target, group) = (Target::Session(id(1)), GroupId::new(name).unwrap());
+        test.shard.join(&target, &group, &mut test.out.0).unwrap();
+    };
+    let check = |test: &mut Test, named: &[&str], channel: u64, expected: &[&str]| {
+        test.resume("alice", named, 0, at(2, channel)).unwrap();
+        let groups = test.shard.table().session(id(1)).unwrap().groups;
+        assert_eq!(groups.iter().map(GroupId::as_str).collect::<Vec<_>>(), expected, "{named:?}");
+    };
+    join(&mut test, "joined");
+    check(&mut test, &["all"], 1, &["all", "joined"]);
+    check(&mut test, &["new"], 2, &["joined", "new"]);
+    assert_eq!(
+        test.send_to_group("m").reach,
+        Reach::default(),
+        "nothing comes from a group that was revoked"
+    );
+    check(&mut test, &["joined", "new"], 3, &["joined", "new"]);
+    join(&mut test, "new");
+    check(&mut test, &[], 4, &["joined", "new"]);
+    check(&mut test, &["all"], 5, &["all", "joined", "new"]);
+
+    // It is known at the next worker, too.
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.detach(at(2, 5), test.now, &mut test.out.0);
+    let state = test.out.detached();
+    let mut next = Test::settled();
+    next.reopen(state, true, 0, at(3, 1)).unwrap();
+    check(&mut next, &[], 6, &["joined", "new"]);
+
+    let many: Vec<String> = (0..63).map(|number| format!("g{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let refused = next.resume("alice", &many, 0, at(2, 7));
+    assert_eq!(refused, Err(ResumeError::TooManyGroups.into()));
+    assert_eq!(next.shard.table().session(id(1)).unwrap().groups.len(), 2, "nothing has changed");
 }
 
 #[test]

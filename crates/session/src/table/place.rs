@@ -44,6 +44,9 @@ pub enum ResumeError {
     /// It belongs to somebody else, or it never sent what the client says to have.
     #[error("the session is not the client's, or never sent the offset that it names")]
     NotTheirs,
+    /// With the groups that its new token names it would be in more than it may.
+    #[error("the session has joined so many groups that those of the token do not fit")]
+    TooManyGroups,
 }
 
 impl SessionTable {
@@ -107,6 +110,11 @@ impl SessionTable {
             out.push(Directive::Close { address, code, reason });
         }
         Ok(Attached { complete })
+    }
+
+    /// Whether a session is this user's.
+    pub(crate) fn is_of(&self, id: SessionId, user: &UserId) -> bool {
+        self.by_id.get(&id).is_some_and(|&key| self.sessions[key].user == *user)
     }
 
     /// Whether a session's client can have been sent this offset.
