@@ -115,11 +115,8 @@ impl Claim {
         requests: &mpsc::Sender<ClaimRequest>,
         receiver: mpsc::Receiver<ClaimRequest>,
     ) -> Result<Streaming<ClaimReply>, Refusal> {
-        let claimant = Claimant {
-            worker: self.shared.config.id.to_string(),
-            incarnation: self.shared.incarnation,
-            ring_version: self.version.as_u64(),
-        };
+        let claimant =
+            Claimant { worker: self.shared.config.id.to_string(), ring_version: self.version.as_u64() };
         let first = ClaimRequest { request: Some(Request::Claimant(claimant)) };
         requests.send(first).await.map_err(|_| silent())?;
         let mut peer = self.shared.pool.node(&self.url).peer();
