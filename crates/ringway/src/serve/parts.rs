@@ -17,10 +17,13 @@ use ringway_worker::{OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
-use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, Settings, Verifier};
+use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier};
 
 /// How much later than it must decide a worker's answer may reach a gateway.
 const ANSWER_SLACK: Duration = Duration::from_secs(2);
+
+/// How long a registry in which workers write may take until all see it.
+const REGISTRY_LAG: Duration = Duration::from_secs(5);
 
 /// How nodes are called.
 pub(super) fn pool(settings: &Settings) -> PoolConfig {
@@ -88,6 +91,7 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         moves_per_second: settings.handover.sessions_per_second,
         arrival_wait_max: settings.handover.wait,
         drain_timeout: settings.handover.drain_timeout,
+        off_ring_wait_max: off_ring_wait_max(settings),
         limits: limits(settings),
         subprotocols: worker.subprotocols.clone(),
         on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
@@ -97,6 +101,17 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         peer_timeout: settings.rpc.call_timeout,
         flush_timeout: worker.flush_timeout,
         ..WorkerConfig::new(id)
+    }
+}
+
+/// How long a worker that drains stays on the ring. In the DNS it cannot say so itself: others see it when its record is gone and
+/// they ask again.
+fn off_ring_wait_max(settings: &Settings) -> Duration {
+    match settings.cluster.registry {
+        RegistryKind::Dns => settings.dns.interval_max + settings.dns.timeout + REGISTRY_LAG,
+        RegistryKind::Static | RegistryKind::Gossip | RegistryKind::Etcd | RegistryKind::Nacos => {
+            REGISTRY_LAG
+        }
     }
 }
 
