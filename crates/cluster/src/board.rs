@@ -13,7 +13,7 @@ use ringway_ring::MemberId;
 use tokio::sync::watch;
 
 use crate::member::Member;
-use crate::registry::{Lease, MemberList, RegistryError};
+use crate::registry::{Lease, MemberList, RegistryError, show_list};
 
 /// All seats, and the list that follows from them.
 pub(crate) struct Board {
@@ -115,12 +115,7 @@ impl Board {
 
     /// Publishes the list while the seats are locked, so that lists appear in the order in which they came about.
     fn show(&self, seats: &Seats) {
-        let list = seats.list();
-        self.lists.send_if_modified(|shown| {
-            let changes = *shown != list;
-            *shown = list;
-            changes
-        });
+        show_list(&self.lists, seats.list());
     }
 
     fn lock(&self) -> MutexGuard<'_, Seats> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use ringway_ring::{MemberId, RingMember, Weight};
 use ringway_rpc::NodeUrl;
@@ -21,6 +22,9 @@ pub enum MemberState {
 }
 
 impl MemberState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Joining, Self::Active, Self::Draining];
+
     /// The name used in logs, metrics and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,6 +32,20 @@ impl MemberState {
             Self::Active => "active",
             Self::Draining => "draining",
         }
+    }
+}
+
+/// A text names no state.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} is none of joining, active and draining")]
+pub struct UnknownState(String);
+
+impl FromStr for MemberState {
+    type Err = UnknownState;
+
+    fn from_str(name: &str) -> Result<Self, UnknownState> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
+        known.ok_or_else(|| UnknownState(name.to_owned()))
     }
 }
 

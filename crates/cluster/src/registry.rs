@@ -17,6 +17,7 @@
 //! - An id belongs to the one who joined last, so that a restarted worker need not wait until its former life is
 //!   forgotten. The former lease can then do nothing any more.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,6 +30,15 @@ use crate::member::Member;
 
 /// All members at one moment, sorted by id, each id once.
 pub type MemberList = Arc<[Member]>;
+
+/// Shows a list to all watchers, if it is another one than they know.
+pub fn show_list(lists: &watch::Sender<MemberList>, list: MemberList) {
+    lists.send_if_modified(|shown| {
+        let changes = *shown != list;
+        *shown = list;
+        changes
+    });
+}
 
 /// Where members announce themselves and find each other.
 #[async_trait]
@@ -63,6 +73,20 @@ pub trait Lease: Send + Sync {
     /// # Errors
     /// [`RegistryError::Superseded`] when the id was joined again since: the list is then as it should be.
     async fn leave(self: Box<Self>) -> Result<(), RegistryError>;
+}
+
+/// An error and what it comes from, without those that say the same again: for the reasons of [`RegistryError`].
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
 }
 
 /// Why a registry refuses.

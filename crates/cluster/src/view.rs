@@ -84,7 +84,7 @@ impl View {
         self.history.current()
     }
 
-    /// The ring and the few before it: where was this user a moment ago?
+    /// The ring and the few before it.
     pub fn history(&self) -> &RingHistory {
         &self.history
     }

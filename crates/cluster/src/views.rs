@@ -119,7 +119,7 @@ fn first_view(strategy: Strategy, list: &MemberList) -> View {
 /// Shows a view in the metrics. The version is given by its highest 52 bits, which a metric's number can hold exactly:
 /// nodes that show the same number have the same ring.
 fn report(view: &View) {
-    for state in [MemberState::Joining, MemberState::Active, MemberState::Draining] {
+    for state in MemberState::ALL {
         let count = view.workers().iter().filter(|member| member.state == state).count();
         metrics::gauge!("ringway_cluster_members", "state" => state.as_str()).set(count as f64);
     }

@@ -3,10 +3,8 @@
 //! The document says which version of this format it has. A reader takes documents of its own version, with or without
 //! fields that it does not know, and leaves all others alone.
 
-use std::collections::BTreeMap;
-
-use ringway_cluster::{Member, MemberState};
-use ringway_ring::{MemberId, Weight};
+use ringway_cluster::{Member, MemberText, MemberTextError};
+use ringway_ring::MemberId;
 use serde::{Deserialize, Serialize};
 
 const VERSION: u32 = 1;
@@ -16,16 +14,8 @@ const VERSION: u32 = 1;
 struct Document {
     version: u32,
     id: String,
-    incarnation: u64,
-    rpc_url: String,
-    weight: u32,
-    state: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    zone: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
+    #[serde(flatten)]
+    member: MemberText,
 }
 
 /// Why a value is no member.
@@ -35,23 +25,15 @@ pub(crate) enum DocumentError {
     Json(#[from] serde_json::Error),
     #[error("it has version {0}, this ringway reads version {VERSION}")]
     Version(u32),
-    #[error("its {field} {problem}")]
-    Field { field: &'static str, problem: String },
+    #[error("its id is {found:?}, but it is at the key of {key}")]
+    Id { found: String, key: MemberId },
+    #[error(transparent)]
+    Member(#[from] MemberTextError),
 }
 
 /// The document of a member.
 pub(crate) fn write(member: &Member) -> Vec<u8> {
-    let document = Document {
-        version: VERSION,
-        id: member.id.to_string(),
-        incarnation: member.incarnation,
-        rpc_url: member.rpc_url.to_string(),
-        weight: u32::from(member.weight),
-        state: member.state.to_string(),
-        client_url: member.client_url.clone(),
-        zone: member.zone.clone(),
-        labels: member.labels.clone(),
-    };
+    let document = Document { version: VERSION, id: member.id.to_string(), member: MemberText::of(member) };
     serde_json::to_vec(&document).expect("strings and numbers always make a document")
 }
 
@@ -65,38 +47,17 @@ pub(crate) fn read(id: MemberId, value: &[u8]) -> Result<Member, DocumentError> 
     if version != VERSION {
         return Err(DocumentError::Version(version));
     }
-    let document: Document = serde_json::from_slice(value)?;
-    if document.id != id.as_str() {
-        return Err(broken("id", format!("is {:?}, but it is at the key of {id}", document.id)));
+    let Document { id: found, member, .. } = serde_json::from_slice(value)?;
+    if found != id.as_str() {
+        return Err(DocumentError::Id { found, key: id });
     }
-    Ok(Member {
-        id,
-        incarnation: document.incarnation,
-        rpc_url: document
-            .rpc_url
-            .parse()
-            .map_err(|error| broken("rpc_url", format!("is refused: {error}")))?,
-        weight: Weight::new(document.weight)
-            .map_err(|error| broken("weight", format!("is refused: {error}")))?,
-        state: state(&document.state)?,
-        client_url: document.client_url,
-        zone: document.zone,
-        labels: document.labels,
-    })
-}
-
-fn state(name: &str) -> Result<MemberState, DocumentError> {
-    let states = [MemberState::Joining, MemberState::Active, MemberState::Draining];
-    let known = states.into_iter().find(|state| state.as_str() == name);
-    known.ok_or_else(|| broken("state", format!("is {name:?}; it must be joining, active or draining")))
-}
-
-fn broken(field: &'static str, problem: String) -> DocumentError {
-    DocumentError::Field { field, problem }
+    Ok(member.into_member(id)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use ringway_cluster::MemberState;
+
     use super::*;
 
     fn member() -> Member {
@@ -138,7 +99,7 @@ mod tests {
             (good.replace("w/1", "w2"), "its id is \"w2\", but it is at the key of w/1"),
             (good.replace("http://10.0.0.1:7000", "nowhere"), "its rpc_url is refused"),
             (good.replace("\"weight\":1", "\"weight\":1000"), "its weight is refused"),
-            (good.replace("draining", "asleep"), "its state is \"asleep\""),
+            (good.replace("draining", "asleep"), "its state is refused: \"asleep\" is none of"),
         ] {
             let error = read(member().id, value.as_bytes()).expect_err(&value).to_string();
             assert!(error.starts_with(expected), "{value}: {error}");

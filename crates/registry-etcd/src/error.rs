@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use ringway_cluster::RegistryError;
+use ringway_cluster::{RegistryError, with_causes};
 use tonic::{Code, Status};
 
 /// The name of this registry in errors, logs and metrics.
@@ -22,7 +22,7 @@ pub(crate) enum EtcdError {
 impl EtcdError {
     /// An error below gRPC, with its causes.
     pub(crate) fn transport(endpoint: &str, error: &dyn Error) -> Self {
-        Self::Unreachable(format!("{endpoint}: {}", causes(error)))
+        Self::Unreachable(format!("{endpoint}: {}", with_causes(error)))
     }
 
     /// A status. Whatever etcd itself says no to is refused.
@@ -58,18 +58,4 @@ impl From<EtcdError> for RegistryError {
             EtcdError::Refused(reason) => Self::Refused { registry: REGISTRY, reason },
         }
     }
-}
-
-/// An error and what it comes from, without those that say the same again.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_cluster::{Backoff, Member, MemberList, RegistryHealth};
+use ringway_cluster::{Backoff, Member, MemberList, RegistryHealth, show_list};
 use ringway_ring::MemberId;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -166,13 +166,6 @@ impl WatchTask {
     }
 
     fn show(&self) {
-        let list: MemberList = self.members.values().cloned().collect();
-        self.lists.send_if_modified(|shown| {
-            let changes = *shown != list;
-            if changes {
-                *shown = list;
-            }
-            changes
-        });
+        show_list(&self.lists, self.members.values().cloned().collect());
     }
 }

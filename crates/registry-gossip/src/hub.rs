@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chitchat::{Chitchat, ChitchatHandle, ChitchatId, NodeState};
 use parking_lot::Mutex;
-use ringway_cluster::{Member, MemberList, RegistryHealth};
+use ringway_cluster::{Member, MemberList, RegistryHealth, show_list};
 use ringway_ring::MemberId;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -110,11 +110,7 @@ impl Hub {
         self.carry(chitchat.self_node_state());
         let settled = self.look(census, now);
         let list = self.roster.lock().list(sightings(&chitchat), settled);
-        self.lists.send_if_modified(|shown| {
-            let changes = *shown != list;
-            *shown = list;
-            changes
-        });
+        show_list(&self.lists, list);
         self.census.send_replace(census);
     }
 

@@ -3,10 +3,8 @@
 //! The key is `member/1/` and the id; the number is the version of the form. A later form gets keys of its own, and
 //! nodes pass over keys that they do not know. The value is JSON.
 
-use std::collections::BTreeMap;
-
-use ringway_cluster::{Member, MemberState, RegistryError};
-use ringway_ring::{MemberId, Weight};
+use ringway_cluster::{Member, MemberText, MemberTextError, RegistryError};
+use ringway_ring::MemberId;
 use serde::{Deserialize, Serialize};
 
 /// What every member's key begins with.
@@ -31,23 +29,17 @@ pub(crate) struct Record {
 pub(crate) enum RecordError {
     #[error(transparent)]
     Form(#[from] serde_json::Error),
-    #[error("{0} is not right")]
-    Field(&'static str),
+    #[error("its key names no member: {0}")]
+    Id(String),
+    #[error(transparent)]
+    Member(#[from] MemberTextError),
 }
 
 #[derive(Serialize, Deserialize)]
 struct Text {
     joined: u64,
-    incarnation: u64,
-    rpc_url: String,
-    weight: u32,
-    state: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    zone: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
+    #[serde(flatten)]
+    member: MemberText,
 }
 
 impl Record {
@@ -65,34 +57,15 @@ impl Record {
 
     /// Its value. A record that [`fits`] has one.
     pub(crate) fn to_value(&self) -> String {
-        let Member { incarnation, rpc_url, weight, state, client_url, zone, labels, .. } = &self.member;
-        let text = Text {
-            joined: self.joined,
-            incarnation: *incarnation,
-            rpc_url: rpc_url.to_string(),
-            weight: u32::from(*weight),
-            state: state.as_str().to_owned(),
-            client_url: client_url.clone(),
-            zone: zone.clone(),
-            labels: labels.clone(),
-        };
+        let text = Text { joined: self.joined, member: MemberText::of(&self.member) };
         serde_json::to_string(&text).expect("numbers, texts and a map of texts are JSON")
     }
 
     /// The record of a key without its prefix and a value.
     pub(crate) fn parse(id: &str, value: &str) -> Result<Self, RecordError> {
-        let text: Text = serde_json::from_str(value)?;
-        let member = Member {
-            id: id.parse().map_err(|_| RecordError::Field("the id"))?,
-            incarnation: text.incarnation,
-            rpc_url: text.rpc_url.parse().map_err(|_| RecordError::Field("rpc_url"))?,
-            weight: Weight::new(text.weight).map_err(|_| RecordError::Field("weight"))?,
-            state: state(&text.state).ok_or(RecordError::Field("state"))?,
-            client_url: text.client_url,
-            zone: text.zone,
-            labels: text.labels,
-        };
-        Ok(Self { joined: text.joined, member })
+        let Text { joined, member } = serde_json::from_str(value)?;
+        let id: MemberId = id.parse().map_err(|error| RecordError::Id(format!("{error}")))?;
+        Ok(Self { joined, member: member.into_member(id)? })
     }
 }
 
@@ -105,13 +78,12 @@ pub(crate) fn fits(member: &Member) -> Result<(), RegistryError> {
     Err(RegistryError::TooLarge { id: member.id.clone(), bytes, bytes_max: BYTES_MAX })
 }
 
-fn state(name: &str) -> Option<MemberState> {
-    let states = [MemberState::Joining, MemberState::Active, MemberState::Draining];
-    states.into_iter().find(|state| state.as_str() == name)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use ringway_cluster::MemberState;
+
     use super::*;
 
     fn member() -> Member {
@@ -138,11 +110,8 @@ mod tests {
         let right =
             r#"{"joined":1,"incarnation":2,"rpc_url":"http://a:1","weight":3,"state":"active","new":0}"#;
         assert_eq!(parse(right).unwrap().member.weight.get(), 3);
-        let wrong =
-            [("http://a:1", "http://a", "rpc_url"), ("3", "101", "weight"), ("active", "odd", "state")];
-        for (from, to, field) in wrong {
-            assert_eq!(parse(&right.replace(from, to)).unwrap_err(), format!("{field} is not right"));
-        }
+        let error = parse(&right.replace("active", "odd")).unwrap_err();
+        assert!(error.starts_with("its state is refused"), "{error}");
         assert!(parse("").is_err());
     }
 

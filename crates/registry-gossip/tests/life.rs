@@ -84,7 +84,9 @@ async fn one_that_dies_is_missed_in_time_by_all_others() {
         shows(node, &["w0", "w1"], FAILURE_TIMEOUT + SETTLES_WITHIN).await;
     }
     assert!(died.elapsed() > FAILURE_TIMEOUT / 2, "it was given no time");
-    assert!(leases.iter().all(|lease| is_valid(&**lease)));
+    for lease in &leases {
+        becomes(&**lease, true).await;
+    }
 }
 
 #[tokio::test]
@@ -105,22 +107,25 @@ async fn one_that_leaves_is_off_long_before_it_would_be_missed() {
 
 #[tokio::test]
 async fn a_change_is_noticed_when_it_is_told_and_not_only_in_the_next_round() {
+    let slow_interval = Duration::from_secs(20);
     let slow = |config: &mut GossipConfig| {
-        config.interval = Duration::from_secs(2);
-        config.failure_timeout = Duration::from_secs(20);
+        config.interval = slow_interval;
+        config.failure_timeout = Duration::from_secs(200);
+        config.alone_after = Duration::from_secs(400);
     };
     let first = start(None, slow).await;
     let second = start(Some(&first), slow).await;
     let _lease = first.join(member(0)).await.expect("it joins");
     let lease = second.join(member(1)).await.expect("it joins");
     for node in [&first, &second] {
-        shows(node, &["w0", "w1"], 4 * SETTLES_WITHIN).await;
+        shows(node, &["w0", "w1"], 2 * slow_interval).await;
     }
     for number in 2..=6 {
         let weight = Weight::new(number).expect("a weight");
         lease.update(Member { weight, ..member(1) }).await.expect("it has the id");
         let what = format!("weight {number}");
-        sees(&first, &what, Duration::from_millis(500), |list| list[1].weight == weight).await;
+        // Five in turn cannot all have been in time for a round by chance.
+        sees(&first, &what, slow_interval / 4, |list| list[1].weight == weight).await;
     }
 }
 
@@ -185,14 +190,15 @@ async fn a_process_that_was_stopped_has_no_lease_until_it_is_heard_again() {
     // It has heard everybody long enough to take silence for death.
     let settles = tokio::time::sleep(FAILURE_TIMEOUT);
     settles.await;
-    assert!(is_valid(&*third.lease));
+    becomes(&*third.lease, true).await;
 
     let mut never_emptier = third.node.watch();
     never_emptier.mark_unchanged();
-    third.stop(FAILURE_TIMEOUT * 2);
+    third.stop(FAILURE_TIMEOUT * 4);
     becomes(&*third.lease, false).await;
-    assert_eq!(nodes::ids(&present(&stay[0])), ["w0", "w1", "w2"], "the lease ends before others notice");
-    shows(&stay[0], &["w0", "w1"], FAILURE_TIMEOUT * 2).await;
+    let ended = third.lease.valid_until().expect("it has an end");
+    shows(&stay[0], &["w0", "w1"], FAILURE_TIMEOUT * 3).await;
+    assert!(ended < Instant::now() - FAILURE_TIMEOUT / 8, "the lease ends before others notice");
     assert!(!is_valid(&*third.lease));
     becomes(&*third.lease, true).await;
     shows(&stay[0], &["w0", "w1", "w2"], SETTLES_WITHIN).await;
@@ -203,7 +209,7 @@ async fn a_process_that_was_stopped_has_no_lease_until_it_is_heard_again() {
 
 #[tokio::test]
 async fn one_that_hears_nobody_keeps_the_list_until_it_takes_itself_for_the_last() {
-    let alone_after = FAILURE_TIMEOUT * 4;
+    let alone_after = FAILURE_TIMEOUT * 5;
     let first = start(None, |config| config.alone_after = alone_after).await;
     let lease = first.join(member(0)).await.expect("it joins");
     let second = Process::start(&first, member(1)).await;
@@ -215,7 +221,7 @@ async fn one_that_hears_nobody_keeps_the_list_until_it_takes_itself_for_the_last
     assert!(emptier.is_err(), "it took the other off though it may be blind itself");
     assert!(!is_valid(&*lease));
     shows(&first, &["w0"], alone_after + SETTLES_WITHIN).await;
-    assert!(is_valid(&*lease));
+    becomes(&*lease, true).await;
 }
 
 #[tokio::test]

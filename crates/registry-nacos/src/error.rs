@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use ringway_cluster::RegistryError;
+use ringway_cluster::{RegistryError, with_causes};
 
 /// The name of this registry in errors, logs and metrics.
 pub(crate) const REGISTRY: &str = "nacos";
@@ -21,16 +21,7 @@ pub(crate) enum NacosError {
 impl NacosError {
     /// An error below Nacos's messages, with its causes.
     pub(crate) fn transport(server: &str, error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            let cause_text = cause.to_string();
-            if !text.ends_with(&cause_text) {
-                text = format!("{text}: {cause_text}");
-            }
-            next = cause.source();
-        }
-        Self::Unreachable(format!("{server}: {text}"))
+        Self::Unreachable(format!("{server}: {}", with_causes(error)))
     }
 
     pub(crate) fn status(server: &str, status: &tonic::Status) -> Self {

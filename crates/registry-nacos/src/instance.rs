@@ -73,7 +73,7 @@ pub(crate) fn read(instance: &Instance) -> Result<(Stamp, Member), InstanceError
         incarnation: parsed(instance, "ringway.incarnation")?,
         rpc_url: parsed(instance, "ringway.rpc_url")?,
         weight: parsed(instance, "ringway.weight")?,
-        state: if instance.enabled { state(instance)? } else { MemberState::Draining },
+        state: if instance.enabled { parsed(instance, "ringway.state")? } else { MemberState::Draining },
         client_url: optional("ringway.client_url"),
         zone: optional("ringway.zone"),
         labels: labels.collect(),
@@ -92,14 +92,6 @@ where
 {
     let refused = |error: T::Err| InstanceError::Refused { name, problem: error.to_string() };
     text(instance, name)?.parse().map_err(refused)
-}
-
-fn state(instance: &Instance) -> Result<MemberState, InstanceError> {
-    let name = text(instance, "ringway.state")?;
-    let states = [MemberState::Joining, MemberState::Active, MemberState::Draining];
-    let problem = || format!("{name:?} is none of joining, active and draining");
-    let known = states.into_iter().find(|state| state.as_str() == name);
-    known.ok_or_else(|| InstanceError::Refused { name: "ringway.state", problem: problem() })
 }
 
 /// Host and port of a URL, as Nacos has them: without the brackets of an IPv6 address.

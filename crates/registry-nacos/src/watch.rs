@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringway_cluster::{Backoff, MemberList, RegistryHealth};
+use ringway_cluster::{Backoff, MemberList, RegistryHealth, show_list};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -99,13 +99,7 @@ impl WatchTask {
         for (address, error) in strangers {
             warn!(address, error, "an instance that is no member is passed over");
         }
-        self.lists.send_if_modified(|shown| {
-            let changes = *shown != list;
-            if changes {
-                *shown = list;
-            }
-            changes
-        });
+        show_list(&self.lists, list);
         self.health.up();
         self.backoff.reset();
         Ok(())

@@ -29,7 +29,7 @@ impl NodeChannel {
     ) -> Self {
         let channel = connect_lazily(url, config);
         let transport = Authorized::new(channel, url.clone(), secret, Arc::clone(counts));
-        NodeChannel { transport, limits: NodeLimits::new(config.message_bytes_max) }
+        NodeChannel { transport, limits: config.limits() }
     }
 
     /// Where the node is.
@@ -62,7 +62,7 @@ clients! {
     /// A client of the node's Delivery service.
     delivery: delivery_client::DeliveryClient, request_bytes_max;
     /// A client of the node's Peer service.
-    peer: peer_client::PeerClient, batch_bytes_max;
+    peer: peer_client::PeerClient, peer_bytes_max;
     /// A client of the node's Link service.
     link: link_client::LinkClient, batch_bytes_max;
     /// A client of the node's Ring service.

@@ -1,6 +1,7 @@
 //! How large one gRPC message between nodes may be, for each service, on both of its sides.
 //!
-//! Everything follows from `message_bytes_max`, the largest payload of a client's or sender's message. What a
+//! Everything follows from `message_bytes_max`, the largest payload of a client's or sender's message, and from
+//! `state_bytes_max`, the largest state in which a session goes from worker to worker. What a
 //! client may send its server must read, so both take their numbers from here: [`NodeChannel`](crate::NodeChannel) for
 //! the clients, and the `*_server` methods for the servers.
 
@@ -16,16 +17,23 @@ const BATCH_PAYLOADS: usize = 4;
 /// The default of `message_bytes_max`.
 pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
 
-/// The limits that follow from `message_bytes_max`.
+/// The limits that follow from `message_bytes_max` and `state_bytes_max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeLimits {
     message_bytes_max: usize,
+    state_bytes_max: usize,
 }
 
 impl NodeLimits {
-    /// The limits for payloads of at most `message_bytes_max` bytes.
+    /// The limits for payloads of at most `message_bytes_max` bytes, and for states that fit into a batch.
     pub const fn new(message_bytes_max: usize) -> Self {
-        NodeLimits { message_bytes_max }
+        NodeLimits { message_bytes_max, state_bytes_max: 0 }
+    }
+
+    /// The same where the state of a session has at most `state_bytes_max` bytes.
+    #[must_use]
+    pub const fn with_states(self, state_bytes_max: usize) -> Self {
+        NodeLimits { state_bytes_max, ..self }
     }
 
     /// The largest payload of one message.
@@ -44,10 +52,15 @@ impl NodeLimits {
         self.message_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES)
     }
 
-    /// The largest batch (Link, Peer, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
+    /// The largest batch (Link, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
     /// a batch closes it before it grows beyond this.
     pub fn batch_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_mul(BATCH_PAYLOADS).max(BATCH_BYTES_MIN)
+    }
+
+    /// The largest request between workers (Peer): a batch, or a session's state and 64 KiB, whichever is more.
+    pub fn peer_bytes_max(self) -> usize {
+        self.batch_bytes_max().max(self.state_bytes_max.saturating_add(ENVELOPE_BYTES))
     }
 }
 
@@ -76,7 +89,7 @@ servers! {
     /// The Delivery service with its limits, ready for [`NodeServices::with`](crate::NodeServices::with).
     delivery_server: delivery_server::Delivery => DeliveryServer, intake_bytes_max;
     /// The Peer service with its limits.
-    peer_server: peer_server::Peer => PeerServer, batch_bytes_max;
+    peer_server: peer_server::Peer => PeerServer, peer_bytes_max;
     /// The Link service with its limits.
     link_server: link_server::Link => LinkServer, batch_bytes_max;
     /// The Ring service with its limits.
@@ -103,6 +116,9 @@ mod tests {
             let limits = NodeLimits::new(message);
             let got = (limits.request_bytes_max(), limits.intake_bytes_max(), limits.batch_bytes_max());
             assert_eq!(got, (request, intake, batch));
+            assert_eq!(limits.peer_bytes_max(), batch);
+            let state = batch.saturating_add(1);
+            assert_eq!(limits.with_states(state).peer_bytes_max(), state.saturating_add(65_536));
         }
     }
 }

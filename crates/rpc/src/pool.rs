@@ -26,6 +26,8 @@ pub struct PoolConfig {
     pub keepalive_timeout: Duration,
     /// The largest payload of one message; the limits of all services follow from it ([`NodeLimits`]).
     pub message_bytes_max: usize,
+    /// The largest state of a session; 0 where none is sent.
+    pub state_bytes_max: usize,
     /// HTTP/2 flow control: how much of one stream may be under way to us unread.
     pub stream_window_bytes: u32,
     /// HTTP/2 flow control: how much of all streams of a connection may be under way to us unread.
@@ -42,10 +44,18 @@ impl Default for PoolConfig {
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
             message_bytes_max: crate::MESSAGE_BYTES_MAX_DEFAULT,
+            state_bytes_max: 0,
             stream_window_bytes: 1024 * 1024,
             connection_window_bytes: 4 * 1024 * 1024,
             nodes_max: 1024,
         }
+    }
+}
+
+impl PoolConfig {
+    /// The sizes that follow from it.
+    pub fn limits(&self) -> NodeLimits {
+        NodeLimits::new(self.message_bytes_max).with_states(self.state_bytes_max)
     }
 }
 
@@ -111,7 +121,7 @@ impl NodePool {
 
     /// The sizes that the pool's channels hold to.
     pub fn limits(&self) -> NodeLimits {
-        NodeLimits::new(self.0.config.message_bytes_max)
+        self.0.config.limits()
     }
 
     /// The cluster secret that the pool's channels show.

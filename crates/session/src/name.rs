@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use ringway_ring::hash_of;
+
 /// The longest name, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -97,6 +99,11 @@ name! {
 name! {
     /// A group: a named set of sessions. Cloning is cheap.
     GroupId, "group"
+}
+
+/// The hash by which a user is placed.
+pub(crate) fn user_hash(user: &UserId) -> u64 {
+    hash_of(user.as_str().as_bytes())
 }
 
 #[cfg(test)]

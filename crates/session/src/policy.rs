@@ -40,6 +40,15 @@ pub struct Policy {
     pub on_slow_consumer: OnSlowConsumer,
 }
 
+impl Policy {
+    /// How large a session's state may be at the most on its way to another worker, where `message_bytes_max` is the largest
+    /// payload of one message: what may wait for it, twice over for encodings, and its names.
+    pub fn state_bytes_max(&self, message_bytes_max: usize) -> usize {
+        let queue = usize::try_from(self.queue_bytes_max).unwrap_or(usize::MAX);
+        queue.max(message_bytes_max).saturating_mul(2).saturating_add(1 << 20)
+    }
+}
+
 impl Default for Policy {
     /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
     /// consumers closed.

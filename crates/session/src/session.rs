@@ -4,9 +4,9 @@ use crate::directive::{Address, LinkId};
 use crate::frame;
 use crate::id::SessionId;
 use crate::moment::Moment;
-use crate::name::{GroupId, UserId};
+use crate::name::{GroupId, UserId, user_hash};
 use crate::queue::{Item, OutboundQueue, Stream};
-use crate::recent::Recent;
+use crate::recent::{Lately, Recent};
 use crate::state::{Numbered, SessionState, StreamState};
 
 /// What a gateway says of a client that wants a session.
@@ -75,18 +75,22 @@ impl Place {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
+    /// The hash of the user: its key of placement.
+    pub(crate) user_hash: u64,
     pub(crate) groups: Vec<GroupId>,
+    /// Those of them that its client's token names, and that nobody had it join; sorted.
+    pub(crate) token_groups: Vec<GroupId>,
     pub(crate) place: Place,
     pub(crate) queue: OutboundQueue,
     /// Whether it stands in its link's line of sessions that wait for room.
     pub(crate) in_line: bool,
-    /// Which in the order of opening.
+    /// Which in the order in which sessions came.
     pub(crate) sequence: u64,
     /// How many messages had been sent to many when it came.
     pub(crate) spread_before: u64,
     /// Whether it belongs to another worker by now.
     pub(crate) foreign: bool,
-    /// What it was given lately, while it is between two workers.
+    /// What it was given lately and does not follow from the table's log, while it is between two workers.
     pub(crate) recent: Option<Box<Recent>>,
     /// How far it is from its first worker ([`SessionState::term`]).
     pub(crate) term: u64,
@@ -100,8 +104,10 @@ impl Session {
         let numbers = *opening.subprotocol == *frame::SUBPROTOCOL;
         Session {
             id: opening.id,
+            user_hash: user_hash(&opening.user),
             user: opening.user,
             groups: Vec::new(),
+            token_groups: sorted(opening.groups),
             place: Place::Attached(opening.address),
             queue: OutboundQueue::new(numbers.then(|| Stream::new(opening.epoch))),
             in_line: false,
@@ -116,32 +122,28 @@ impl Session {
         }
     }
 
-    /// The session that another worker had, but for its groups.
-    pub(crate) fn restored(
-        state: SessionState,
-        place: Place,
-        sequence: u64,
-        recent_until: Option<Moment>,
-    ) -> Self {
+    /// The session that another worker had, but for its groups and for what it was given lately.
+    pub(crate) fn restored(state: SessionState, place: Place, sequence: u64) -> Self {
         let stream = state.stream.map(|stream| {
             let mut restored = Stream { last: stream.last, floor: stream.floor, ..Stream::new(stream.epoch) };
             stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
             restored
         });
-        let recent = recent_until.map(|until| Box::new(Recent::new(state.recent, until)));
         let mut queue = OutboundQueue::new(stream);
         queue.restore(state.waiting.into_iter().map(Item::from));
         Session {
             id: state.id,
+            user_hash: user_hash(&state.user),
             user: state.user,
             groups: Vec::new(),
+            token_groups: sorted(state.token_groups),
             place,
             queue,
             in_line: false,
             sequence,
             spread_before: 0,
             foreign: false,
-            recent,
+            recent: None,
             term: state.term,
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
@@ -150,13 +152,15 @@ impl Session {
     }
 
     /// Everything that another worker needs to go on with it.
-    pub(crate) fn state(&self) -> SessionState {
+    pub(crate) fn state(&self, lately: &Lately) -> SessionState {
         let mut state = self.checkpoint();
         if let (Some(told), Some(stream)) = (&mut state.stream, self.queue.stream()) {
             told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
         }
         state.waiting = self.queue.waiting().cloned().map(Numbered::from).collect();
-        state.recent = self.recent.iter().flat_map(|recent| recent.ids()).collect();
+        if let Some(recent) = &self.recent {
+            state.recent = recent.ids_with(lately.given_to(&self.groups, self.spread_before));
+        }
         state
     }
 
@@ -172,6 +176,7 @@ impl Session {
             id: self.id,
             user: self.user.clone(),
             groups: self.groups.clone(),
+            token_groups: self.token_groups.clone(),
             remote_address: self.remote_address.clone(),
             subprotocol: self.subprotocol.clone(),
             opened_at_ms: self.opened_at_ms,
@@ -180,6 +185,10 @@ impl Session {
             waiting: Vec::new(),
             recent: Vec::new(),
         }
+    }
+
+    pub(crate) fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
     }
 
     pub(crate) fn subprotocol(&self) -> &str {
@@ -198,6 +207,13 @@ impl Session {
             queue_bytes: self.queue.bytes(),
         }
     }
+}
+
+/// Each once, in their order.
+pub(crate) fn sorted(mut groups: Vec<GroupId>) -> Vec<GroupId> {
+    groups.sort_unstable();
+    groups.dedup();
+    groups
 }
 
 impl From<Item> for Numbered {

@@ -13,6 +13,8 @@ pub struct SessionState {
     pub user: UserId,
     /// The groups, sorted.
     pub groups: Vec<GroupId>,
+    /// Those of them that come from the token and go with it: when the session is resumed, the newest token decides.
+    pub token_groups: Vec<GroupId>,
     /// The client's address and port.
     pub remote_address: Box<str>,
     /// The chosen subprotocol; empty for none.
@@ -30,6 +32,14 @@ pub struct SessionState {
 }
 
 impl SessionState {
+    /// How large it is on its way, about.
+    pub fn bytes(&self) -> u64 {
+        let unacked = self.stream.iter().flat_map(|stream| &stream.unacked);
+        let messages: u64 = self.waiting.iter().chain(unacked).map(|sent| sent.payload.cost_bytes()).sum();
+        let groups: usize = self.groups.iter().map(|group| group.as_str().len()).sum();
+        messages + groups as u64 + 8 * self.recent.len() as u64
+    }
+
     /// The state with which the next worker begins. One that begins with a checkpoint has lost what the last one knew, and may
     /// give other messages the same offsets: whatever that one's copy of the session goes through, it is outdated.
     pub(crate) fn in_next_term(self, is_complete: bool) -> Self {

@@ -34,6 +34,8 @@ pub struct WorkerConfig {
     pub claim_timeout: Duration,
     /// How long sessions may take to leave at shutdown; those that are left then are closed.
     pub drain_timeout: Duration,
+    /// How long of that it may take until the ring is without a worker that drains: as long as its registry may take to show it.
+    pub off_ring_wait_max: Duration,
     /// The bounds of messages.
     pub limits: NodeLimits,
     /// The subprotocols it agrees to beside `ringway.v1.json`, whatever they mean to client and back end: payloads go as they
@@ -56,10 +58,9 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// How large a session's state may be at the most: what may wait for it, twice over for encodings, and its names.
+    /// How large a session's state may be at the most.
     pub(crate) fn state_bytes_max(&self) -> usize {
-        let queue = usize::try_from(self.policy.queue_bytes_max).unwrap_or(usize::MAX);
-        queue.max(self.limits.message_bytes_max()).saturating_mul(2).saturating_add(1 << 20)
+        self.policy.state_bytes_max(self.limits.message_bytes_max())
     }
 
     /// The defaults for a worker of this name.
@@ -72,6 +73,7 @@ impl WorkerConfig {
             arrival_wait_max: Duration::from_secs(3),
             claim_timeout: Duration::from_secs(3),
             drain_timeout: Duration::from_secs(60),
+            off_ring_wait_max: Duration::from_secs(5),
             limits: NodeLimits::default(),
             subprotocols: vec!["ringway.raw".to_owned()],
             on_client_message: OnClientMessage::default(),

@@ -35,8 +35,6 @@ const LINKS_INTERVAL: Duration = Duration::from_secs(1);
 const TIME_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a worker that drains counts its sessions.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a worker that drains waits for a ring without it.
-const OFF_RING_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A worker. A cheap handle: clones are the same worker.
 #[derive(Clone)]
@@ -150,11 +148,12 @@ impl Worker {
     }
 
     /// Waits until no session is here or on its way to another worker, at most until the deadline of the configuration.
-    /// Gives back how many are left. Where the ring still has this worker, since its registry cannot show that it leaves,
-    /// nothing moves, and it gives up after a moment; at once where there is no other worker.
+    /// Gives back how many are left. Where the ring still has this worker when the time is over in which its registry should have
+    /// shown that it leaves, nothing moves, and it gives up; at once where there is no other worker.
     pub async fn drained(&self) -> usize {
         let deadline = Instant::now() + self.shared.config.drain_timeout;
-        self.off_the_ring().await;
+        let patience = deadline.min(Instant::now() + self.shared.config.off_ring_wait_max);
+        self.off_the_ring(patience).await;
         let mut ticks = tokio::time::interval(DRAIN_POLL_INTERVAL);
         while self.sessions() > 0 && Instant::now() < deadline && self.others_have_the_ring() {
             ticks.tick().await;
@@ -162,9 +161,8 @@ impl Worker {
         self.sessions()
     }
 
-    /// Waits for a ring without this worker, for a moment.
-    async fn off_the_ring(&self) {
-        let patience = Instant::now() + OFF_RING_WAIT_MAX;
+    /// Waits for a ring without this worker.
+    async fn off_the_ring(&self, patience: Instant) {
         let mut changes = self.shared.hub.changes();
         while self.is_on_ring() {
             if timeout_at(patience, changes.changed()).await.is_err() {

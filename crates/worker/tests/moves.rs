@@ -6,13 +6,13 @@ mod house;
 use std::time::Duration;
 
 use bytes::Bytes;
-use house::{Gateway, House, text, to_group, to_user, within};
+use house::{Gateway, House, text, to_group, to_user, until, within};
 use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::worker_frame::Frame as Down;
 use ringway_proto::v1::{
-    Arrived, ClientMessage, CloseSessionsRequest, Deliver, Gone, Open, Outcome, Receipt, Resume,
-    SendToAllRequest, SendToUserRequest, SessionTarget,
+    Arrived, ClientMessage, CloseSessionsRequest, Deliver, Gone, ListSessionsRequest, Open, Outcome, Receipt,
+    Resume, SendToAllRequest, SendToUserRequest, SessionTarget, list_sessions_request::Filter,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::Slot;
@@ -54,7 +54,7 @@ async fn what_is_sent_meanwhile_follows_the_session_in_order() {
     let receipt = within(send(&house, to_user(&user, "2"))).await.unwrap();
     assert_eq!(receipt.sessions, 1);
     assert_eq!(new.message().await, (vec![moved], "2".to_owned()));
-    within(async { while house.tenant("w1").worker.sessions() > 0 {} }).await;
+    until(async || house.tenant("w1").worker.sessions() == 0).await;
 }
 
 #[tokio::test]
@@ -230,14 +230,23 @@ async fn a_broken_socket_resumes_where_it_stopped() {
     assert_ne!(stranger.welcome["session"], session);
 }
 
+/// A worker with a session that waits for its client and goes to w2 when there is one; the user, and the resume token.
+async fn one_that_waits() -> (House, String, String) {
+    let house = House::new(1).await;
+    let user = { House::new(2).await.key_of("w2", "framed") };
+    let token = Framed::open(&house, &user, None).await.breaks().await;
+    until(async || {
+        let request = ListSessionsRequest { filter: Some(Filter::User(user.clone())), ..Default::default() };
+        let listed = house.tenant("w1").node.sessions().list(request).await.unwrap().into_inner();
+        listed.sessions.iter().all(|session| session.gateway.is_empty())
+    })
+    .await;
+    (house, user, token)
+}
+
 #[tokio::test]
 async fn a_session_that_waits_for_its_client_moves_without_a_gateway() {
-    let (mut house, gateway, _, _) = before_the_change(&[]).await;
-    drop(gateway);
-    let elsewhere = { House::new(2).await.key_of("w2", "framed") };
-    let client = Framed::open(&house, &elsewhere, None).await;
-    let token = client.breaks().await;
-    within(async { while house.tenant("w1").worker.sessions() > 2 {} }).await;
+    let (mut house, elsewhere, token) = one_that_waits().await;
     house.add("w2", |_| {}).await;
     let mut gateway = house.gateway("w2").await;
     let id = SessionId::new(Slot::of(elsewhere.as_bytes()), 9);

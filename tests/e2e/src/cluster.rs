@@ -285,6 +285,34 @@ impl Node {
         Metrics::of(self.status()).await
     }
 
+    /// The members that it shows, each with its state: `w1 active`.
+    pub async fn members(&self) -> Vec<String> {
+        let (node, secret) = (self.url().to_string(), self.site.directory.path().join("secret"));
+        let arguments =
+            owned(&["members", "--json", "--node", &node, "--secret-file", &secret.display().to_string()]);
+        let output = ringway(&arguments, self.site.directory.path()).output().await.expect("the binary runs");
+        let told: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let member = |member: &Value| {
+            let [id, state] = ["id", "state"].map(|key| member[key].as_str().expect("a text"));
+            format!("{id} {state}")
+        };
+        told["members"].as_array().expect("a list").iter().map(member).collect()
+    }
+
+    /// Waits until it shows these members.
+    pub async fn shows(&self, expected: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let members = self.members().await;
+            if members == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{} shows {members:?}, not {expected:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// An address in the ready line, which tells URLs.
     fn told(&self, key: &str) -> SocketAddr {
         address_in(&self.ready, key)

@@ -64,7 +64,12 @@ impl Fleet {
         let name = format!("w{}", self.workers.len() + 1);
         let rpc =
             self.seed.filter(|_| self.workers.is_empty()).unwrap_or_else(|| address::reserve_at(seat.ip));
-        let arguments = owned(&["worker", "--id", &name, "--rpc-listen", &rpc.to_string()]);
+        self.add_worker_as(&name, rpc, seat, settings).await;
+    }
+
+    /// The same with a name and an address for gRPC that somebody else has chosen.
+    pub async fn add_worker_as(&mut self, name: &str, rpc: SocketAddr, seat: Seat, settings: &[&str]) {
+        let arguments = owned(&["worker", "--id", name, "--rpc-listen", &rpc.to_string()]);
         let own = as_arguments(settings);
         self.workers.push(self.start(seat, &[arguments, own].concat()).await);
     }

@@ -1,6 +1,8 @@
 //! What Linux says about a process.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// Resident memory, in bytes.
@@ -36,6 +38,46 @@ pub fn cpu_time_of_all() -> Duration {
     // Behind the eighth there are guests, which are counted as user time already.
     let busy = (0..fields.len().min(7)).filter(|place| !idle_and_waiting.contains(place));
     ticks(busy.map(|place| fields[place]))
+}
+
+/// What connections of this process to a server of the same machine have brought there that the server has not read: bytes, by
+/// the address at our end. IPv4.
+pub fn unread_of_ours(server: SocketAddr) -> HashMap<SocketAddr, u64> {
+    let connections: Vec<Connection> = read("/proc/net/tcp").lines().skip(1).filter_map(connection).collect();
+    let files = fs::read_dir("/proc/self/fd").expect("our files").filter_map(Result::ok);
+    // A socket that has just been closed has no name any more.
+    let ours: HashSet<String> =
+        files.filter_map(|file| fs::read_link(file.path()).ok()?.to_str().map(str::to_owned)).collect();
+    let is_ours = |it: &&Connection| it.remote == server && ours.contains(&format!("socket:[{}]", it.inode));
+    let our_ends: HashSet<SocketAddr> = connections.iter().filter(is_ours).map(|it| it.local).collect();
+    let at_server = connections.iter().filter(|it| it.local == server && our_ends.contains(&it.remote));
+    at_server.map(|it| (it.remote, it.unread)).collect()
+}
+
+/// A line of `/proc/net/tcp`.
+struct Connection {
+    local: SocketAddr,
+    remote: SocketAddr,
+    unread: u64,
+    inode: String,
+}
+
+fn connection(line: &str) -> Option<Connection> {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let (_, unread) = fields.get(4)?.split_once(':')?;
+    Some(Connection {
+        local: address(fields.get(1)?)?,
+        remote: address(fields.get(2)?)?,
+        unread: u64::from_str_radix(unread, 16).ok()?,
+        inode: (*fields.get(9)?).to_owned(),
+    })
+}
+
+/// Such as `0100007F:1F90`: the address as the machine has it in memory, and the port.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let ip = u32::from_str_radix(ip, 16).ok()?.to_ne_bytes();
+    Some((Ipv4Addr::from(ip), u16::from_str_radix(port, 16).ok()?).into())
 }
 
 fn ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Duration {

@@ -61,19 +61,20 @@ impl Server {
         self.ready().await;
     }
 
-    /// The settings that lead ringway here.
-    pub fn settings(&self) -> String {
+    /// The settings that lead ringway here (`key=value`).
+    pub fn settings(&self) -> Vec<String> {
         let [first, second] = self.addresses;
         match self.kind {
-            Kind::Etcd => {
-                format!(
-                    "--set cluster.registry=etcd --set etcd.endpoints=http://{first} --set etcd.lease_ttl=2s"
-                )
-            }
-            Kind::Nacos => format!(
-                "--set cluster.registry=nacos --set nacos.servers={first} --set nacos.grpc_port={}",
-                second.port()
-            ),
+            Kind::Etcd => vec![
+                "cluster.registry=etcd".to_owned(),
+                format!("etcd.endpoints=http://{first}"),
+                "etcd.lease_ttl=2s".to_owned(),
+            ],
+            Kind::Nacos => vec![
+                "cluster.registry=nacos".to_owned(),
+                format!("nacos.servers={first}"),
+                format!("nacos.grpc_port={}", second.port()),
+            ],
         }
     }
 

@@ -3,11 +3,12 @@
 //! Real processes that gossip, 2,000 clients on two gateways, steady sends to all of them. Each test prints what it saw;
 //! they run one at a time, since they measure.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ringway_e2e::crowd::{Account, Case};
 use ringway_e2e::scene::Scene;
-use ringway_e2e::{Fleet, PATIENCE};
+use ringway_e2e::{Fleet, PATIENCE, procfs};
 use ringway_proto::{Reason, Refusal, v1};
 use rustix::process::Signal;
 
@@ -16,6 +17,9 @@ const CLIENTS: usize = 2_000;
 const SOON_MISSED: &[&str] = &["gossip.failure_timeout=2s"];
 /// Until when all must be served again after a worker has died: some times what it takes.
 const SERVED_AGAIN_MAX: Duration = Duration::from_secs(15);
+
+/// A new connection with a call on it has brought more than this; one without has brought less.
+const CALL_BYTES: u64 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_client_notices_workers_that_come_drain_restart_and_change_their_weight() {
@@ -143,9 +147,18 @@ async fn a_worker_that_was_stopped_serves_nothing_that_is_not_its_own() {
     );
 
     // It finds this call when it wakes up, before it has heard of anything else.
+    let worker = &scene.fleet.workers[1];
+    let before = procfs::unread_of_ours(worker.rpc());
     let wake = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        scene.fleet.workers[1].process.signal(Signal::CONT);
+        let deadline = Instant::now() + PATIENCE;
+        // The call has a connection of its own.
+        let is_there =
+            |(from, bytes): (&SocketAddr, &u64)| !before.contains_key(from) && *bytes >= CALL_BYTES;
+        while !procfs::unread_of_ours(worker.rpc()).iter().any(is_there) {
+            assert!(Instant::now() < deadline, "the call does not reach the worker's socket");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        worker.process.signal(Signal::CONT);
     };
     let (refused, ()) = tokio::join!(stale_call(&scene.fleet, 1, &users[0]), wake);
     assert_eq!(refused.map_err(|refusal| refusal.reason), Err(Reason::NotOwner));

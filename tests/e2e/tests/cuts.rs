@@ -8,7 +8,7 @@ use ringway_e2e::netns::Network;
 use ringway_e2e::proxy::Proxy;
 use ringway_e2e::scene::Scene;
 use ringway_e2e::server::{Kind, Server};
-use ringway_e2e::{Fleet, Seat, address};
+use ringway_e2e::{Fleet, Seat, address, metrics};
 
 const CLIENTS: usize = 500;
 
@@ -80,11 +80,18 @@ async fn clients_stay_while_their_gateway_is_cut_off_from_a_worker() {
 
     let (began, moved, cut) = (Instant::now(), scene.moved().await, scene.now());
     network.cut(0);
-    // Long enough for both to give their connections up.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Until both have given their connections up.
+    let links = ["worker=\"w1\"", "state=\"up\""];
+    metrics::until(scene.fleet.gateways[0].status(), "ringway_gateway_links", &links, |up| up == 0.0).await;
+    metrics::until(scene.fleet.workers[0].status(), "ringway_worker_links", &[], |links| links == 0.0).await;
+    let cut_for = began.elapsed();
     network.mend(0);
     scene.heard_since(scene.now()).await;
-    println!("{} sessions were cut off for 4 s; all served again after {:?}", users.len(), began.elapsed());
+    println!(
+        "{} sessions were cut off for {cut_for:?}; all served again after {:?}",
+        users.len(),
+        began.elapsed()
+    );
     scene.calm(3).await;
     scene.tell("a gateway was cut off from a worker", began, moved).await;
 

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 /// When a silent node is dead.
-pub(crate) const FAILURE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const FAILURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long news may take, on a busy machine.
 pub(crate) const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 

@@ -51,6 +51,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
     membership(settings, role, reader);
     sockets(settings, reader);
     sessions(settings, reader);
+    handover(settings, reader);
     log(settings, reader);
     Checked {
         secret: secret(settings, role, reader),
@@ -125,6 +126,18 @@ fn sessions(settings: &Settings, reader: &mut Reader) {
         reader.object(
             "sessions.window_bytes",
             format!("expected at most sessions.queue_bytes_max, which is {queue}"),
+        );
+    }
+}
+
+/// A worker may wait so long before it says whether it takes a session, and its gateway gives the session up meanwhile.
+fn handover(settings: &Settings, reader: &mut Reader) {
+    let (wait, deadline) = (settings.handover.wait, settings.gateway.reopen_deadline);
+    if wait >= deadline {
+        let deadline = humantime::format_duration(deadline);
+        reader.object(
+            "handover.wait",
+            format!("expected less than gateway.reopen_deadline, which is {deadline}"),
         );
     }
 }

@@ -310,7 +310,8 @@ section! {
         /// What happens to one more: the oldest makes room (`replace_oldest`), or it is refused (`refuse`). `allow`
         /// stands for no limit.
         on_conflict: OnConflict = "allow";
-        /// How much may wait for one client that reads too slowly, each message counted with 64 bytes more.
+        /// How much may wait for one client that reads too slowly, each message counted with 64 bytes more. What a session may
+        /// take with it to another worker follows from it, at gateways too: all nodes must agree.
         queue_bytes_max: Bytes = "4MiB", "1KiB" to "1GiB";
         /// How much of it may be on the way between worker and socket.
         window_bytes: Bytes = "256KiB", "1KiB" to "64MiB";
@@ -336,7 +337,7 @@ section! {
         /// How many sessions of a worker are on their way at once.
         under_way_max: usize = "256", "1" to "100000";
         /// How long a call waits for sessions that are to arrive, and for what other workers hold, before it is refused or
-        /// counts them as not reached.
+        /// counts them as not reached. Gateways wait for a worker's answer for two seconds longer: all nodes must agree.
         wait: Duration = "3s", "10ms" to "1m";
         /// How long messages are kept for users whose worker died and whose sessions may be brought by their gateways.
         orphan_window: Duration = "5s", "0s" to "1m";

@@ -181,6 +181,14 @@ fn what_contradicts_itself_is_refused() {
             "ringway.toml:2: gateway.ping_interval = \"2m\": expected less than gateway.idle_timeout, which is 1m",
         ),
         (
+            "[handover]\nwait = '30s'",
+            "ringway.toml:2: handover.wait = \"30s\": expected less than gateway.reopen_deadline, which is 30s",
+        ),
+        (
+            "[gateway]\nreopen_deadline = '1s'",
+            "handover.wait = \"3s\": expected less than gateway.reopen_deadline, which is 1s",
+        ),
+        (
             "[log]\nfilter = 'a=b=c'",
             "ringway.toml:2: log.filter = \"a=b=c\": expected a level (off, error, warn, info, debug, trace), or levels for single parts such as \"info,ringway_gateway=debug\"",
         ),

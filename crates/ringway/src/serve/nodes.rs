@@ -57,10 +57,7 @@ impl Deadlines {
                 + gateway.drain_window
                 + gateway.close_timeout
                 + Duration::from_secs(2),
-            // Five seconds more for a ring without this worker.
-            sessions: settings.handover.drain_timeout
-                + Duration::from_secs(5)
-                + settings.worker.flush_timeout,
+            sessions: settings.handover.drain_timeout + settings.worker.flush_timeout,
             calls: settings.node.shutdown_timeout,
         }
     }

@@ -1,6 +1,7 @@
 //! Each part's own piece of the configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ringway_auth::Authenticator;
@@ -16,7 +17,13 @@ use ringway_worker::{OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
-use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, Settings, Verifier};
+use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier};
+
+/// How much later than it must decide a worker's answer may reach a gateway.
+const ANSWER_SLACK: Duration = Duration::from_secs(2);
+
+/// How long a registry in which workers write may take until all see it.
+const REGISTRY_LAG: Duration = Duration::from_secs(5);
 
 /// How nodes are called.
 pub(super) fn pool(settings: &Settings) -> PoolConfig {
@@ -25,6 +32,7 @@ pub(super) fn pool(settings: &Settings) -> PoolConfig {
         keepalive_interval: settings.rpc.keepalive_interval,
         keepalive_timeout: settings.rpc.keepalive_timeout,
         message_bytes_max: settings.limits.message_bytes_max.0,
+        state_bytes_max: state_bytes_max(settings),
         ..PoolConfig::default()
     }
 }
@@ -42,7 +50,12 @@ pub(super) fn server(settings: &Settings) -> ServerConfig {
 
 /// How large messages may be.
 pub(super) fn limits(settings: &Settings) -> NodeLimits {
-    NodeLimits::new(settings.limits.message_bytes_max.0)
+    NodeLimits::new(settings.limits.message_bytes_max.0).with_states(state_bytes_max(settings))
+}
+
+/// How large the state of a session may be. Gateways carry it, and so must have the same `sessions` as the workers.
+fn state_bytes_max(settings: &Settings) -> usize {
+    policy(settings).state_bytes_max(settings.limits.message_bytes_max.0)
 }
 
 /// A member of the static list.
@@ -78,6 +91,7 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         moves_per_second: settings.handover.sessions_per_second,
         arrival_wait_max: settings.handover.wait,
         drain_timeout: settings.handover.drain_timeout,
+        off_ring_wait_max: off_ring_wait_max(settings),
         limits: limits(settings),
         subprotocols: worker.subprotocols.clone(),
         on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
@@ -87,6 +101,17 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         peer_timeout: settings.rpc.call_timeout,
         flush_timeout: worker.flush_timeout,
         ..WorkerConfig::new(id)
+    }
+}
+
+/// How long a worker that drains stays on the ring. In the DNS it cannot say so itself: others see it when its record is gone and
+/// they ask again.
+fn off_ring_wait_max(settings: &Settings) -> Duration {
+    match settings.cluster.registry {
+        RegistryKind::Dns => settings.dns.interval_max + settings.dns.timeout + REGISTRY_LAG,
+        RegistryKind::Static | RegistryKind::Gossip | RegistryKind::Etcd | RegistryKind::Nacos => {
+            REGISTRY_LAG
+        }
     }
 }
 
@@ -152,13 +177,23 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
             detach_timeout: gateway.detach_timeout,
             retire_wait: gateway.retire_wait,
             kept_bytes_max: gateway.kept_bytes_max.0,
-            ..MovingConfig::default()
+            ..moving_defaults(settings)
         },
         shutdown: ShutdownConfig {
             unready_for: gateway.unready_for,
             drain_window: gateway.drain_window,
             ..ShutdownConfig::default()
         },
+    }
+}
+
+/// What follows from how workers work: they may take so long for an answer, and send so much.
+fn moving_defaults(settings: &Settings) -> MovingConfig {
+    let defaults = MovingConfig::default();
+    MovingConfig {
+        open_timeout: defaults.open_timeout.max(settings.handover.wait + ANSWER_SLACK),
+        state_bytes_max: defaults.state_bytes_max.max(state_bytes_max(settings)),
+        ..defaults
     }
 }
 
@@ -220,4 +255,34 @@ fn authenticator(verifier: &Verifier) -> Arc<dyn Authenticator> {
 /// The path to tell people: the first that they may use.
 pub(super) fn client_path(settings: &Settings) -> &str {
     settings.gateway.paths.first().map_or("/ws", |path| path.0.trim_start_matches('*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Role, Sources};
+
+    /// What a worker may do with these settings, a gateway must bear.
+    #[test]
+    fn gateways_wait_as_long_and_take_as_much_as_workers_need() {
+        let check = |wait: &str, queue: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("ringway.toml");
+            let text = format!("[handover]\nwait = '{wait}'\n[sessions]\nqueue_bytes_max = '{queue}'");
+            std::fs::write(&file, text).unwrap();
+            let sources = Sources { file: Some(file), environment: vec![], flags: vec![] };
+            let settings = Config::load(sources, Role::Any).unwrap().settings;
+
+            let worker = worker(MemberId::new("w1").unwrap(), &settings);
+            let moving = gateway("g1".to_owned(), Routing::Everywhere, &settings).moving;
+            assert!(moving.open_timeout > worker.arrival_wait_max, "{wait}");
+            let state = worker.policy.state_bytes_max(settings.limits.message_bytes_max.0);
+            assert!(moving.state_bytes_max >= state, "{queue}");
+            for limits in [worker.limits, pool(&settings).limits()] {
+                assert!(limits.peer_bytes_max() > state, "{queue}");
+            }
+        };
+        check("10ms", "2MiB");
+        check("29s", "1GiB");
+    }
 }

@@ -41,8 +41,15 @@ pub(super) struct Departures {
 impl Departures {
     /// These are the sessions here that belong elsewhere, by a new ring.
     pub(super) fn ring_changed(&mut self, foreign: Vec<SessionId>) {
-        self.told.retain(|id| foreign.contains(id));
-        self.due = foreign.into_iter().filter(|id| !self.told.contains(id)).collect();
+        let told = std::mem::take(&mut self.told);
+        self.due.clear();
+        for id in foreign {
+            if told.contains(&id) {
+                self.told.insert(id);
+            } else {
+                self.due.push_back(id);
+            }
+        }
     }
 
     /// A session that belongs elsewhere can go another way, or at last.

@@ -20,7 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use ringway_ring::{MemberId, Ring, RingVersion, Slot, hash_of};
+use ringway_ring::{MemberId, Ring, RingVersion, Slot};
 use rustc_hash::FxHashSet;
 
 pub use arrivals::HeldSession;
@@ -33,7 +33,7 @@ use crate::close::CloseCode;
 use crate::directive::{Address, Channel, Directive, LinkId, Ticket};
 use crate::id::SessionId;
 use crate::moment::Moment;
-use crate::name::{GroupId, UserId};
+use crate::name::{GroupId, UserId, user_hash};
 use crate::payload::Payload;
 use crate::policy::{MovePolicy, Policy};
 use crate::queue::Acked;
@@ -298,7 +298,7 @@ impl Shard {
     /// Ends what has lasted too long. To be called a few times in a second.
     pub fn expire(&mut self, now: Moment, out: &mut Vec<Directive>) {
         self.table.expire(now, out);
-        self.table.forget_recent(now, self.policy.transit_max);
+        self.table.forget_recent(now, self.policy.transit_max * 2);
         self.arrivals.expire(now, out);
         for id in self.departures.late(now) {
             self.finish_transit(id, out);
@@ -341,8 +341,4 @@ impl Shard {
         }
         if self.is_settled(slot) { Ok(()) } else { Err(Fenced::Unsettled) }
     }
-}
-
-fn user_hash(user: &UserId) -> u64 {
-    hash_of(user.as_str().as_bytes())
 }

@@ -114,7 +114,9 @@ impl Shard {
             out.push(Directive::Released { session: id });
             return;
         }
-        if !self.owns(id.slot()) {
+        if self.table.place(id).is_none() {
+            out.push(Directive::Released { session: id });
+        } else if !self.owns(id.slot()) {
             self.table.set_foreign(id);
             self.departures.due_again(id);
         }
@@ -186,12 +188,9 @@ impl Shard {
     }
 
     fn held(&self, theirs: impl Fn(SessionId) -> bool) -> Vec<HeldSession> {
-        let here = self.table.ids().map(|(id, user)| HeldSession { id, user_hash: user_hash(user) });
-        let on_the_way = self
-            .departures
-            .in_transit()
-            .map(|(id, transit)| HeldSession { id, user_hash: transit.user_hash });
-        here.chain(on_the_way).filter(|held| theirs(held.id)).collect()
+        let on_the_way = self.departures.in_transit().map(|(id, transit)| (id, transit.user_hash));
+        let all = self.table.user_hashes().chain(on_the_way);
+        all.filter(|(id, _)| theirs(*id)).map(|(id, user_hash)| HeldSession { id, user_hash }).collect()
     }
 
     /// Takes a session without a gateway out.

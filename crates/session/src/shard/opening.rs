@@ -6,7 +6,7 @@ use crate::directive::{Address, Directive, Fate};
 use crate::frame::{self, Welcome};
 use crate::id::SessionId;
 use crate::moment::Moment;
-use crate::name::UserId;
+use crate::name::{GroupId, UserId};
 use crate::session::{Opening, Place};
 use crate::state::SessionState;
 use crate::table::{Attached, Claim, OpenError, Reach, ResumeError, Target};
@@ -57,6 +57,8 @@ pub struct Resuming {
     pub id: SessionId,
     /// Who the client is.
     pub user: UserId,
+    /// The groups that its token names: of those that the session has from an earlier one, no other stays.
+    pub groups: Vec<GroupId>,
     /// Where it is now.
     pub address: Address,
     /// The highest offset that it has; 0 for none.
@@ -74,7 +76,8 @@ impl Shard {
         self.fence(opening.id.slot(), now)?;
         let (id, user, address) = (opening.id, opening.user.clone(), opening.address);
         let (epoch, token) = (opening.epoch, opening.resume_token.clone());
-        self.table.open(opening, out)?;
+        let expected = self.arrivals.of_user(user_hash(&user)).len();
+        self.table.open_beside(expected, opening, out)?;
         self.welcome(address, id, &token, epoch, 0, false, out);
         self.hand_out(id, &user, out);
         Ok(())
@@ -123,19 +126,22 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Result<Attached, NotOpened> {
-        let Resuming { id, user, address, offset, resume_token } = resuming;
+        let Resuming { id, user, groups, address, offset, resume_token } = resuming;
         self.fence(id.slot(), now)?;
         if self.arrivals.is_expected(id) {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
         }
-        if self.table.place(id).is_some() && !self.table.knows_offset(id, offset) {
+        if self.table.place(id).is_some()
+            && !(self.table.is_of(id, &user) && self.table.knows_offset(id, offset))
+        {
             return Err(ResumeError::NotTheirs.into());
         }
+        self.table.renew_groups(id, &groups, out)?;
         let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
         // What the client says to have it has acknowledged by that.
         self.table.acknowledge(address, offset);
-        let epoch = self.table.state(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
+        let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
         self.table.flush(id, out);
         Ok(attached)
@@ -172,6 +178,10 @@ impl Shard {
     pub(super) fn hand_out(&mut self, id: SessionId, user: &UserId, out: &mut Vec<Directive>) {
         // It may have left from here, and come back.
         self.departures.finish(id);
+        if self.table.place(id).is_none() {
+            // Its user has other sessions, as many as allowed.
+            return self.arrivals.release(id, Fate::Ended, out);
+        }
         for kept in self.arrivals.arrived(id, user, user_hash(user), out) {
             let reach = self.table.send_to_session(id, &kept.message, out);
             let fate = match reach {

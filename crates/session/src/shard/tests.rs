@@ -12,8 +12,9 @@ use crate::frame::SUBPROTOCOL;
 use crate::message::Message;
 use crate::name::{GroupId, UserId};
 use crate::payload::Kind;
+use crate::policy::OnConflict;
 use crate::session::Opening;
-use crate::table::{Reach, ResumeError};
+use crate::table::{Attached, Reach, ResumeError};
 
 const ME: &str = "w0";
 const OTHER: &str = "w1";
@@ -129,6 +130,16 @@ impl Test {
     }
 
     fn open(&mut self, number: u128, address: Address, subprotocol: &str) -> Result<(), NotOpened> {
+        self.open_when(0, number, address, subprotocol)
+    }
+
+    fn open_when(
+        &mut self,
+        opened_at_ms: u64,
+        number: u128,
+        address: Address,
+        subprotocol: &str,
+    ) -> Result<(), NotOpened> {
         let opening = Opening {
             id: id(number),
             user: alice(),
@@ -136,7 +147,7 @@ impl Test {
             address,
             remote_address: "".into(),
             subprotocol: subprotocol.into(),
-            opened_at_ms: 0,
+            opened_at_ms,
             epoch: 7,
             resume_token: "token".into(),
         };
@@ -152,6 +163,19 @@ impl Test {
     ) -> Result<SessionId, NotOpened> {
         let reopening = Reopening { address, state, complete, passed_offset };
         self.shard.reopen(reopening, self.now, &mut self.out.0)
+    }
+
+    fn resume(
+        &mut self,
+        user: &str,
+        groups: &[&str],
+        offset: u64,
+        address: Address,
+    ) -> Result<Attached, NotOpened> {
+        let user = UserId::new(user).unwrap();
+        let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
+        let resuming = Resuming { id: id(1), user, groups, address, offset, resume_token: "token".into() };
+        self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 
     fn send(&mut self, text: &str) -> Result<Sent, NotHere> {
@@ -493,15 +517,54 @@ fn a_client_resumes_where_it_was() {
     test.out.delivered();
     test.shard.acknowledge(at(1, 5), 1);
     let mut resume = |user: &str, offset: u64, channel: u64| {
-        let (user, address) = (UserId::new(user).unwrap(), at(2, channel));
-        let resuming = Resuming { id: id(1), user, address, offset, resume_token: "token".into() };
-        let resumed = test.shard.resume(resuming, test.now, &mut test.out.0);
+        let resumed = test.resume(user, &["all"], offset, at(2, channel));
         (resumed.map(|attached| attached.complete), test.out.delivered().len())
     };
     assert_eq!(resume("alice", 2, 1), (Ok(true), 1));
     assert_eq!(resume("alice", 0, 2), (Ok(false), 1), "what it said to have is forgotten");
     assert_eq!(resume("alice", 4, 3), (Err(ResumeError::NotTheirs.into()), 0), "never sent");
     assert_eq!(resume("bob", 2, 4), (Err(ResumeError::NotTheirs.into()), 0));
+}
+
+#[test]
+fn a_resumed_session_is_in_the_groups_of_its_newest_token_and_in_those_that_it_joined() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap(); // Its token names `all`.
+    let join = |test: &mut Test, name: &str| {
+        let (target, group) = (Target::Session(id(1)), GroupId::new(name).unwrap());
+        test.shard.join(&target, &group, &mut test.out.0).unwrap();
+    };
+    let check = |test: &mut Test, named: &[&str], channel: u64, expected: &[&str]| {
+        test.resume("alice", named, 0, at(2, channel)).unwrap();
+        let groups = test.shard.table().session(id(1)).unwrap().groups;
+        assert_eq!(groups.iter().map(GroupId::as_str).collect::<Vec<_>>(), expected, "{named:?}");
+    };
+    join(&mut test, "joined");
+    check(&mut test, &["all"], 1, &["all", "joined"]);
+    check(&mut test, &["new"], 2, &["joined", "new"]);
+    assert_eq!(
+        test.send_to_group("m").reach,
+        Reach::default(),
+        "nothing comes from a group that was revoked"
+    );
+    check(&mut test, &["joined", "new"], 3, &["joined", "new"]);
+    join(&mut test, "new");
+    check(&mut test, &[], 4, &["joined", "new"]);
+    check(&mut test, &["all"], 5, &["all", "joined", "new"]);
+
+    // It is known at the next worker, too.
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.detach(at(2, 5), test.now, &mut test.out.0);
+    let state = test.out.detached();
+    let mut next = Test::settled();
+    next.reopen(state, true, 0, at(3, 1)).unwrap();
+    check(&mut next, &[], 6, &["joined", "new"]);
+
+    let many: Vec<String> = (0..63).map(|number| format!("g{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let refused = next.resume("alice", &many, 0, at(2, 7));
+    assert_eq!(refused, Err(ResumeError::TooManyGroups.into()));
+    assert_eq!(next.shard.table().session(id(1)).unwrap().groups.len(), 2, "nothing has changed");
 }
 
 #[test]
@@ -672,4 +735,77 @@ fn a_lapsed_worker_surrenders_what_waits_for_its_client_and_tells_of_what_ends()
     valid.open(2, at(1, 2), SUBPROTOCOL).unwrap();
     valid.shard.gone(at(1, 2), true, valid.now, &mut valid.out.0);
     assert!(valid.shard.surrender(id(2), valid.now, &mut valid.out.0).is_none());
+}
+
+#[test]
+fn a_user_has_no_more_sessions_than_allowed_when_all_have_arrived() {
+    use OnConflict::{Refuse, ReplaceOldest};
+    /// Each session with the time at which it was opened: one on the way here, and one whose client comes meanwhile.
+    fn check(
+        on_conflict: OnConflict,
+        known: bool,
+        arriving: u64,
+        login: u64,
+        stays: Option<u128>,
+        closed: &[CloseCode],
+    ) {
+        let what = format!("{on_conflict:?}, known: {known}, {arriving}, {login}");
+        let mut test = Test::new();
+        let policy = Policy { per_user: Some((1, on_conflict)), ..Policy::default() };
+        test.shard = Shard::new(member(ME), policy, MovePolicy::default(), ring_of(""));
+        test.adopt(ME, &[OTHER]);
+        test.holding(OTHER, if known { &[1] } else { &[] });
+        let opened = test.open_when(login, 2, at(1, 2), "");
+        let kept = test.send("m").unwrap();
+        let is_refused = opened == Err(NotOpened::Table(OpenError::TooManySessions { max: 1 }));
+        assert_eq!(is_refused, known && on_conflict == Refuse, "{what}");
+        let state = SessionState { opened_at_ms: arriving, ..state_from_elsewhere("") };
+        test.reopen(state, known, 0, at(1, 1)).unwrap();
+
+        let here: Vec<SessionId> = test.shard.table().ids().map(|(id, _)| id).collect();
+        assert_eq!(here, stays.map(id).into_iter().collect::<Vec<_>>(), "{what}");
+        let codes: Vec<CloseCode> = test
+            .out
+            .0
+            .iter()
+            .filter_map(|directive| match directive {
+                Directive::Close { code, .. } => Some(*code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, closed, "{what}");
+        assert_eq!(
+            test.out.fates().len(),
+            kept.tickets.len(),
+            "{what}: nobody waits for one that was closed"
+        );
+        assert_eq!(test.shard.expected(), 0);
+    }
+    check(ReplaceOldest, true, 1, 2, Some(2), &[CloseCode::REPLACED]);
+    check(ReplaceOldest, true, 3, 2, Some(1), &[CloseCode::REPLACED]);
+    // Nobody had said that there is one: its worker has died.
+    check(ReplaceOldest, false, 1, 2, Some(2), &[CloseCode::REPLACED]);
+    check(Refuse, true, 1, 2, Some(1), &[]);
+    check(Refuse, false, 1, 2, Some(1), &[CloseCode::TRY_AGAIN_LATER]);
+    check(Refuse, false, 3, 2, Some(2), &[CloseCode::TRY_AGAIN_LATER]);
+}
+
+#[test]
+fn a_handover_that_failed_brings_no_session_beyond_the_bound_back() {
+    let mut test = Test::new();
+    let policy = Policy { per_user: Some((1, OnConflict::ReplaceOldest)), ..Policy::default() };
+    test.shard = Shard::new(member(ME), policy, MovePolicy::default(), ring_of(""));
+    test.adopt(ME, &[]);
+    test.open_when(1, 1, at(1, 1), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 1), true, test.now, &mut test.out.0);
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(1, test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.open_when(2, 2, at(1, 2), "").unwrap();
+    test.out.0.clear();
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert!(test.shard.table().session(id(1)).is_none() && test.shard.table().session(id(2)).is_some());
+    assert!(test.out.has(|directive| *directive == Directive::Released { session: id(1) }));
 }

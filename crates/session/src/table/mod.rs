@@ -34,6 +34,9 @@ use crate::recent::Lately;
 use crate::session::{Opening, Place, Session, SessionView};
 use crate::state::SessionState;
 
+/// Why a session is closed for a newer one.
+const REPLACED: &str = "a newer session of this user took its place";
+
 /// The position of a session in the slab.
 type Key = usize;
 
@@ -115,8 +118,21 @@ impl SessionTable {
     /// # Errors
     /// [`OpenError`]; then nothing has changed.
     pub fn open(&mut self, opening: Opening, out: &mut Vec<Directive>) -> Result<(), OpenError> {
+        self.open_beside(0, opening, out)
+    }
+
+    /// The same while so many sessions of the user are on their way here.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then nothing has changed.
+    pub(crate) fn open_beside(
+        &mut self,
+        expected: usize,
+        opening: Opening,
+        out: &mut Vec<Directive>,
+    ) -> Result<(), OpenError> {
         self.check_opening(&opening)?;
-        self.make_room_for(&opening.user, out)?;
+        self.make_room_for(&opening.user, expected, out)?;
         let groups = opening.groups.clone();
         self.opened += 1;
         let key = self.insert(Session::new(opening, self.opened));
@@ -163,12 +179,17 @@ impl SessionTable {
 
     /// The state of one session as it would travel.
     pub fn state(&self, id: SessionId) -> Option<SessionState> {
-        self.by_id.get(&id).map(|&key| self.sessions[key].state())
+        self.by_id.get(&id).map(|&key| self.sessions[key].state(&self.lately))
     }
 
     /// All sessions with their users.
     pub fn ids(&self) -> impl Iterator<Item = (SessionId, &UserId)> {
         self.sessions.iter().map(|(_, session)| (session.id, &session.user))
+    }
+
+    /// All sessions with the hashes of their users.
+    pub(crate) fn user_hashes(&self) -> impl Iterator<Item = (SessionId, u64)> {
+        self.sessions.iter().map(|(_, session)| (session.id, session.user_hash))
     }
 
     /// The session at an address.
@@ -207,26 +228,62 @@ impl SessionTable {
         Ok(())
     }
 
-    /// Applies the bounds of the table and of the user, before a new session of this user.
-    fn make_room_for(&mut self, user: &UserId, out: &mut Vec<Directive>) -> Result<(), OpenError> {
-        let present = self.by_user.get(user).map_or(&[][..], Vec::as_slice);
-        let leaving: Vec<Key> = match self.policy.per_user {
-            Some((max, OnConflict::Refuse)) if present.len() >= max => {
+    /// Applies the bounds of the table and of the user, before a new session of this user, while so many others are on their way
+    /// here. Which of all is the oldest turns out when those [arrive](SessionTable::keep_to_bound).
+    fn make_room_for(
+        &mut self,
+        user: &UserId,
+        expected: usize,
+        out: &mut Vec<Directive>,
+    ) -> Result<(), OpenError> {
+        let mut present = self.by_opening(user);
+        let leaving: &[Key] = match self.policy.per_user {
+            Some((max, OnConflict::Refuse)) if present.len() + expected >= max => {
                 return Err(OpenError::TooManySessions { max });
             }
             Some((max, OnConflict::ReplaceOldest)) => {
-                present[..(present.len() + 1).saturating_sub(max.max(1))].to_vec()
+                present.truncate((present.len() + 1).saturating_sub(max.max(1)));
+                &present
             }
-            _ => Vec::new(),
+            _ => &[],
         };
         let max = self.policy.sessions_max;
         if self.sessions.len() - leaving.len() >= max {
             return Err(OpenError::Full { max });
         }
-        for key in leaving {
-            self.close_key(key, CloseCode::REPLACED, "a newer session of this user took its place", out);
+        for &key in leaving {
+            self.close_key(key, CloseCode::REPLACED, REPLACED, out);
         }
         Ok(())
+    }
+
+    /// A session has come from elsewhere: if its user has too many now, those are closed that the policy would not have let
+    /// stay or in, had they all been opened here.
+    pub(super) fn keep_to_bound(&mut self, user: &UserId, out: &mut Vec<Directive>) {
+        let Some((max, on_conflict)) = self.policy.per_user else { return };
+        let present = self.by_opening(user);
+        let surplus = present.len().saturating_sub(max.max(1));
+        let (leaving, code, reason) = match on_conflict {
+            OnConflict::ReplaceOldest => (&present[..surplus], CloseCode::REPLACED, REPLACED),
+            OnConflict::Refuse => {
+                let stays = present.len() - surplus;
+                (
+                    &present[stays..],
+                    CloseCode::TRY_AGAIN_LATER,
+                    "the user has other sessions, as many as allowed",
+                )
+            }
+        };
+        for &key in leaving {
+            self.close_key(key, code, reason, out);
+        }
+    }
+
+    /// A user's sessions by the time at which they were opened, wherever that was.
+    fn by_opening(&self, user: &UserId) -> Vec<Key> {
+        let mut keys = self.by_user.get(user).cloned().unwrap_or_default();
+        keys.sort_by_key(|key| self.sessions[*key].opened_at_ms());
+        keys
     }
 
     fn insert(&mut self, mut session: Session) -> Key {
@@ -260,7 +317,7 @@ impl SessionTable {
         session
     }
 
-    /// A user's sessions stand in the order of opening, so one of many is found quickly.
+    /// A user's sessions stand in the order in which they came, so one of many is found quickly.
     fn remove_from_user(&mut self, key: Key, session: &Session) {
         let Some(keys) = self.by_user.get_mut(&session.user) else { return };
         let sessions = &self.sessions;

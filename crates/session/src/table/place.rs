@@ -44,16 +44,20 @@ pub enum ResumeError {
     /// It belongs to somebody else, or it never sent what the client says to have.
     #[error("the session is not the client's, or never sent the offset that it names")]
     NotTheirs,
+    /// With the groups that its new token names it would be in more than it may.
+    #[error("the session has joined so many groups that those of the token do not fit")]
+    TooManyGroups,
 }
 
 impl SessionTable {
-    /// Takes a session that another worker had. Until `recent_until` it takes only once what goes to many.
+    /// Takes a session that another worker had. Until `recent_until` it takes only once what goes to many. If its user has more
+    /// sessions than allowed now, the policy says which are closed: it may be this one.
     ///
     /// # Errors
     /// [`OpenError::Full`], or [`OpenError::InUse`]; then nothing has changed.
     pub(crate) fn restore(
         &mut self,
-        state: SessionState,
+        mut state: SessionState,
         place: Place,
         recent_until: Option<Moment>,
         out: &mut Vec<Directive>,
@@ -69,11 +73,15 @@ impl SessionTable {
         }
         self.opened += 1;
         self.remember_until = self.remember_until.max(recent_until.unwrap_or_default());
-        let groups = state.groups.clone();
-        let key = self.insert(Session::restored(state, place, self.opened, recent_until));
+        let (user, groups) = (state.user.clone(), state.groups.clone());
+        let recent = std::mem::take(&mut state.recent);
+        let mut session = Session::restored(state, place, self.opened);
+        session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, self.lately.count())));
+        let key = self.insert(session);
         for group in groups {
             self.add_member(key, &group, out);
         }
+        self.keep_to_bound(&user, out);
         Ok(())
     }
 
@@ -102,6 +110,11 @@ impl SessionTable {
             out.push(Directive::Close { address, code, reason });
         }
         Ok(Attached { complete })
+    }
+
+    /// Whether a session is this user's.
+    pub(crate) fn is_of(&self, id: SessionId, user: &UserId) -> bool {
+        self.by_id.get(&id).is_some_and(|&key| self.sessions[key].user == *user)
     }
 
     /// Whether a session's client can have been sent this offset.
@@ -175,7 +188,7 @@ impl SessionTable {
     pub(crate) fn take_out(&mut self, id: SessionId, out: &mut Vec<Directive>) -> Option<SessionState> {
         let key = self.by_id.get(&id).copied()?;
         let session = &mut self.sessions[key];
-        let state = session.state();
+        let state = session.state(&self.lately);
         session.foreign = false;
         self.remove(key, out);
         Some(state)
@@ -229,11 +242,8 @@ impl SessionTable {
 
     /// Until that moment these sessions remember what they are given of what goes to many, and what they were given lately.
     pub(crate) fn remember(&mut self, ids: &[SessionId], until: Moment) {
-        let lately = self.lately.by_group();
         for key in ids.iter().filter_map(|id| self.by_id.get(id)) {
-            let session = &mut self.sessions[*key];
-            let given = || lately.given_to(&session.groups, session.spread_before);
-            session.recent.get_or_insert_with(|| Box::new(Recent::new(given(), until))).until = until;
+            self.sessions[*key].recent.get_or_insert_default();
         }
         self.remember_until = self.remember_until.max(until);
     }

@@ -14,6 +14,7 @@ use crate::message::Message;
 use crate::name::{GroupId, UserId};
 use crate::policy::Policy;
 use crate::queue::{Pushed, Room};
+use crate::recent::Before;
 use crate::session::{Place, Session};
 
 /// How many sessions a message was put on the way to, and how many not.
@@ -63,12 +64,14 @@ impl SessionTable {
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        self.lately.note(message.id_hash(), Some(group));
+        let id_hash = message.id_hash();
+        let before = self.lately.find(id_hash);
         let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         for &key in self.by_group.get(group).into_iter().flatten() {
-            fanout.add_once(key, exclude);
+            fanout.add_once(key, exclude, id_hash, before);
         }
         let done = fanout.finish(out);
+        self.lately.note(id_hash, Some(group));
         self.close_slow(done, out)
     }
 
@@ -79,13 +82,15 @@ impl SessionTable {
         exclude: &[SessionId],
         out: &mut Vec<Directive>,
     ) -> Reach {
-        self.lately.note(message.id_hash(), None);
+        let id_hash = message.id_hash();
+        let before = self.lately.find(id_hash);
         let keys: Vec<Key> = self.sessions.iter().map(|(key, _)| key).collect();
         let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
         for key in keys {
-            fanout.add_once(key, exclude);
+            fanout.add_once(key, exclude, id_hash, before);
         }
         let done = fanout.finish(out);
+        self.lately.note(id_hash, None);
         self.close_slow(done, out)
     }
 
@@ -107,12 +112,15 @@ impl SessionTable {
 
     /// Sends to one session, wherever its client is, unless it has the message already.
     pub fn send_to_session(&mut self, id: SessionId, message: &Message, out: &mut Vec<Directive>) -> Reach {
-        let key = self.by_id.get(&id).copied();
+        let Some(&key) = self.by_id.get(&id) else { return Reach::default() };
+        let id_hash = message.id_hash();
+        let before = self.lately.find(id_hash);
         let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, message);
-        if let Some(key) = key {
-            fanout.add_once(key, &[]);
-        }
+        fanout.add_once(key, &[], id_hash, before);
         let done = fanout.finish(out);
+        if let Some(recent) = &mut self.sessions[key].recent {
+            recent.note(id_hash, self.lately.count());
+        }
         self.close_slow(done, out)
     }
 
@@ -211,11 +219,12 @@ impl<'a> Fanout<'a> {
         }
     }
 
-    /// The same for a message that a session between two workers may have had from the other one.
-    fn add_once(&mut self, key: Key, exclude: &[SessionId]) {
-        let session = &mut self.sessions[key];
-        let is_new = session.recent.as_mut().is_none_or(|recent| recent.note(self.message.id_hash()));
-        if is_new {
+    /// The same for a message that a session between two workers may have had from the other one, or from this one `before`.
+    fn add_once(&mut self, key: Key, exclude: &[SessionId], id_hash: u64, before: Option<Before<'_>>) {
+        let Session { recent, groups, spread_before, .. } = &self.sessions[key];
+        let had_here = || before.is_some_and(|before| before.was_given_to(groups, *spread_before));
+        let has_it = recent.as_ref().is_some_and(|recent| recent.has(id_hash) || had_here());
+        if !has_it {
             self.add(key, exclude);
         }
     }

@@ -30,10 +30,13 @@ impl Hub {
             }
             Directive::Move { link, channels } => state.push(link, || Frame::Move(Move { channels })),
             Directive::Detached { address, state: left } => {
-                let (channel, sealed) = (address.channel.0, self.seal.complete(*left));
                 self.metrics.moves_detached.increment(1);
-                for frame in detached_frames(channel, sealed) {
-                    state.push(address.link, || frame);
+                if let Some(link) = state.links.get(&address.link) {
+                    // Signing takes milliseconds for each megabyte: its place among the frames is taken now, under the
+                    // lock, and the frames are made when they leave.
+                    let (seal, bytes) = (Arc::clone(&self.seal), left.bytes());
+                    let frames = move || detached_frames(address.channel.0, seal.complete(*left));
+                    link.outbox.push_later(bytes, frames);
                 }
             }
             Directive::Checkpoint { address, state: kept } => {

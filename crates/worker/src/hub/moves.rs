@@ -72,6 +72,7 @@ impl Hub {
         let now = self.clock.now();
         let HandOver { state, resumable_for, .. } = failed;
         self.change(|shard, out| shard.hand_over_failed(state, resumable_for, now, out));
+        self.movable.notify_one();
     }
 
     /// Takes over a session that has no gateway.

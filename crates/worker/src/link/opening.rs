@@ -108,8 +108,14 @@ impl Wish {
         // A token that is not ours gives a new session, as one does that has run out.
         let resuming = resume.filter(|_| *opening.subprotocol == *frame::SUBPROTOCOL).and_then(|resume| {
             let id = shared.seal.session_of(&resume.token).ok()?;
-            let (user, resume_token) = (opening.user.clone(), resume.token.into());
-            Some(Resuming { id, user, address, offset: resume.offset, resume_token })
+            Some(Resuming {
+                id,
+                user: opening.user.clone(),
+                groups: opening.groups.clone(),
+                address,
+                offset: resume.offset,
+                resume_token: resume.token.into(),
+            })
         });
         Ok(match resuming {
             Some(resuming) if resuming.id.slot() == opening.id.slot() => Wish::Resume(resuming, opening),

@@ -2,9 +2,11 @@
 //!
 //! Whoever puts frames in never waits; the table of sessions bounds how much it directs to a link, and whoever can wait
 //! asks for [`room`](Outbox::room) afterwards. The link's stream takes all there is at each wake-up, so that many frames
-//! share one gRPC message.
+//! share one gRPC message. Frames whose making takes long are [made](Outbox::push_later) by the stream: what must be in order
+//! is their place.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -18,6 +20,8 @@ const BATCH_BYTES: u64 = 256 << 10;
 /// What a frame counts that is no message.
 const FRAME_BYTES: u64 = 64;
 
+type MakeFrames = Box<dyn FnOnce() -> Vec<Frame> + Send>;
+
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pending: Mutex<Pending>,
@@ -30,11 +34,20 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Pending {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Waiting>,
     bytes: u64,
     /// Since when frames wait without any being taken.
     waiting_since: Option<Instant>,
     closed: bool,
+}
+
+enum Waiting {
+    Frame(Frame),
+    /// Frames that are made when they are next; none while they are being made.
+    Later {
+        make: Option<MakeFrames>,
+        bytes: u64,
+    },
 }
 
 /// What the link's stream takes at once.
@@ -53,12 +66,21 @@ impl Outbox {
 
     /// Adds a frame, unless the outbox is closed.
     pub(crate) fn push(&self, frame: Frame) {
+        self.add(Waiting::Frame(frame));
+    }
+
+    /// Adds frames of about so many bytes in all that are made when they leave, unless the outbox is closed.
+    pub(crate) fn push_later(&self, bytes: u64, make: impl FnOnce() -> Vec<Frame> + Send + 'static) {
+        self.add(Waiting::Later { make: Some(Box::new(make)), bytes });
+    }
+
+    fn add(&self, waiting: Waiting) {
         let mut pending = self.pending.lock();
         if pending.closed {
             return;
         }
-        pending.bytes += frame_bytes(&frame);
-        pending.frames.push_back(frame);
+        pending.bytes += waiting.bytes();
+        pending.frames.push_back(waiting);
         pending.waiting_since.get_or_insert_with(Instant::now);
         drop(pending);
         self.work.notify_one();
@@ -68,6 +90,7 @@ impl Outbox {
     pub(crate) async fn next(&self) -> Option<Batch> {
         loop {
             let notified = self.work.notified();
+            self.make_next();
             if let Some(batch) = self.take() {
                 self.gone.notify_waiters();
                 return Some(batch);
@@ -125,12 +148,30 @@ impl Outbox {
         }
     }
 
+    /// Makes the frames that are next, if they are to be made. Whoever puts frames in does not wait for that, and goes behind them.
+    fn make_next(&self) {
+        let make = match self.pending.lock().frames.front_mut() {
+            Some(Waiting::Later { make, .. }) => make.take(),
+            _ => None,
+        };
+        let Some(make) = make else { return };
+        let frames = make();
+        let mut pending = self.pending.lock();
+        let placeholder = pending.frames.pop_front();
+        pending.bytes -= placeholder.map_or(0, |placeholder| placeholder.bytes());
+        for frame in frames.into_iter().rev().map(Waiting::Frame) {
+            pending.bytes += frame.bytes();
+            pending.frames.push_front(frame);
+        }
+    }
+
     fn take(&self) -> Option<Batch> {
         let mut pending = self.pending.lock();
         let mut frames = Vec::with_capacity(pending.frames.len().min(64));
         let (mut bytes, mut message_bytes) = (0, 0);
         while bytes < BATCH_BYTES
-            && let Some(frame) = pending.frames.pop_front()
+            && let Some(Waiting::Frame(_)) = pending.frames.front()
+            && let Some(Waiting::Frame(frame)) = pending.frames.pop_front()
         {
             let cost = frame_bytes(&frame);
             bytes += cost;
@@ -145,6 +186,24 @@ impl Outbox {
             pending.frames.shrink_to(64);
         }
         (!frames.is_empty()).then_some(Batch { frames: WorkerFrames { frames }, message_bytes })
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> u64 {
+        match self {
+            Waiting::Frame(frame) => frame_bytes(frame),
+            Waiting::Later { bytes, .. } => *bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Waiting::Frame(frame) => fmt::Debug::fmt(frame, f),
+            Waiting::Later { bytes, .. } => write!(f, "about {bytes} bytes that are not made yet"),
+        }
     }
 }
 
@@ -164,6 +223,8 @@ fn frame_bytes(frame: &Frame) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
     use ringway_proto::v1::Deliver;
 
@@ -195,6 +256,29 @@ mod tests {
             batches.push(sizes.collect::<Vec<_>>());
         }
         assert_eq!(batches, [vec![10, 200 << 10, 100 << 10], vec![20]]);
+    }
+
+    #[tokio::test]
+    async fn frames_that_are_made_later_keep_their_place() {
+        let outbox = Arc::new(Outbox::new(1 << 20));
+        outbox.push(deliver(1));
+        let same = Arc::clone(&outbox);
+        outbox.push_later(1000, move || {
+            assert_eq!(same.bytes(), 1000 + frame_bytes(&deliver(4)), "they wait until they are made");
+            // Whoever sends meanwhile goes behind them.
+            same.push(deliver(5));
+            vec![deliver(2), deliver(3)]
+        });
+        outbox.push(deliver(4));
+        let mut sizes = Vec::new();
+        while outbox.bytes() > 0 {
+            let batch = outbox.next().await.unwrap();
+            sizes.extend(batch.frames.frames.iter().map(|frame| match &frame.frame {
+                Some(Frame::Deliver(deliver)) => deliver.payload.len(),
+                _ => unreachable!(),
+            }));
+        }
+        assert_eq!(sizes, [1, 2, 3, 4, 5]);
     }
 
     #[tokio::test]

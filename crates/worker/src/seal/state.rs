@@ -58,6 +58,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         session_id: Bytes::copy_from_slice(&state.id.to_bytes()),
         user: state.user.to_string(),
         groups: state.groups.iter().map(ToString::to_string).collect(),
+        token_groups: state.token_groups.iter().map(ToString::to_string).collect(),
         remote_address: state.remote_address.into(),
         subprotocol: state.subprotocol.into(),
         opened_at_ms: state.opened_at_ms,
@@ -77,11 +78,11 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
             unacked: stream.unacked.iter().map(message_from_proto).collect::<Result<_, _>>()?,
         })
     });
-    let groups = state.groups.iter().map(|group| GroupId::new(group).map_err(unreadable));
     Ok(SessionState {
         id: SessionId::from_bytes(&state.session_id).map_err(unreadable)?,
         user: UserId::new(&state.user).map_err(unreadable)?,
-        groups: groups.collect::<Result<_, _>>()?,
+        groups: groups(&state.groups)?,
+        token_groups: groups(&state.token_groups)?,
         remote_address: state.remote_address.into(),
         subprotocol: state.subprotocol.into(),
         opened_at_ms: state.opened_at_ms,
@@ -90,6 +91,10 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
         waiting: state.waiting.iter().map(message_from_proto).collect::<Result<_, _>>()?,
         recent: state.recent,
     })
+}
+
+fn groups(names: &[String]) -> Result<Vec<GroupId>, SealError> {
+    names.iter().map(|name| GroupId::new(name).map_err(unreadable)).collect()
 }
 
 fn message_to_proto(message: Numbered) -> v1::StateMessage {
@@ -125,6 +130,7 @@ mod tests {
             id: SessionId::new(Slot::of(b"alice"), 7),
             user: UserId::new("alice").unwrap(),
             groups: vec![GroupId::new("a").unwrap(), GroupId::new("b").unwrap()],
+            token_groups: vec![GroupId::new("b").unwrap()],
             remote_address: "127.0.0.1:1".into(),
             subprotocol: "ringway.v1.json".into(),
             opened_at_ms: 5,

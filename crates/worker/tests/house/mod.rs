@@ -52,6 +52,16 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.expect("it happens within the deadline")
 }
 
+/// Waits until something is so.
+pub async fn until(is_so: impl AsyncFn() -> bool) {
+    within(async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 pub fn id(name: &str) -> MemberId {
     MemberId::new(name).unwrap()
 }

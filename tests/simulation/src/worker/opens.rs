@@ -117,9 +117,11 @@ impl World {
         out: &mut Vec<Directive>,
     ) -> Result<SessionId, NotOpened> {
         let Asked::Resume { session: id, offset } = open.asked else { return Err(NotOpened::NotOwner) };
-        let user = UserId::new(&self.clients[open.client].user).expect("a short name");
+        let it = &self.clients[open.client];
+        let user = UserId::new(&it.user).expect("a short name");
+        let groups = it.groups.iter().map(|group| client::group(*group)).collect();
         let (address, resume_token) = (open.address(), id.to_string().into());
-        let resuming = Resuming { id, user, address, offset, resume_token };
+        let resuming = Resuming { id, user, groups, address, offset, resume_token };
         let now = self.now();
         self.workers[worker].shard.resume(resuming, now, out)?;
         Ok(id)
