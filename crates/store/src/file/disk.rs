@@ -1,5 +1,6 @@
 //! The database: what stands where, and what a transaction of ours is.
 
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use redb::{Builder, Database, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -17,6 +18,15 @@ pub(super) const FILE: &str = "mailboxes.redb";
 
 pub(super) struct Disk(Database);
 
+/// What was found when a database was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It is as it was left.
+    Whole,
+    /// Something was damaged, and may be missing.
+    Repaired,
+}
+
 /// What is changed together.
 #[derive(Default)]
 pub(super) struct Changes {
@@ -33,17 +43,24 @@ impl Changes {
 }
 
 impl Disk {
-    /// Opens the database, makes it if there is none, and repairs it if it was not closed.
-    pub(super) fn open(directory: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        let failed = |error: &dyn std::fmt::Display| {
-            let reason = format!("{}: {error}", directory.display());
-            StoreError::Refused { store: STORE, reason }
-        };
-        std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
-        let database = Builder::new().set_cache_size(cache_bytes).create(directory.join(FILE));
-        let disk = Self(database.map_err(|error| failed(&error))?);
-        disk.make_tables().map_err(|error| failed(&error))?;
-        Ok(disk)
+    /// Opens the database, makes it if there is none, and repairs it if it was not closed. Checks every page of it.
+    ///
+    /// A database that is damaged may make its library panic. That is an error like others here.
+    pub(super) fn open(directory: &Path, cache_bytes: usize) -> Result<(Self, Health), StoreError> {
+        let refused = |reason: String| StoreError::Refused { store: STORE, reason };
+        let opened = catch_unwind(|| Self::open_unguarded(directory, cache_bytes));
+        match opened {
+            Ok(opened) => opened.map_err(|error| refused(format!("{}: {error}", directory.display()))),
+            Err(_) => Err(refused(format!("{} is damaged", directory.join(FILE).display()))),
+        }
+    }
+
+    fn open_unguarded(directory: &Path, cache_bytes: usize) -> Result<(Self, Health), redb::Error> {
+        std::fs::create_dir_all(directory)?;
+        let mut disk = Self(Builder::new().set_cache_size(cache_bytes).create(directory.join(FILE))?);
+        let health = if disk.0.check_integrity()? { Health::Whole } else { Health::Repaired };
+        disk.make_tables()?;
+        Ok((disk, health))
     }
 
     fn make_tables(&self) -> Result<(), redb::Error> {

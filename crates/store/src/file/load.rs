@@ -6,7 +6,8 @@
 
 use ringway_session::UserId;
 
-use super::disk::Disk;
+use super::FileConfig;
+use super::disk::{Disk, Health};
 use super::record;
 use super::shelf::{Filed, Key, Shelf};
 use crate::book::{Book, Head, Mark};
@@ -15,12 +16,15 @@ use crate::entry::Entry;
 use crate::error::StoreError;
 use crate::names::{Epoch, Offset};
 
-/// The books of what is on the disk.
-pub(super) fn load(disk: &Disk, now: UnixTime) -> Result<Shelf, StoreError> {
-    let mut loading = Loading { shelf: Shelf::default(), nexts: Vec::new(), damaged: 0, now };
+/// Opens the database of a directory, and makes the books of what is in it.
+pub(super) fn open(config: &FileConfig, now: UnixTime) -> Result<(Disk, Shelf), StoreError> {
+    let (disk, health) = Disk::open(&config.directory, config.cache_bytes)?;
+    let damaged = u64::from(health == Health::Repaired);
+    let mut loading = Loading { shelf: Shelf::default(), nexts: Vec::new(), damaged, now };
     disk.scan_heads(|user, bytes| loading.head(user, bytes))?;
     disk.scan_entries(|key, bytes| loading.entry(key, bytes))?;
-    Ok(loading.finish())
+    let shelf = loading.finish();
+    Ok((disk, shelf))
 }
 
 struct Loading {
@@ -88,4 +92,48 @@ impl Loading {
 pub(super) fn mark(key: Key, entry: &Entry) -> Mark<Key> {
     let (stored_at, expires_at, cost_bytes) = (entry.stored_at, entry.expires_at, entry.cost_bytes());
     Mark { stored_at, expires_at, cost_bytes, place: Some(key) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::disk::Changes;
+    use crate::limits::Limits;
+
+    fn entry(offset: u64) -> Entry {
+        let payload = ringway_session::Payload::new("x".into(), ringway_session::Kind::Text).unwrap();
+        let new =
+            crate::NewEntry { message_id: "m".into(), topic: String::new(), payload, time_to_live: None };
+        new.stored(Offset(offset), UnixTime(1000), &Limits::default())
+    }
+
+    /// What is on the disk, and whether that is a hole: entries by their keys, one of which may be damaged.
+    #[test]
+    fn damaged_records_make_new_epochs() {
+        let epoch = Epoch::random();
+        let (alice, bob) = (UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
+        let record = |user: &UserId, offset| record::write_entry(user, epoch, &entry(offset));
+        let whole =
+            [(0, record(&alice, 1)), (1, record(&alice, 2)), (2, record(&alice, 3)), (7, record(&bob, 1))];
+        for damaged in [None, Some(0), Some(1), Some(2)] {
+            let directory = tempfile::tempdir().unwrap();
+            let config = FileConfig::new(directory.path());
+            let mut changes = Changes { put: whole.to_vec(), ..Changes::default() };
+            damaged.into_iter().for_each(|index: usize| changes.put[index].1[20] ^= 1);
+            Disk::open(&config.directory, config.cache_bytes).unwrap().0.commit(&changes).unwrap();
+            let (_, shelf) = open(&config, UnixTime(1000)).unwrap();
+            assert_eq!((shelf.next_key, shelf.garbage.len()), (8, usize::from(damaged.is_some())));
+            for user in [&alice, &bob] {
+                assert_eq!(shelf.books[user].book.epoch() == epoch, damaged.is_none(), "{damaged:?}: {user}");
+            }
+            let expected = [
+                (Offset(4), Offset(1)),
+                (Offset(4), Offset(2)),
+                (Offset(4), Offset(3)),
+                (Offset(3), Offset(1)),
+            ];
+            let book = &shelf.books[&alice].book;
+            assert_eq!((book.next(), book.intact_from()), expected[damaged.map_or(0, |index| index + 1)]);
+        }
+    }
 }

@@ -8,11 +8,9 @@ use parking_lot::{Mutex, RwLock};
 use ringway_session::UserId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk::Disk;
-use super::load::load;
 use super::shelf::Key;
 use super::writer::{Append, Job, Shared, WriterTask};
-use super::{FileConfig, STORE, record};
+use super::{FileConfig, STORE, load, record};
 use crate::clock::Clock;
 use crate::durability::Durability;
 use crate::entry::{Entry, NewEntry, Page, PageBounds};
@@ -36,14 +34,13 @@ struct Inner {
 }
 
 impl FileMailbox {
-    /// Opens the mailboxes of a directory, which nobody else has open. Reads all of the file: a second for some gigabytes.
+    /// Opens the mailboxes of a directory, which nobody else has open. Reads and checks all of the file.
     ///
     /// # Errors
     /// `Refused` if the directory cannot be used: another process has it, it cannot be written, or what is in it cannot be
     /// repaired. `Unavailable` if the disk fails meanwhile.
     pub fn open(config: FileConfig, clock: Clock) -> Result<Self, StoreError> {
-        let mut disk = Disk::open(&config.directory, config.cache_bytes)?;
-        let shelf = load(&disk, clock.now())?;
+        let (mut disk, shelf) = load::open(&config, clock.now())?;
         disk.shrink(shelf.bytes * 2 + UNUSED_BYTES_MAX, &config.directory)?;
         let (sender, jobs) = mpsc::channel(config.queue_calls_max);
         let (shelf, disk) = (Mutex::new(shelf), RwLock::new(Some(Arc::new(disk))));

@@ -11,9 +11,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::batch::Batch;
 use super::disk::{Changes, Disk};
-use super::load::load;
 use super::shelf::Shelf;
-use super::{FileConfig, STORE};
+use super::{FileConfig, STORE, load};
 use crate::clock::Clock;
 use crate::entry::NewEntry;
 use crate::error::StoreError;
@@ -140,9 +139,8 @@ impl WriterTask {
 
     fn open_again(&self) {
         let Shared { config, clock, shelf, disk } = &*self.shared;
-        let opened = Disk::open(&config.directory, config.cache_bytes);
-        match opened.and_then(|disk| Ok((load(&disk, clock.now())?, disk))) {
-            Ok((loaded, opened)) => {
+        match load::open(config, clock.now()) {
+            Ok((opened, loaded)) => {
                 *shelf.lock() = loaded;
                 *disk.write() = Some(Arc::new(opened));
                 tracing::info!("the disk works again: mailboxes are open");
