@@ -1,5 +1,7 @@
 //! What the tests need: a Redis of their own, and a wire to it that can be cut.
 
+#![allow(dead_code, unused_imports, reason = "not every test needs all of it")]
+
 mod server;
 mod wire;
 
