@@ -52,6 +52,9 @@ async fn tidy_some(shared: &Shared, lanes: &[Arc<Lane>]) -> Result<(), Failure> 
     let mut written: Vec<OwnedMutexGuard<Held>> = Vec::new();
     for lane in lanes {
         let Ok(mut held) = Arc::clone(&lane.held).try_lock_owned() else { continue };
+        if held.known.is_none() && held.unwritten.is_some() {
+            shared.known(lane, &mut held).await?;
+        }
         if let Some(known) = &mut held.known
             && add(shared, lane, known, &mut pipeline)
         {

@@ -181,19 +181,6 @@ async fn an_append_that_did_not_get_there_is_sent_again() {
     assert_eq!(ids(&store).await, ["1"]);
     let at = end(&store).await;
     wire.cut();
-    let appending = {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move { store.append(&alice(), at, vec![message(1)]).await })
-    };
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    wire.mend();
-    match appending.await.expect("no panic") {
-        Ok(_) => assert_eq!(ids(&store).await, ["1"]),
-        // Nothing had been sent: then it is refused at once.
-        refused => assert!(is_unavailable(&refused) && ids(&store).await.is_empty(), "{refused:?}"),
-    }
-    let at = end(&store).await;
-    wire.cut();
     let refused = store.append(&alice(), at, vec![message(2)]).await;
     assert!(is_unavailable(&refused), "{refused:?}");
 }
