@@ -1,22 +1,20 @@
 //! Appending: what waits for a mailbox goes to Redis together, one go after the other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use redis::Value;
-use ringway_store::{Appended, Entry, Offset, StoreError};
+use ringway_store::{Appended, Entry, Epoch, NewEntry, StoreError};
 
 use crate::error::Failure;
 use crate::lane::{Append, Held, Known, Lane, Shared};
 use crate::load::mark;
+use crate::search::{Found, Sent};
 use crate::wire;
 
 /// How many entries and bytes go to Redis at once.
 const GO_ENTRIES_MAX: usize = 1000;
 const GO_BYTES_MAX: u64 = 8 * 1024 * 1024;
-
-/// Between two attempts to learn what became of an append.
-const SEARCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Takes out what waits until nothing does.
 pub(crate) async fn serve(shared: Arc<Shared>, lane: Arc<Lane>) {
@@ -36,7 +34,7 @@ fn take(lane: &Lane) -> Vec<Append> {
     let (mut entries, mut bytes, mut count) = (0, 0, 0);
     for append in &queue.waiting {
         entries += append.entries.len();
-        bytes += append.entries.iter().map(ringway_store::NewEntry::cost_bytes).sum::<u64>();
+        bytes += append.entries.iter().map(NewEntry::cost_bytes).sum::<u64>();
         if count > 0 && (entries > GO_ENTRIES_MAX || bytes > GO_BYTES_MAX) {
             break;
         }
@@ -48,6 +46,7 @@ fn take(lane: &Lane) -> Vec<Append> {
 
 /// Appends that go together.
 struct Go {
+    epoch: Epoch,
     appends: Vec<Append>,
     entries: Vec<Entry>,
 }
@@ -61,7 +60,7 @@ impl Shared {
         if go.entries.is_empty() {
             return answer(go.appends, &Err(StoreError::Conflict));
         }
-        let stored = self.store(lane, held, &go.entries).await;
+        let stored = self.store(lane, held, &Sent { epoch: go.epoch, entries: &go.entries }).await;
         let appends = std::mem::take(&mut go.appends);
         match (stored, &mut held.known) {
             (Ok(()), Some(known)) => {
@@ -77,7 +76,7 @@ impl Shared {
     /// Numbers the entries of those that belong to the end; refuses the others.
     fn prepare(&self, known: &Known, appends: Vec<Append>) -> Go {
         let (mut end, now) = (known.book.end(), self.clock.now());
-        let mut go = Go { appends: Vec::new(), entries: Vec::new() };
+        let mut go = Go { epoch: end.epoch, appends: Vec::new(), entries: Vec::new() };
         for mut append in appends {
             if append.at != end {
                 answer(vec![append], &Err(StoreError::Conflict));
@@ -93,11 +92,11 @@ impl Shared {
     }
 
     /// Brings entries to Redis. If the reply is lost, looks for them, and brings them again if they are not there.
-    async fn store(&self, lane: &Lane, held: &mut Held, entries: &[Entry]) -> Result<(), StoreError> {
+    async fn store(&self, lane: &Lane, held: &mut Held, sent: &Sent<'_>) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.config.search_timeout;
         let mut is_sure = true;
         loop {
-            let failure = match self.send(lane, held, entries).await {
+            let failure = match self.send(lane, held, sent).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::NoKey) => {
                     held.forget();
@@ -108,73 +107,24 @@ impl Shared {
             };
             is_sure = false;
             let is_final = matches!(failure, Failure::NotDone(_));
-            let error = failure.into_error();
-            match self.search(lane, held, entries, deadline, error.clone()).await? {
-                Found::All => return Ok(()),
-                Found::Others => return Err(StoreError::Conflict),
-                Found::None if is_final || Instant::now() >= deadline => return Err(error),
-                Found::None => {}
+            match self.search(lane, held, sent, deadline).await {
+                Some(Found::All) => return Ok(()),
+                Some(Found::Others) => return Err(StoreError::Conflict),
+                Some(Found::Nothing) if !is_final && Instant::now() < deadline => {}
+                Some(Found::Nothing) | None => return Err(failure.into_error()),
             }
         }
     }
 
-    async fn send(&self, lane: &Lane, held: &Held, entries: &[Entry]) -> Result<(), Failure> {
+    async fn send(&self, lane: &Lane, held: &Held, sent: &Sent<'_>) -> Result<(), Failure> {
         let Some(known) = &held.known else { return Err(Failure::NotDone(StoreError::Conflict)) };
-        let (log, first) = (self.keys.log(&lane.user, known.book.epoch()), known.book.first());
-        let answer: Value = if let [entry] = entries {
+        let (log, first) = (self.keys.log(&lane.user, sent.epoch), known.book.first());
+        let answer: Value = if let [entry] = sent.entries {
             self.link.ask(&wire::add(&log, first, entry)).await?
         } else {
-            self.link.run(&self.add_all, |command| wire::add_all(command, &log, first, entries)).await?
+            self.link.run(&self.add_all, |command| wire::add_all(command, &log, first, sent.entries)).await?
         };
         if answer == Value::Nil { Err(Failure::NoKey) } else { Ok(()) }
-    }
-
-    /// Whether Redis has these entries. Knows the mailbox anew afterwards.
-    async fn search(
-        &self,
-        lane: &Lane,
-        held: &mut Held,
-        entries: &[Entry],
-        deadline: Instant,
-        error: StoreError,
-    ) -> Result<Found, StoreError> {
-        let Some((first, last)) = entries.first().zip(entries.last()) else { return Ok(Found::All) };
-        let epoch = held.known.as_ref().map(|known| known.book.epoch());
-        loop {
-            if let Ok(found) = self.look(lane, held, (first.offset, last.offset), entries, epoch).await {
-                return Ok(found);
-            }
-            if Instant::now() >= deadline {
-                held.forget();
-                return Err(error);
-            }
-            tokio::time::sleep(SEARCH_PAUSE).await;
-        }
-    }
-
-    async fn look(
-        &self,
-        lane: &Lane,
-        held: &mut Held,
-        (first, last): (Offset, Offset),
-        entries: &[Entry],
-        epoch: Option<ringway_store::Epoch>,
-    ) -> Result<Found, Failure> {
-        let wire = self.link.wire().await?.number;
-        self.load(lane, held, wire).await?;
-        let Some(known) = &mut held.known else { return Ok(Found::Others) };
-        if epoch.is_some_and(|epoch| epoch != known.book.epoch()) {
-            return Ok(Found::Others);
-        }
-        if known.book.next() <= first {
-            return Ok(if known.book.next() == first { Found::None } else { Found::Others });
-        }
-        let log = self.keys.log(&lane.user, known.book.epoch());
-        let answer: Value = self.link.ask(&wire::range(&log, first, Some(last), entries.len())).await?;
-        let there = wire::read_entries(&answer);
-        let same = there.len() == entries.len()
-            && there.iter().zip(entries).all(|((_, there), sent)| there.as_ref() == Some(sent));
-        Ok(if same { Found::All } else { Found::Others })
     }
 
     /// Redis has the entries.
@@ -189,13 +139,6 @@ impl Shared {
         known.book.trim(self.clock.now(), &self.config.limits);
         Appended { next: known.book.end(), first: known.book.first() }
     }
-}
-
-/// What stands where entries were to be appended.
-enum Found {
-    All,
-    None,
-    Others,
 }
 
 fn answer(appends: Vec<Append>, answer: &Result<Appended, StoreError>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex as SyncMutex;
 use ringway_session::UserId;
 use ringway_store::book::{Book, Head};
-use ringway_store::{Appended, Clock, DeviceId, NewEntry, Place, StoreError, UnixTime};
+use ringway_store::{Appended, Clock, DeviceId, NewEntry, Offset, Place, StoreError, UnixTime};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::config::RedisConfig;
@@ -68,7 +68,7 @@ pub(crate) struct Known {
     /// The devices that Redis knows.
     pub(crate) devices: Vec<DeviceId>,
     /// Everything before this has gone from the stream, or was told to go.
-    pub(crate) trimmed_to: ringway_store::Offset,
+    pub(crate) trimmed_to: Offset,
 }
 
 impl Lane {

@@ -21,6 +21,8 @@ mod link;
 mod load;
 mod mailbox;
 mod presence;
+mod read;
+mod search;
 mod tidy;
 mod wire;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use redis::Value;
 use ringway_session::UserId;
 use ringway_store::{
     Appended, Clock, DeviceId, Durability, Epoch, Mailbox, MailboxState, NewEntry, Offset, Page, PageBounds,
@@ -92,30 +91,7 @@ impl Mailbox for RedisMailbox {
         let known = shared.known(&lane, &mut held).await.map_err(Failure::into_error)?;
         known.book.check_epoch(after.epoch)?;
         let reading = known.book.read(after.offset, bounds, shared.clock.now());
-        let mut page = Page {
-            entries: Vec::with_capacity(reading.places.len()),
-            left_out: reading.left_out,
-            read_to: reading.read_to,
-            is_last: reading.is_last,
-        };
-        if let Some(((first, _), (last, _))) = reading.places.first().zip(reading.places.last()) {
-            let log = shared.keys.log(user, after.epoch);
-            let count = usize::try_from(last.since(*first)).unwrap_or(usize::MAX).saturating_add(1);
-            let answer: Value = shared
-                .link
-                .ask(&wire::range(&log, *first, Some(*last), count))
-                .await
-                .map_err(Failure::into_error)?;
-            let mut there = wire::read_entries(&answer).into_iter().peekable();
-            for (offset, _) in &reading.places {
-                while there.next_if(|(other, _)| other < offset).is_some() {}
-                match there.next_if(|(other, _)| other == offset).and_then(|(_, entry)| entry) {
-                    Some(entry) => page.entries.push(entry),
-                    None => page.left_out.removed += 1,
-                }
-            }
-        }
-        Ok(page)
+        shared.read_page(user, after.epoch, reading).await.map_err(Failure::into_error)
     }
 
     async fn acknowledge(&self, user: &UserId, device: &DeviceId, upto: Place) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What is written late, and removed late, of many mailboxes at once.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use redis::Pipeline;
 use ringway_store::{DeviceId, StoreError};
@@ -17,7 +18,7 @@ use crate::wire;
 const GO_MAILBOXES: usize = 256;
 
 /// Writes now and then for as long as the store lives.
-pub(crate) async fn run(inner: Weak<Inner>, every: std::time::Duration) {
+pub(crate) async fn run(inner: Weak<Inner>, every: Duration) {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -40,8 +41,7 @@ pub(crate) async fn tidy(shared: &Shared, lanes: &Lanes) -> Result<(), StoreErro
         let result = tidy_some(shared, some).await;
         done = done.and(result.map_err(Failure::into_error));
     }
-    let idle_max =
-        if all.len() > shared.config.mailboxes_known_max { std::time::Duration::ZERO } else { IDLE_MAX };
+    let idle_max = if all.len() > shared.config.mailboxes_known_max { Duration::ZERO } else { IDLE_MAX };
     all.into_iter().for_each(|lane| close_if_idle(shared, lanes, &lane, idle_max));
     done
 }
@@ -112,7 +112,7 @@ fn devices(known: &Known) -> Vec<DeviceId> {
 }
 
 /// A mailbox is not known any more when nobody uses it, and nothing of it is to be written or removed soon.
-fn close_if_idle(shared: &Shared, lanes: &Lanes, lane: &Arc<Lane>, idle_max: std::time::Duration) {
+fn close_if_idle(shared: &Shared, lanes: &Lanes, lane: &Arc<Lane>, idle_max: Duration) {
     let Ok(held) = lane.held.try_lock() else { return };
     let now = shared.clock.now();
     let is_busy = held

@@ -83,7 +83,7 @@ impl World {
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Append { cost_bytes, lives_secs } => {
-                self.append(cost_bytes, Duration::from_secs(lives_secs))
+                self.append(cost_bytes, Duration::from_secs(lives_secs));
             }
             Step::Acknowledge { device, back } => self.acknowledge(device, back),
             Step::Withdraw { back } => self.withdraw(back),

@@ -89,7 +89,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Tells everybody what became of the transaction.
-    pub(super) fn answer(self, committed: Result<(), StoreError>) {
+    pub(super) fn answer(self, committed: &Result<(), StoreError>) {
         let mut shelf = self.shared.shelf.lock();
         let limits = &self.shared.config.limits;
         for Accepted { append, marks } in self.accepted {

@@ -103,7 +103,7 @@ impl WriterTask {
             fits.take_while(|entries| *entries <= self.shared.config.commit_entries_max).count().max(1);
         appends.drain(..count).for_each(|append| batch.admit(append));
         let committed = self.commit(batch.changes());
-        batch.answer(committed);
+        batch.answer(&committed);
     }
 
     fn sweep(&self) {

@@ -54,6 +54,7 @@ pub(crate) fn device(name: &str) -> DeviceId {
 }
 
 /// A message that says its name.
+#[expect(clippy::needless_pass_by_value, reason = "names are given as they come")]
 pub(crate) fn message(name: impl ToString) -> NewEntry {
     let name = name.to_string();
     let payload = Payload::new(Bytes::from(format!("this is {name}")), Kind::Text).expect("a text");
