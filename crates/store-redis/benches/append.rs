@@ -8,11 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use ringway_session::{Kind, Payload, UserId};
-use ringway_store::{Clock, DeviceId, FileConfig, FileMailbox, Limits, Mailbox, MemoryMailbox, NewEntry};
+use ringway_store::{
+    Clock, DeviceId, FileConfig, FileMailbox, Limits, Mailbox, MemoryMailbox, NewEntry, Offset, Place,
+};
 use ringway_store_redis::{RedisConfig, RedisMailbox};
 
-const MESSAGES: usize = 100_000;
+const MESSAGES: usize = 30_000;
+/// How many calls of a single user are under way.
+const WINDOW: usize = 30;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -45,14 +50,15 @@ async fn run() {
     }
 }
 
-/// Each user's messages are sent and acknowledged one after the other, those of all users at once; of a single user 64 are under
-/// way.
+/// Each user's messages are sent and acknowledged one after the other, those of all users at once; of a single user [`WINDOW`] are
+/// under way.
 async fn measure(name: &str, store: Arc<dyn Mailbox>, users: usize, redis: Option<u32>) {
     let (started, cpu, cpu_redis) =
         (Instant::now(), cpu("self"), redis.map_or(0.0, |id| cpu(&id.to_string())));
     let each = MESSAGES / users;
-    let tasks = (0..users)
-        .map(|number| tokio::spawn(one(Arc::clone(&store), number, each, if users == 1 { 64 } else { 1 })));
+    let tasks = (0..users).map(|number| {
+        tokio::spawn(one(Arc::clone(&store), number, each, if users == 1 { WINDOW } else { 1 }))
+    });
     for task in tasks.collect::<Vec<_>>() {
         task.await.expect("no panic");
     }
@@ -69,20 +75,15 @@ async fn one(store: Arc<dyn Mailbox>, number: usize, count: usize, window: usize
     let device = DeviceId::new("phone").expect("a good name");
     let mut at = store.open(&user).await.expect("it opens").end();
     for _ in 0..count / window {
-        let mut calls = tokio::task::JoinSet::new();
-        for _ in 0..window {
-            let (store, user) = (Arc::clone(&store), user.clone());
-            calls.spawn(async move { store.append(&user, at, vec![message(at.offset.0)]).await });
-            at.offset = at.offset.next();
+        let calls = (0..window as u64).map(|call| {
+            let at = Place { offset: at.offset.plus(call), ..at };
+            store.append(&user, at, vec![message(at.offset.0)])
+        });
+        for appended in join_all(calls).await {
+            at = appended.expect("nobody else appends").next;
         }
-        while let Some(appended) = calls.join_next().await {
-            // Tasks of one user may be polled in another order by several threads: then the window is sent again.
-            if appended.expect("no panic").is_err() {
-                at = store.open(&user).await.expect("it opens").end();
-            }
-        }
-        let last = ringway_store::Place { offset: ringway_store::Offset(at.offset.0 - 1), ..at };
-        store.acknowledge(&user, &device, last).await.ok();
+        let last = Place { offset: Offset(at.offset.0 - 1), ..at };
+        store.acknowledge(&user, &device, last).await.expect("it was appended");
     }
 }
 
