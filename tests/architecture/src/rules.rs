@@ -17,6 +17,7 @@ pub const ORDER: &[&str] = &[
     "registry-etcd",
     "registry-nacos",
     "store",
+    "store-redis",
     "dispatch",
     "sender",
     "worker",

@@ -1,5 +1,5 @@
-//! What the tests need beyond cargo: a Python with gRPC, a browser, the servers of registries, and network
-//! namespaces.
+//! What the tests need beyond cargo: a Python with gRPC, a browser, the servers of registries and stores,
+//! and network namespaces.
 //!
 //! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
 //! sudo. Anywhere else the failure says what to install.
@@ -10,6 +10,7 @@ mod etcd;
 mod nacos;
 mod netns;
 mod python;
+mod redis;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,10 +30,13 @@ pub(crate) enum Tool {
     Netns,
     /// Python with the packages of `tests/e2e/requirements.txt`.
     Python,
+    /// A Redis server.
+    Redis,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 5] = [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python, Self::Redis];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -42,6 +46,7 @@ impl Tool {
             Self::Nacos => "nacos",
             Self::Netns => "netns",
             Self::Python => "python",
+            Self::Redis => "redis",
         }
     }
 
@@ -53,6 +58,7 @@ impl Tool {
             Self::Nacos => "RINGWAY_RNACOS",
             Self::Netns => "RINGWAY_IP",
             Self::Python => "RINGWAY_PYTHON",
+            Self::Redis => "RINGWAY_REDIS",
         }
     }
 
@@ -66,7 +72,7 @@ impl Tool {
             Self::Browser if browser::find().is_none() => browser::PACKAGES,
             Self::Netns if !netns::has_program() => netns::PACKAGES,
             Self::Python if !python::can_make_environments() => python::PACKAGES,
-            Self::Browser | Self::Etcd | Self::Nacos | Self::Netns | Self::Python => &[],
+            Self::Browser | Self::Etcd | Self::Nacos | Self::Netns | Self::Python | Self::Redis => &[],
         }
     }
 
@@ -77,6 +83,7 @@ impl Tool {
             Self::Nacos => nacos::provide(),
             Self::Netns => netns::provide(),
             Self::Python => python::provide(),
+            Self::Redis => redis::provide(),
         }
     }
 }

@@ -1,0 +1,45 @@
+//! Reading what stands in a mailbox.
+
+use std::sync::Arc;
+
+use redis::Value;
+use ringway_session::UserId;
+use ringway_store::book::Reading;
+use ringway_store::{Entry, Epoch, Offset, Page};
+
+use crate::error::Failure;
+use crate::lane::Shared;
+use crate::wire;
+
+impl Shared {
+    /// The page that a book has chosen. What has gone meanwhile is left out of it.
+    pub(crate) async fn read_page(
+        &self,
+        user: &UserId,
+        epoch: Epoch,
+        reading: Reading<Arc<str>>,
+    ) -> Result<Page, Failure> {
+        let Reading { places, mut left_out, read_to, is_last } = reading;
+        let mut entries = match places.first().zip(places.last()) {
+            Some(((first, _), (last, _))) => self.read_range(user, epoch, *first, *last).await?,
+            None => Vec::new(),
+        };
+        // What stands between them is withdrawn or expired.
+        entries.retain(|entry| places.binary_search_by_key(&entry.offset, |(offset, _)| *offset).is_ok());
+        left_out.removed += (places.len() - entries.len()) as u64;
+        Ok(Page { entries, left_out, read_to, is_last })
+    }
+
+    async fn read_range(
+        &self,
+        user: &UserId,
+        epoch: Epoch,
+        first: Offset,
+        last: Offset,
+    ) -> Result<Vec<Entry>, Failure> {
+        let count = usize::try_from(last.since(first)).unwrap_or(usize::MAX).saturating_add(1);
+        let range = wire::range(&self.keys.log(user, epoch), first, Some(last), count);
+        let there = wire::read_entries(&self.link.ask::<Value>(&range).await?);
+        Ok(there.into_iter().filter_map(|(_, entry)| entry).collect())
+    }
+}

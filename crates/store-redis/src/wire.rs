@@ -1,0 +1,222 @@
+//! Entries and heads as Redis holds them.
+
+use std::collections::HashMap;
+
+use redis::{Cmd, Pipeline, Value};
+use ringway_session::{Kind, Payload};
+use ringway_store::book::{Device, Head};
+use ringway_store::{DeviceId, Entry, Epoch, Offset, UnixTime};
+
+/// Before the name of a device, in the fields of a head.
+const DEVICE: &str = "device:";
+
+/// Appends entries one after the other, the first of which fails if it is not the next: then none is appended. What stands
+/// before the first argument is let go of.
+pub(crate) const ADD_ALL: &str = r#"
+local added
+for at = 2, #ARGV, 13 do
+  added = redis.call("XADD", KEYS[1], "NOMKSTREAM", "MINID", "~", ARGV[1], unpack(ARGV, at, at + 12))
+  if not added then return added end
+end
+return added
+"#;
+
+/// The keys and arguments of [`ADD_ALL`].
+pub(crate) fn add_all(command: &mut Cmd, log: &str, first: Offset, entries: &[Entry]) {
+    command.arg(1).arg(log).arg(id(first));
+    entries.iter().for_each(|entry| add_fields(command, entry));
+}
+
+/// Appends an entry to a stream that is there, and lets go of what stands before `first`.
+pub(crate) fn add(log: &str, first: Offset, entry: &Entry) -> Cmd {
+    let mut command = redis::cmd("XADD");
+    command.arg(log).arg("NOMKSTREAM");
+    if first > Offset::FIRST {
+        command.arg("MINID").arg("~").arg(id(first));
+    }
+    add_fields(&mut command, entry);
+    command
+}
+
+/// The id and six fields.
+fn add_fields(command: &mut Cmd, entry: &Entry) {
+    command.arg(id(entry.offset));
+    command.arg("id").arg(&entry.message_id).arg("topic").arg(&entry.topic);
+    command
+        .arg("kind")
+        .arg(kind_name(entry.payload.kind()))
+        .arg("payload")
+        .arg(entry.payload.bytes().as_ref());
+    command.arg("stored").arg(entry.stored_at.0).arg("expires").arg(entry.expires_at.0);
+}
+
+/// Entries from an offset on.
+pub(crate) fn range(log: &str, from: Offset, to: Option<Offset>, count: usize) -> Cmd {
+    let to = to.map_or_else(|| "+".to_owned(), id);
+    let mut command = redis::cmd("XRANGE");
+    command.arg(log).arg(id(from)).arg(to).arg("COUNT").arg(count);
+    command
+}
+
+/// Lets go of what stands before `first`.
+pub(crate) fn trim(log: &str, first: Offset) -> Cmd {
+    let mut command = redis::cmd("XTRIM");
+    command.arg(log).arg("MINID").arg(id(first));
+    command
+}
+
+/// Writes a head down. Values bear the epoch, so that a former owner cannot spoil a later epoch's.
+pub(crate) fn write_head(key: &str, head: &Head, pipeline: &mut Pipeline) {
+    let epoch = head.epoch;
+    let mut command = redis::cmd("HSET");
+    let state = format!("{epoch} {} {} {} {}", head.first, head.intact_from, head.used_at.0, head.withdrawn);
+    command.arg(key).arg("state").arg(state.trim_end());
+    for (id, device) in &head.devices {
+        let value = format!("{epoch} {} {}", device.offset, device.seen_at.0);
+        command.arg(format!("{DEVICE}{id}")).arg(value);
+    }
+    pipeline.add_command(command).ignore();
+}
+
+/// Forgets devices.
+pub(crate) fn forget_devices(key: &str, devices: &[DeviceId], pipeline: &mut Pipeline) {
+    let mut command = redis::cmd("HDEL");
+    command.arg(key).arg(devices.iter().map(|id| format!("{DEVICE}{id}")).collect::<Vec<_>>());
+    pipeline.add_command(command).ignore();
+}
+
+/// The head that the fields of a hash say, if they say one.
+pub(crate) fn read_head(fields: &HashMap<String, String>, now: UnixTime) -> Option<Head> {
+    let epoch: Epoch = fields.get("epoch")?.parse().ok()?;
+    let mut head = Head::new(epoch, now);
+    if let Some(words) = fields.get("state").and_then(|state| words_of(epoch, state)) {
+        let number = |index: usize| words.get(index).and_then(|word| word.parse().ok());
+        head.first = number(0).map_or(head.first, Offset);
+        head.intact_from = number(1).map_or(head.intact_from, Offset);
+        head.used_at = number(2).map_or(head.used_at, UnixTime);
+        head.withdrawn = words.get(3).and_then(|ranges| ranges.parse().ok()).unwrap_or_default();
+    }
+    head.next = head.first;
+    let devices = fields.iter().filter_map(|(field, value)| device(epoch, field, value));
+    head.devices = devices.collect();
+    Some(head)
+}
+
+fn device(epoch: Epoch, field: &str, value: &str) -> Option<(DeviceId, Device)> {
+    let id = DeviceId::new(field.strip_prefix(DEVICE)?).ok()?;
+    let words = words_of(epoch, value)?;
+    let [offset, seen_at] = [0, 1].map(|index| words.get(index).and_then(|word| word.parse().ok()));
+    Some((id, Device { offset: Offset(offset?), seen_at: UnixTime(seen_at?) }))
+}
+
+/// The words behind the epoch, if it is this one.
+fn words_of(epoch: Epoch, value: &str) -> Option<Vec<&str>> {
+    let mut words = value.split(' ');
+    (words.next()?.parse() == Ok(epoch)).then(|| words.collect())
+}
+
+/// The entries of an answer to XRANGE; `None` in the place of those that cannot be read.
+pub(crate) fn read_entries(answer: &Value) -> Vec<(Offset, Option<Entry>)> {
+    let Value::Array(items) = answer else { return Vec::new() };
+    items.iter().filter_map(read_item).collect()
+}
+
+/// An offset from an id of a stream: `7` from `7-0`.
+pub(crate) fn offset_of(id: &str) -> Option<Offset> {
+    id.split('-').next()?.parse().ok().map(Offset)
+}
+
+fn read_item(item: &Value) -> Option<(Offset, Option<Entry>)> {
+    let Value::Array(parts) = item else { return None };
+    let offset = offset_of(text(parts.first()?)?)?;
+    // The mark with which a stream begins is no entry.
+    if offset < Offset::FIRST {
+        return None;
+    }
+    let Value::Array(fields) = parts.get(1)? else { return Some((offset, None)) };
+    Some((offset, read_fields(offset, fields)))
+}
+
+fn read_fields(offset: Offset, fields: &[Value]) -> Option<Entry> {
+    let value =
+        |name: &str| fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some(name)).map(|pair| &pair[1]);
+    let number = |name: &str| value(name).and_then(text)?.parse().ok();
+    let Value::BulkString(payload) = value("payload")? else { return None };
+    let payload = Payload::new(payload.clone().into(), kind(text(value("kind")?)?)?).ok()?;
+    let message_id = text(value("id")?)?.to_owned();
+    let topic = text(value("topic")?)?.to_owned();
+    let (stored_at, expires_at) = (UnixTime(number("stored")?), UnixTime(number("expires")?));
+    Some(Entry { offset, message_id, topic, payload, stored_at, expires_at })
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn id(offset: Offset) -> String {
+    format!("{offset}-0")
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Json => "json",
+        Kind::Binary => "binary",
+    }
+}
+
+fn kind(name: &str) -> Option<Kind> {
+    [Kind::Text, Kind::Json, Kind::Binary].into_iter().find(|kind| kind_name(*kind) == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch() -> Epoch {
+        Epoch::from_number(10).expect("an epoch")
+    }
+
+    #[test]
+    fn heads_are_read_as_they_were_written() {
+        let mut head = Head::new(epoch(), UnixTime(5));
+        (head.first, head.next, head.intact_from) = (Offset(4), Offset(4), Offset(2));
+        for withdrawn in [&[][..], &[6, 7, 9]] {
+            withdrawn.iter().for_each(|offset| _ = head.withdrawn.insert(Offset(*offset)));
+            let device = Device { offset: Offset(3), seen_at: UnixTime(4) };
+            head.devices.insert(DeviceId::new("a phone").expect("a name"), device);
+            let mut pipeline = redis::pipe();
+            write_head("key", &head, &mut pipeline);
+            let written = pipeline.cmd_iter().next().expect("a command");
+            let words = written.args_iter().filter_map(|argument| match argument {
+                redis::Arg::Simple(bytes) => Some(String::from_utf8(bytes.to_vec()).expect("a text")),
+                _ => None,
+            });
+            let words: Vec<_> = words.skip(2).collect();
+            let mut fields: HashMap<_, _> =
+                words.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+            assert_eq!(read_head(&fields, UnixTime(0)), None, "without an epoch there is no mailbox");
+            fields.insert("epoch".into(), epoch().to_string());
+            assert_eq!(read_head(&fields, UnixTime(0)), Some(head.clone()));
+            fields.insert("epoch".into(), "000000000000000b".into());
+            let other = Epoch::from_number(11).expect("an epoch");
+            assert_eq!(
+                read_head(&fields, UnixTime(0)),
+                Some(Head::new(other, UnixTime(0))),
+                "of another epoch"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_entry_is_seen_as_a_hole() {
+        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let item = |id: &str, fields: Vec<Value>| Value::Array(vec![bulk(id), Value::Array(fields)]);
+        let answer = Value::Array(vec![item("0-1", vec![]), item("3-0", vec![bulk("x"), bulk("y")])]);
+        assert_eq!(read_entries(&answer), [(Offset(3), None)]);
+    }
+}
