@@ -52,7 +52,7 @@ async fn becomes(lease: &dyn Lease, valid: bool) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let waited = timeout(SETTLES_WITHIN, poll).await;
+    let waited = timeout(FAILURE_TIMEOUT * 4 + SETTLES_WITHIN, poll).await;
     assert!(waited.is_ok(), "the lease does not become {}", if valid { "valid" } else { "invalid" });
 }
 
