@@ -744,8 +744,7 @@ fn a_user_has_no_more_sessions_than_allowed_when_all_have_arrived() {
     fn check(
         on_conflict: OnConflict,
         known: bool,
-        arriving: u64,
-        login: u64,
+        [arriving, login]: [u64; 2],
         stays: Option<u128>,
         closed: &[CloseCode],
     ) {
@@ -781,13 +780,13 @@ fn a_user_has_no_more_sessions_than_allowed_when_all_have_arrived() {
         );
         assert_eq!(test.shard.expected(), 0);
     }
-    check(ReplaceOldest, true, 1, 2, Some(2), &[CloseCode::REPLACED]);
-    check(ReplaceOldest, true, 3, 2, Some(1), &[CloseCode::REPLACED]);
+    check(ReplaceOldest, true, [1, 2], Some(2), &[CloseCode::REPLACED]);
+    check(ReplaceOldest, true, [3, 2], Some(1), &[CloseCode::REPLACED]);
     // Nobody had said that there is one: its worker has died.
-    check(ReplaceOldest, false, 1, 2, Some(2), &[CloseCode::REPLACED]);
-    check(Refuse, true, 1, 2, Some(1), &[]);
-    check(Refuse, false, 1, 2, Some(1), &[CloseCode::TRY_AGAIN_LATER]);
-    check(Refuse, false, 3, 2, Some(2), &[CloseCode::TRY_AGAIN_LATER]);
+    check(ReplaceOldest, false, [1, 2], Some(2), &[CloseCode::REPLACED]);
+    check(Refuse, true, [1, 2], Some(1), &[]);
+    check(Refuse, false, [1, 2], Some(1), &[CloseCode::TRY_AGAIN_LATER]);
+    check(Refuse, false, [3, 2], Some(2), &[CloseCode::TRY_AGAIN_LATER]);
 }
 
 #[test]
