@@ -182,7 +182,6 @@ impl Hub {
     /// Somebody waits for these sessions elsewhere.
     pub(crate) fn hasten(&self, sessions: &[SessionId]) {
         self.state.lock().shard.hasten(sessions);
-        self.movable.notify_one();
     }
 
     /// Whether the sessions that a call is about are here, as far as they exist; those that are not are asked to hurry.
