@@ -69,14 +69,16 @@ pub struct MovePolicy {
     pub orphan_window: Duration,
     /// Within what time clients are asked to acknowledge.
     pub ack_within: Duration,
-    /// How many sessions are on their way to other workers at once; beyond it, the others wait.
+    /// How many sessions of one link are on their way to other workers at once, and how many without a gateway; beyond it,
+    /// the others of that link wait.
     pub moves_under_way_max: usize,
     /// What protects sessions on their way.
     pub protections: Protections,
 }
 
 impl Default for MovePolicy {
-    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, acknowledgements within 1 s, 256 at once, all protections.
+    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, acknowledgements within 1 s, 256 of each link at once, all
+    /// protections.
     fn default() -> Self {
         MovePolicy {
             resume_window: Duration::from_secs(30),

@@ -333,7 +333,8 @@ section! {
     HandoverSection("handover") {
         /// How many sessions begin to leave a worker in a second, at the most.
         sessions_per_second: u32 = "5000", "1" to "1000000";
-        /// How many sessions of a worker are on their way at once.
+        /// How many sessions of one link are on their way at once; the others of that link wait. So a gateway that does not
+        /// answer holds up its own sessions only.
         under_way_max: usize = "256", "1" to "100000";
         /// How long a call waits for sessions that are to arrive, and for what other workers hold, before it is refused or
         /// counts them as not reached.

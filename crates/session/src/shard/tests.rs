@@ -252,6 +252,63 @@ fn a_session_that_ends_on_its_way_out_makes_room_for_the_next() {
     assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
 }
 
+/// The channels of those whose gateways are told to let them go now.
+fn told(test: &mut Test) -> Vec<u64> {
+    test.out.0.clear();
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    let channels = |directive: &Directive| match directive {
+        Directive::Move { channels, .. } => channels.clone(),
+        _ => Vec::new(),
+    };
+    test.out.0.iter().flat_map(channels).collect()
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_holds_up_its_own_sessions_only() {
+    let mut test = Test::settled();
+    test.shard.policy.moves_under_way_max = 1;
+    for (number, address) in (1..).zip([at(1, 11), at(1, 12), at(1, 13), at(2, 21), at(2, 22)]) {
+        test.open(number, address, SUBPROTOCOL).unwrap();
+    }
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(told(&mut test), [11, 21]);
+    test.shard.detach(at(2, 21), test.now, &mut test.out.0);
+    assert_eq!(told(&mut test), [0; 0], "it has not arrived yet");
+    test.shard.arrived(at(2, 21), &mut test.out.0);
+    assert_eq!(told(&mut test), [22]);
+    assert!(test.shard.has_moves(), "two of the first link wait");
+    test.shard.close(&Target::Session(id(1)), CloseCode::CLOSED_BY_BACKEND, "", &mut test.out.0);
+    assert_eq!(told(&mut test), [12]);
+    test.shard.link_gone(LinkId(1), test.now);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    assert_eq!(test.shard.in_transit(), 1, "one at a time also of those that go by themselves");
+    test.shard.handed_over(id(2), &mut test.out.0);
+    test.shard.handed_over(id(3), &mut test.out.0);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    assert!(test.shard.in_transit() == 1 && !test.shard.has_moves());
+}
+
+#[test]
+fn those_for_whom_somebody_waits_go_before_the_others_in_the_order_of_asking() {
+    let mut test = Test::settled();
+    test.shard.policy.moves_under_way_max = 1;
+    (1..=5).for_each(|number| test.open(number, at(1, number as u64), "").unwrap());
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.hasten(&[id(4), id(3)]);
+    let mut order = Vec::new();
+    while test.shard.has_moves() {
+        for channel in told(&mut test) {
+            order.push(channel);
+            if channel == 4 {
+                test.shard.hasten(&[id(5)]); // One of those that are held up.
+            }
+            test.shard.detach(at(1, channel), test.now, &mut test.out.0);
+            test.shard.arrived(at(1, channel), &mut test.out.0);
+        }
+    }
+    assert_eq!(order, [4, 3, 5, 1, 2]);
+}
+
 #[test]
 fn what_goes_to_many_is_sent_after_a_session_also_when_it_has_arrived() {
     let mut test = Test::settled();
