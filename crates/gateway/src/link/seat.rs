@@ -63,6 +63,11 @@ impl Seat {
         &self.user
     }
 
+    /// Its id, as its worker has said; until then, the one that it was asked for by.
+    pub(crate) fn session_id(&self) -> SessionId {
+        self.place.lock().session_id
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         self.place.lock().relay.phase()
     }

@@ -88,9 +88,9 @@ impl Link {
         let seat = Seat::new(post, session_id, &open.user, &self.moves);
         table.channels.insert(number, Entry { seat: Arc::clone(&seat), answer: Some(answer) });
         drop(table);
-        let session_id = Bytes::copy_from_slice(&session_id.to_bytes());
+        let (session_id, resumes) = (Bytes::copy_from_slice(&session_id.to_bytes()), open.resume.is_some());
         self.queue.push(Frame::Open(Open { channel: number, session_id, ..open }));
-        Ok((Channel::new(seat), answered))
+        Ok((Channel::new(seat, resumes), answered))
     }
 
     /// Asks for a place for a homeless session, if it wants one.
