@@ -233,19 +233,15 @@ impl Seat {
         true
     }
 
-    /// Ends waits that have taken too long. Says whether the session is still on its way.
+    /// Ends a way that has taken too long. Says whether the session is still on its way. How long a worker takes for an answer is
+    /// of no matter while its link lives: the answer, and the question, may be behind much else, and the session is in it.
     pub(crate) fn check(self: &Arc<Self>, now: Instant) -> bool {
-        let config = self.moves.config();
         let place = self.place.lock();
         let Some(trip) = &place.trip else { return false };
-        let is_too_late = trip.is_too_late(now, config);
-        let silent = place.relay.waits_for().filter(|_| trip.is_silent(place.relay.phase(), now, config));
-        let silent = silent.cloned();
+        let is_too_late = trip.is_too_late(now, self.moves.config());
         drop(place);
         if is_too_late {
             self.abandon(Outcome::TooLate);
-        } else if let Some(post) = silent {
-            self.give_up(&post);
         }
         true
     }
