@@ -126,6 +126,9 @@ pub struct LinkConfig {
 pub struct MovingConfig {
     /// Questions for a place that are under way at the same time. Beyond it sessions wait for their turn. Default 256.
     pub opens_max: usize,
+    /// For how long a question counts for that. It is waited for longer, but a worker that does not answer holds up nobody
+    /// else's sessions for ever. Default 1 s.
+    pub open_patience: Duration,
     /// How long a session may be on its way: until its worker has let it go, and another has a place for it. While a link lives
     /// its worker's answer is waited for as long as that. Then the client is closed (1012). Default 30 s.
     pub reopen_deadline: Duration,
@@ -243,6 +246,7 @@ impl Default for MovingConfig {
     fn default() -> Self {
         Self {
             opens_max: 256,
+            open_patience: Duration::from_secs(1),
             reopen_deadline: Duration::from_secs(30),
             detach_timeout: Duration::from_secs(2),
             retire_wait: Duration::from_secs(1),

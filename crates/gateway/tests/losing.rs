@@ -64,7 +64,11 @@ async fn what_a_client_sends_while_its_link_is_down_is_not_lost() {
 #[tokio::test]
 async fn many_sessions_are_opened_again_a_few_at_a_time_each_once() {
     let opens_max = 3;
-    let (bench, other) = Bench::with_another(|moving| moving.opens_max = opens_max).await;
+    let (bench, other) = Bench::with_another(|moving| {
+        moving.opens_max = opens_max;
+        moving.open_patience = 2 * DEADLINE;
+    })
+    .await;
     let mut clients = Vec::new();
     for index in 0..20 {
         clients.push(bench.client(&format!("user{index}")).await);
@@ -113,6 +117,27 @@ async fn a_worker_that_takes_its_time_is_waited_for_while_its_link_lives() {
     let opens = other.heard().into_iter().filter(|said| matches!(said, Said::Open(_))).count();
     assert_eq!(opens, 1);
     drop(client);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn questions_that_are_not_answered_do_not_hold_up_others_for_ever() {
+    let change = |moving: &mut ringway_gateway::MovingConfig| {
+        (moving.opens_max, moving.open_patience) = (1, Duration::from_millis(100));
+    };
+    let (bench, other) = Bench::with_another(change).await;
+    let (mut alice, first) = bench.client_and_channel("alice").await;
+    let (mut bob, second) = bench.client_and_channel("bob").await;
+    other.answer(Answering::Silence);
+    let _lease = bench.hand_over_to(&other).await;
+    bench.worker.moves(&[first]).await;
+    let asked = other.hears_reopen("alice", 0).await.channel;
+    other.answer(Answering::Admit);
+    bench.worker.moves(&[second]).await;
+    echoes(&mut bob, "hello").await;
+    other.tell(Told::Opened(Opened { channel: asked, ..Opened::default() })).await;
+    echoes(&mut alice, "it was waited for").await;
+    drop((alice, bob));
     bench.end().await;
 }
 

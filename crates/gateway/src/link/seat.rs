@@ -236,8 +236,9 @@ impl Seat {
     /// Ends a way that has taken too long. Says whether the session is still on its way. How long a worker takes for an answer is
     /// of no matter while its link lives: the answer, and the question, may be behind much else, and the session is in it.
     pub(crate) fn check(self: &Arc<Self>, now: Instant) -> bool {
-        let place = self.place.lock();
-        let Some(trip) = &place.trip else { return false };
+        let mut place = self.place.lock();
+        let Some(trip) = &mut place.trip else { return false };
+        trip.make_way(now, self.moves.config());
         let is_too_late = trip.is_too_late(now, self.moves.config());
         drop(place);
         if is_too_late {

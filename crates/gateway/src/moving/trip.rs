@@ -12,7 +12,8 @@ use crate::metrics::Meters;
 pub(crate) struct Trip {
     began: Instant,
     tries: u32,
-    slot: Option<Slot>,
+    /// While a worker is asked, and for no longer than it may hold up others.
+    slot: Option<(Slot, Instant)>,
     meters: Arc<Meters>,
 }
 
@@ -64,7 +65,7 @@ impl Trip {
     /// A worker is asked.
     pub(crate) fn ask(&mut self, slot: Slot) {
         self.fail();
-        self.slot = Some(slot);
+        self.slot = Some((slot, Instant::now()));
     }
 
     /// No worker could be asked. Says how often that, or a question, was in vain.
@@ -76,6 +77,11 @@ impl Trip {
     /// No worker is asked any more: others may be.
     pub(crate) fn rest(&mut self) {
         self.slot = None;
+    }
+
+    /// Others may ask if this question has been under way for too long. It is still waited for.
+    pub(crate) fn make_way(&mut self, now: Instant, config: &MovingConfig) {
+        self.slot.take_if(|(_, since)| now.duration_since(*since) >= config.open_patience);
     }
 
     /// Whether no place was found in time.
