@@ -102,7 +102,9 @@ impl Shard {
         out: &mut Vec<Directive>,
     ) {
         let (id, hash) = (state.id, user_hash(&state.user));
-        if self.departures.finish(id).is_none() {
+        // Without a transit it was not heard of for too long, since this worker was stopped: the state is all that is left of it
+        // all the same.
+        if self.departures.finish(id).is_none() && self.table.place(id).is_some() {
             return;
         }
         if self.arrivals.is_expected(id) {

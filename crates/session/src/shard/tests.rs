@@ -518,6 +518,22 @@ fn a_session_without_a_gateway_is_handed_over() {
 }
 
 #[test]
+fn a_session_that_is_not_taken_is_here_again_however_late_that_is_known() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 5), true, test.now, &mut test.out.0);
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.pass(60);
+    assert_eq!(test.shard.followed(), 0);
+    test.shard.hand_over_failed(state.clone(), Duration::from_secs(9), test.now, &mut test.out.0);
+    assert!(test.shard.table().len() == 1 && test.shard.has_moves());
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert_eq!(test.shard.table().len(), 1);
+}
+
+#[test]
 fn a_handover_whose_answer_was_lost_leaves_no_second_session() {
     let mut test = Test::settled();
     test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
