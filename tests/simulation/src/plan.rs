@@ -20,8 +20,6 @@ pub enum Nature {
 pub(crate) const SEND_DEADLINE_MS: u64 = 3_000;
 pub(crate) const OPEN_DEADLINE_MS: u64 = 5_000;
 pub(crate) const CLAIM_DEADLINE_MS: u64 = 3_000;
-pub(crate) const DETACH_DEADLINE_MS: u64 = 8_000;
-pub(crate) const ASK_DEADLINE_MS: u64 = 8_000;
 pub(crate) const HOMELESS_DEADLINE_MS: u64 = 30_000;
 /// How long ago it may be that something was lost of which one hears now.
 pub(crate) const LOST_MS: u64 = 8_000;

@@ -111,8 +111,9 @@ impl Seat {
     pub(crate) fn opened(self: &Arc<Self>, post: &Post, opened: &Opened) {
         self.happen(|place| {
             let is_first = place.relay.settled_at() == Some(post);
+            let is_here = is_first || place.relay.waits_for() == Some(post);
             let actions = place.relay.opened(post, apart(&opened.state));
-            if place.relay.settled_at() == Some(post) {
+            if is_here {
                 place.session_id = SessionId::from_bytes(&opened.session_id).unwrap_or(place.session_id);
                 place.speaks_frames |= is_first && opened.subprotocol == frame::SUBPROTOCOL;
             }
@@ -222,7 +223,12 @@ impl Seat {
         for state in parts {
             queue.push(Frame::StatePart(StatePart { channel: post.number, state }));
         }
-        let reopen = Reopen { state: last, passed_offset: asking.passed_offset };
+        let reopen = Reopen {
+            state: last,
+            passed_offset: asking.passed_offset,
+            checkpoint: asking.origin == Origin::Checkpoint,
+            passed_messages: asking.passed_messages,
+        };
         queue.push(Frame::Open(Open {
             channel: post.number,
             session_id: Bytes::copy_from_slice(&place.session_id.to_bytes()),
@@ -265,6 +271,7 @@ impl Seat {
         let Done { over, is_lost } = self.carry_out(&place, actions);
         match phase {
             Phase::Settled if before == Phase::Asking => self.arrive(&mut place, origin),
+            Phase::Leaving if before == Phase::Asking => self.pass_through(&mut place),
             Phase::Settled | Phase::Leaving | Phase::Asking => {}
             Phase::Homeless => place.trip.iter_mut().for_each(|trip| trip.rest()),
             Phase::Over => place.trip.take().into_iter().for_each(|trip| trip.end(outcome)),
@@ -292,6 +299,12 @@ impl Seat {
         if let Some(post) = place.relay.settled_at().filter(|_| bytes > 0) {
             post.written(bytes);
         }
+        self.outbound.wake();
+    }
+
+    /// The session is at a worker that it leaves at once.
+    fn pass_through(&self, place: &mut Place) {
+        place.trip.iter_mut().for_each(|trip| trip.rest());
         self.outbound.wake();
     }
 

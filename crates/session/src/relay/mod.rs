@@ -4,7 +4,7 @@
 //! carries the actions out at once and in order, tells it what has come of them, and measures the waits.
 //!
 //! ```text
-//!   Settled --depart--> Leaving --detached--> Homeless --ask--> Asking --opened--> Settled
+//!   Settled --depart--> Leaving --detached--> Homeless --ask--> Asking --opened--> Settled (or Leaving)
 //!      |                   |                     ^ ^              |
 //!      |                   +--- lost, give_up ---+ +-- refused, lost, give_up
 //!      +----------- lost, give_up ---------------+
@@ -45,6 +45,10 @@ pub struct Relay<P, M> {
     /// With what the session is opened again if its worker is lost.
     checkpoint: Bytes,
     passed_offset: u64,
+    /// Whether its first post has said that it is open.
+    is_open: bool,
+    /// Whether the post that is to say so wants it to move on already.
+    moves_on: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +74,17 @@ struct Homeless<P, M> {
     /// The post that the session was detached from: it waits for news of it.
     from: Option<P>,
     asked: Option<P>,
+    /// How many messages were passed to the client since the state was given away.
+    passed_messages: u64,
     kept: Kept<M>,
+}
+
+impl<P, M> Homeless<P, M> {
+    /// At no worker.
+    fn place(state: Vec<Bytes>, origin: Origin, from: Option<P>, kept: Kept<M>) -> Place<P, M> {
+        let (asked, passed_messages) = (None, 0);
+        Place::Homeless(Box::new(Homeless { state, origin, from, asked, passed_messages, kept }))
+    }
 }
 
 /// What is to be done, at once and in order.
@@ -127,8 +141,12 @@ pub enum Origin {
 pub struct Asking {
     /// The session's state, to be put together in this order. Never empty, but for a checkpoint that was.
     pub state: Vec<Bytes>,
+    /// What that state is.
+    pub origin: Origin,
     /// The highest offset that was passed to the client, 0 for none.
     pub passed_offset: u64,
+    /// How many messages were passed to the client since the state was given away.
+    pub passed_messages: u64,
 }
 
 /// Why a post gives no place.
@@ -144,7 +162,8 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// A session that is asked for at this post for the first time. What comes from there is for the client already:
     /// a worker delivers as soon as the session is in its table.
     pub fn new(at: P) -> Self {
-        Self { place: Place::Settled { at }, checkpoint: Bytes::new(), passed_offset: 0 }
+        let (place, checkpoint) = (Place::Settled { at }, Bytes::new());
+        Self { place, checkpoint, passed_offset: 0, is_open: false, moves_on: false }
     }
 
     /// How far it is.
@@ -222,6 +241,9 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let is_here = self.hears(post);
         if is_here {
             self.passed_offset = self.passed_offset.max(offset.unwrap_or(0));
+            if let Place::Homeless(homeless) = &mut self.place {
+                homeless.passed_messages += 1;
+            }
         }
         is_here
     }
@@ -233,17 +255,25 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         }
     }
 
-    /// Settled -> Leaving: the session belongs elsewhere, as its worker says or the gateway sees.
+    /// Settled -> Leaving: the session belongs elsewhere, as its worker says or the gateway sees. A worker that has begun with it
+    /// may say so before it says that it is open: then it leaves as soon as it is.
     #[must_use]
     pub fn depart(&mut self, post: &P) -> Option<Action<P, M>> {
-        let Place::Settled { at } = &self.place else { return None };
-        if at != post {
-            return None;
+        match &self.place {
+            Place::Settled { at } if at == post && self.is_open => {}
+            Place::Settled { at } if at == post => {
+                self.moves_on = true;
+                return None;
+            }
+            Place::Homeless(homeless) if homeless.asked.as_ref() == Some(post) => {
+                self.moves_on = true;
+                return None;
+            }
+            _ => return None,
         }
-        let at = at.clone();
-        let leaving = Leaving { at: at.clone(), parts: Vec::new(), parts_bytes: 0, kept: Kept::default() };
+        let leaving = Leaving { at: post.clone(), parts: Vec::new(), parts_bytes: 0, kept: Kept::default() };
         self.place = Place::Leaving(Box::new(leaving));
-        Some(Action::Detach(at))
+        Some(Action::Detach(post.clone()))
     }
 
     /// A part of the state that a `Detached` will end. A state of more than `state_bytes_max` is not waited for: the post
@@ -269,8 +299,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let mut pieces = std::mem::take(&mut leaving.parts);
         pieces.push(state);
         let (from, kept) = (Some(leaving.at.clone()), std::mem::take(&mut leaving.kept));
-        let homeless = Homeless { state: pieces, origin: Origin::Detached, from, asked: None, kept };
-        self.place = Place::Homeless(Box::new(homeless));
+        self.place = Homeless::place(pieces, Origin::Detached, from, kept);
         vec![Action::Find]
     }
 
@@ -296,17 +325,22 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         if homeless.asked.is_some() {
             return None;
         }
-        homeless.asked = Some(post);
-        Some(Asking { state: homeless.state.clone(), passed_offset: self.passed_offset })
+        (homeless.asked, self.moves_on) = (Some(post), false);
+        Some(Asking {
+            state: homeless.state.clone(),
+            origin: homeless.origin,
+            passed_offset: self.passed_offset,
+            passed_messages: homeless.passed_messages,
+        })
     }
 
-    /// Asking -> Settled: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
+    /// Asking -> Settled, or Leaving if it is to move on: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
     /// that the session comes from hears that it arrived. Also the answer to a session's first `Open`.
     #[must_use]
     pub fn opened(&mut self, post: &P, state: Bytes) -> Vec<Action<P, M>> {
         if self.is_at(post) {
-            self.checkpoint = state;
-            return Vec::new();
+            (self.checkpoint, self.is_open) = (state, true);
+            return self.move_on(post).into_iter().collect();
         }
         let Place::Homeless(homeless) = &mut self.place else { return Vec::new() };
         if homeless.asked.as_ref() != Some(post) {
@@ -315,8 +349,9 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let kept = std::mem::take(&mut homeless.kept).into_messages();
         let arrived = homeless.from.take().map(Action::Arrived);
         self.place = Place::Settled { at: post.clone() };
-        self.checkpoint = state;
-        kept.map(|message| Action::Pass(post.clone(), message)).chain(arrived).collect()
+        (self.checkpoint, self.is_open) = (state, true);
+        let onward = self.move_on(post);
+        kept.map(|message| Action::Pass(post.clone(), message)).chain(arrived).chain(onward).collect()
     }
 
     /// The post has no place. Asking -> Homeless | Over.
@@ -386,6 +421,11 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         first.into_iter().chain(second)
     }
 
+    /// Leaves this post, which has the session, if it wants that.
+    fn move_on(&mut self, post: &P) -> Option<Action<P, M>> {
+        if std::mem::take(&mut self.moves_on) { self.depart(post) } else { None }
+    }
+
     /// Goes on without this post. If a place is to be found now, says so.
     fn without(&mut self, post: &P) -> Vec<Action<P, M>> {
         let kept = match &mut self.place {
@@ -404,8 +444,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
             _ => return Vec::new(),
         };
         let state = vec![self.checkpoint.clone()];
-        let homeless = Homeless { state, origin: Origin::Checkpoint, from: None, asked: None, kept };
-        self.place = Place::Homeless(Box::new(homeless));
+        self.place = Homeless::place(state, Origin::Checkpoint, None, kept);
         vec![Action::Find]
     }
 

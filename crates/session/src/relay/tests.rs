@@ -151,6 +151,15 @@ fn every_event_while_settled() {
 }
 
 #[test]
+fn a_session_that_is_to_move_before_it_is_open_leaves_when_it_is() {
+    check(Vec::new, Depart(1), Ph::Settled, &[]);
+    check(|| vec![Depart(1)], Says(1), Ph::Settled, &[Action::Pass(1, Said(1))]);
+    check(|| vec![Depart(1)], Opened(1), Ph::Leaving, &[Action::Detach(1)]);
+    check(|| vec![Depart(1), Opened(1)], Opened(1), Ph::Leaving, &[]);
+    check(|| vec![Depart(2)], Opened(1), Ph::Settled, &[]);
+}
+
+#[test]
 fn every_event_while_leaving() {
     let lost = CloseCode::ABNORMAL;
     check(leaving, Says(1), Ph::Leaving, &[]);
@@ -204,6 +213,19 @@ fn every_event_while_asking() {
     check(asking, Closed(2, CloseCode::RESTART), Ph::Homeless, &[Action::Find]);
     check(asking, Closed(2, CloseCode::REPLACED), Ph::Over, &[end(CloseCode::REPLACED), bye(1, lost, false)]);
     check(asking, Closed(1, CloseCode::REPLACED), Ph::Asking, &[]);
+    fn moves_on() -> Vec<Event> {
+        [asking(), vec![Depart(2), Says(9)]].concat()
+    }
+    let passes = [7, 8, 9].map(|number| Action::Pass(2, Said(number)));
+    check(
+        moves_on,
+        Opened(2),
+        Ph::Leaving,
+        &[&passes[..], &[Action::Arrived(1), Action::Detach(2)]].concat(),
+    );
+    let asked_again = || [moves_on(), vec![Refused(2, Refusal::Passing), Ask(3)]].concat();
+    let passes = [7, 8, 9].map(|number| Action::Pass(3, Said(number)));
+    check(asked_again, Opened(3), Ph::Settled, &[&passes[..], &[Action::Arrived(1)]].concat());
     check(asking, Abandon, Ph::Over, &[end(CloseCode::RESTART), bye(2, lost, true), bye(1, lost, true)]);
     let left = CloseCode::NORMAL;
     check(asking, Leave, Ph::Over, &[bye(2, left, false), bye(1, left, false)]);
@@ -257,6 +279,7 @@ fn a_place_is_asked_for_with_what_is_left_of_the_session() {
         assert_eq!(relay.origin(), Some(origin), "after {way:?}");
         let asking = relay.ask(9).expect("it is homeless");
         assert_eq!(asking.state, expected, "after {way:?}");
+        assert_eq!(asking.origin, origin, "after {way:?}");
         assert_eq!(asking.passed_offset, 5);
     };
     let opened = vec![Opened(1), Delivered(1, 5)];
@@ -281,6 +304,18 @@ fn a_place_is_asked_for_with_what_is_left_of_the_session() {
         check(way, &["part1", "last1"], Origin::Checkpoint);
     }
     check([detached.as_slice(), &[Opened(2), Lost(2)]].concat(), &["opened2"], Origin::Checkpoint);
+}
+
+#[test]
+fn what_was_passed_since_the_state_was_given_away_is_counted() {
+    let passed = |way: &[Event]| after(way).ask(9).expect("it is homeless").passed_messages;
+    let asked =
+        [Opened(1), Delivered(1, 0), Depart(1), Delivered(1, 0), Detached(1), Delivered(1, 0), Ask(2)];
+    let with = |events: &[Event]| passed(&[&asked[..], events].concat());
+    assert_eq!(with(&[Lost(2)]), 0);
+    assert_eq!(with(&[Delivered(2, 0), Delivered(1, 0), Delivered(2, 0), Lost(2)]), 2);
+    assert_eq!(with(&[Delivered(2, 0), Lost(2), Ask(3), Delivered(3, 0), Closed(3, CloseCode::RESTART)]), 2);
+    assert_eq!(with(&[Delivered(2, 0), Opened(2), Depart(2), Delivered(2, 0), Detached(2)]), 0);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Test {
         passed_offset: u64,
         address: Address,
     ) -> Result<SessionId, NotOpened> {
-        let reopening = Reopening { address, state, complete, passed_offset };
+        let reopening = Reopening { address, state, complete, passed_offset, passed_messages: 0 };
         self.shard.reopen(reopening, self.now, &mut self.out.0)
     }
 
@@ -580,6 +580,39 @@ fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
         _ => Vec::new(),
     };
     assert_eq!(test.out.0.iter().flat_map(offsets).collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn what_a_lost_worker_has_passed_to_the_client_is_not_sent_again() {
+    let check = |subprotocol: &str, passed_offset: u64, passed_messages: u64, expected: &[&str]| {
+        let mut state = state_from_elsewhere(subprotocol);
+        let numbers = state.stream.is_some();
+        state.waiting = (1..)
+            .zip(["a", "b", "c"])
+            .map(|(number, text)| crate::Numbered {
+                offset: if numbers { number } else { 0 },
+                payload: message(text).payload().clone(),
+            })
+            .collect();
+        state.stream.iter_mut().for_each(|stream| stream.last = 3);
+        let mut test = Test::settled();
+        let (address, complete) = (at(1, 1), false);
+        let reopening = Reopening { address, state, complete, passed_offset, passed_messages };
+        test.shard.reopen(reopening, test.now, &mut test.out.0).unwrap();
+        let texts: Vec<_> = test.out.delivered().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, expected, "{subprotocol:?}, {passed_offset}, {passed_messages}");
+        // What was passed and not acknowledged can still be had by a client that comes back.
+        let state = test.shard.table().state(id(1)).unwrap();
+        let unacked = state.stream.map(|stream| stream.unacked.len());
+        assert_eq!(unacked, numbers.then_some(if passed_offset > 3 { 0 } else { 3 }));
+    };
+    check("", 0, 0, &["a", "b", "c"]);
+    check("", 0, 2, &["c"]);
+    check("", 0, 9, &[]);
+    check(SUBPROTOCOL, 0, 0, &["a", "b", "c"]);
+    check(SUBPROTOCOL, 2, 2, &["c"]);
+    check(SUBPROTOCOL, 2, 9, &["c"]);
+    check(SUBPROTOCOL, 9, 9, &[]);
 }
 
 #[test]
