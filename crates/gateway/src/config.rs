@@ -153,6 +153,9 @@ pub struct ShutdownConfig {
     pub unready_for: Duration,
     /// Over how much time the clients are told to go (1001), each at a random moment of it. Default 5 s.
     pub drain_window: Duration,
+    /// How long sessions that are between two workers when their clients have gone may take to reach the next one. Then they are
+    /// lost. Default 5 s.
+    pub moves_timeout: Duration,
     /// How long the last frames may take to reach the workers. Default 2 s.
     pub flush_timeout: Duration,
 }
@@ -261,6 +264,7 @@ impl Default for ShutdownConfig {
         Self {
             unready_for: Duration::ZERO,
             drain_window: Duration::from_secs(5),
+            moves_timeout: Duration::from_secs(5),
             flush_timeout: Duration::from_secs(2),
         }
     }

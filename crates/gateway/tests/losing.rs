@@ -187,6 +187,8 @@ async fn a_worker_that_takes_clients_itself_sends_those_that_move_away() {
     bench.worker.moves(&[channel]).await;
     assert_eq!(client.closed().await.0, 1012, "where to is said at the next handshake");
     assert!(bench.worker.hears_gone_for(channel).await.may_resume);
+    let asked_to_let_go = bench.worker.heard().iter().any(|said| matches!(said, Said::Detach(_)));
+    assert!(!asked_to_let_go, "nobody would take what it lets go");
     bench.end().await;
 }
 

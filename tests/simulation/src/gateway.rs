@@ -140,8 +140,7 @@ impl World {
         let passed_offset = if self.gateway_protections.passed_offset { asking.passed_offset } else { 0 };
         let is_torn = self.gateways[gateway].seats.get(&socket).is_some_and(|seat| seat.is_torn);
         let is_complete = asking.origin == Origin::Detached;
-        let passed_messages =
-            if self.gateway_protections.passed_messages { asking.passed_messages } else { 0 };
+        let passed_messages = asking.passed_messages;
         let reopen = Reopen { state, is_complete, is_torn, passed_offset, passed_messages };
         let asked = Asked::Reopen(Box::new(reopen));
         let open = Frame::Open { channel: post.channel, client, session, asked };
@@ -316,11 +315,12 @@ impl World {
                 Action::End(code) => self.gateway_closes(socket, code),
             }
         }
-        if let Some(seat) = self.gateways[gateway].seats.get_mut(&socket)
-            && seat.relay.phase() == Phase::Settled
-        {
-            seat.homeless_since = None;
-            seat.is_torn = false;
+        let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
+        match seat.relay.phase() {
+            Phase::Settled => (seat.homeless_since, seat.is_torn) = (None, false),
+            // Its client was gone already.
+            Phase::Over => _ = self.gateways[gateway].seats.remove(&socket),
+            Phase::Leaving | Phase::Homeless | Phase::Asking => {}
         }
     }
 
@@ -377,11 +377,22 @@ impl World {
 
     pub(crate) fn gateway_lets_go(&mut self, socket: SocketIx, code: CloseCode, may_resume: bool) {
         let gateway = self.sockets[socket].gateway;
+        let is_framed = self.clients[self.sockets[socket].client].is_framed;
+        let finishes = self.gateway_protections.finishing;
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
-        let actions =
-            if seat.is_opened || seat.is_asking { seat.relay.leave(code, may_resume) } else { Vec::new() };
+        // Only who has its socket, or had one before, has what it needs to come back.
+        let may_resume = may_resume && (seat.is_opened || matches!(seat.asked, Asked::Resume { .. }));
+        let actions = match (seat.is_opened || seat.is_asking, may_resume && is_framed && finishes) {
+            (false, _) => Vec::new(),
+            (true, true) => seat.relay.suspend(code),
+            (true, false) => seat.relay.leave(code, may_resume),
+        };
+        let goes_on =
+            seat.is_opened && matches!(seat.relay.phase(), Phase::Leaving | Phase::Homeless | Phase::Asking);
         self.act(socket, actions);
-        self.gateways[gateway].seats.remove(&socket);
+        if !goes_on {
+            self.gateways[gateway].seats.remove(&socket);
+        }
     }
 
     /// The gateway closes a client's socket.

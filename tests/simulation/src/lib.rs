@@ -47,13 +47,13 @@ pub struct GatewayProtections {
     pub keeping: bool,
     /// The next worker hears what was passed to the client.
     pub passed_offset: bool,
-    /// And how much of what the state brings, in a session that does not number.
-    pub passed_messages: bool,
+    /// A session whose client is gone and may come back is brought to its next worker first.
+    pub finishing: bool,
 }
 
 impl Default for GatewayProtections {
     fn default() -> Self {
-        GatewayProtections { keeping: true, passed_offset: true, passed_messages: true }
+        GatewayProtections { keeping: true, passed_offset: true, finishing: true }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::random::Random;
 /// What may happen in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
-    /// Workers join, drain and change their weight; the network is slow, and views are late. Nothing breaks.
+    /// Workers join, drain and change their weight; the network is slow, and views are late. Nothing breaks but sockets of clients
+    /// that come back for their sessions.
     Planned,
     /// Links and sockets break as well, nodes crash and stop for a while, and cannot reach each other.
     Faulty,

@@ -39,6 +39,8 @@ struct Place {
     session_id: SessionId,
     /// Whether the client speaks the frames of `ringway.v1.json`.
     speaks_frames: bool,
+    /// Whether the client can come back for the session: it speaks them, or has done so before.
+    is_resumable: bool,
     /// While it is on its way from one worker to another.
     trip: Option<Box<Trip>>,
 }
@@ -46,9 +48,16 @@ struct Place {
 type Actions = Vec<Action<Post, FromClient>>;
 
 impl Seat {
-    /// A session that is about to be asked for at `post`.
-    pub(crate) fn new(post: Post, session_id: SessionId, user: &str, moves: &Arc<Moves>) -> Arc<Self> {
-        let place = Place { relay: Relay::new(post), session_id, speaks_frames: false, trip: None };
+    /// A session that is about to be asked for at `post`; `resumes` says whether the client wants an earlier one.
+    pub(crate) fn new(
+        post: Post,
+        session_id: SessionId,
+        user: &str,
+        resumes: bool,
+        moves: &Arc<Moves>,
+    ) -> Arc<Self> {
+        let (relay, speaks_frames, is_resumable) = (Relay::new(post), false, resumes);
+        let place = Place { relay, session_id, speaks_frames, is_resumable, trip: None };
         let outbound = Outbound::new(Arc::clone(moves.meters()));
         Arc::new(Self { outbound, place: Mutex::new(place), user: user.into(), moves: Arc::clone(moves) })
     }
@@ -109,13 +118,17 @@ impl Seat {
 
     /// The worker's answer to the first `Open`, or to one that asks for a place.
     pub(crate) fn opened(self: &Arc<Self>, post: &Post, opened: &Opened) {
-        self.happen(|place| {
+        // It ends by this only if its client is gone: then its worker is told so now.
+        self.finish(Outcome::ClientLeft, |place| {
             let is_first = place.relay.settled_at() == Some(post);
             let is_here = is_first || place.relay.waits_for() == Some(post);
             let actions = place.relay.opened(post, apart(&opened.state));
             if is_here {
                 place.session_id = SessionId::from_bytes(&opened.session_id).unwrap_or(place.session_id);
-                place.speaks_frames |= is_first && opened.subprotocol == frame::SUBPROTOCOL;
+            }
+            if is_first {
+                place.speaks_frames = opened.subprotocol == frame::SUBPROTOCOL;
+                place.is_resumable = place.speaks_frames;
             }
             actions
         });
@@ -143,8 +156,18 @@ impl Seat {
         self.place.lock().relay.checkpoint(post, apart(state));
     }
 
-    /// Begins to leave this worker.
+    /// Begins to leave this worker. Where the gateway has no links to others the session stays with the worker, which brings it
+    /// to its owner for the client to resume it there.
     pub(crate) fn depart(self: &Arc<Self>, post: &Post) {
+        if self.moves.stays() {
+            return self.finish(Outcome::Elsewhere, |place| {
+                let actions = place.relay.dismiss(post, CloseCode::RESTART);
+                if !actions.is_empty() {
+                    self.moves.meters().moved(Outcome::Elsewhere.as_str());
+                }
+                actions
+            });
+        }
         self.happen(|place| place.relay.depart(post).into_iter().collect());
     }
 
@@ -196,9 +219,12 @@ impl Seat {
         self.finish(outcome, |place| place.relay.abandon(CloseCode::RESTART));
     }
 
-    /// The client is gone.
+    /// The client is gone. A session that it may come back for, and that is between two workers, is brought to the next one first.
     pub(crate) fn leave(self: &Arc<Self>, code: CloseCode, may_resume: bool) {
-        self.finish(Outcome::ClientLeft, |place| place.relay.leave(code, may_resume));
+        self.finish(Outcome::ClientLeft, |place| match may_resume && place.is_resumable {
+            true => place.relay.suspend(code),
+            false => place.relay.leave(code, may_resume),
+        });
     }
 
     /// Tells the client to go, because the gateway does.

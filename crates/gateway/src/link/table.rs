@@ -85,10 +85,11 @@ impl Link {
         let mut table = self.table.lock();
         let post = self.next_post(&mut table)?;
         let number = post.number;
-        let seat = Seat::new(post, session_id, &open.user, &self.moves);
+        let resumes = open.resume.is_some();
+        let seat = Seat::new(post, session_id, &open.user, resumes, &self.moves);
         table.channels.insert(number, Entry { seat: Arc::clone(&seat), answer: Some(answer) });
         drop(table);
-        let (session_id, resumes) = (Bytes::copy_from_slice(&session_id.to_bytes()), open.resume.is_some());
+        let session_id = Bytes::copy_from_slice(&session_id.to_bytes());
         self.queue.push(Frame::Open(Open { channel: number, session_id, ..open }));
         Ok((Channel::new(seat, resumes), answered))
     }
@@ -342,14 +343,14 @@ fn clip(mut reason: String) -> Utf8Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MovingConfig;
+    use crate::config::{MovingConfig, Routing};
     use crate::metrics::Meters;
 
     /// A worker's batch as it lies in the receive buffer.
     const BATCH_BYTES: usize = 256 * 1024;
 
     fn link() -> Arc<Link> {
-        let moves = Moves::new(MovingConfig::default(), Meters::new());
+        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Meters::new());
         Link::new(MemberId::new("w1").expect("an id"), 1024, moves)
     }
 

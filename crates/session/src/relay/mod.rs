@@ -9,6 +9,7 @@
 //!      |                   +--- lost, give_up ---+ +-- refused, lost, give_up
 //!      +----------- lost, give_up ---------------+
 //!   any but Over --leave, closed--> Over;  Leaving, Homeless, Asking --abandon, a final refusal--> Over
+//!   Settled --suspend, dismiss--> Over;  after suspend: Asking --opened--> Over
 //! ```
 //!
 //! A *post* `P` is a session's place at one worker: a link and the number of a channel on it. Two posts are equal only if
@@ -21,6 +22,7 @@
 //!   left.
 //! - Every post that may know the session hears how it ended there: `Gone` or `Arrived`, once, unless it has said itself
 //!   that the session is over, or its link broke.
+//! - A session whose client may come back is at a worker before that is told that the client is gone.
 //! - After [`Phase::Over`] there are no actions.
 
 mod kept;
@@ -49,6 +51,8 @@ pub struct Relay<P, M> {
     is_open: bool,
     /// Whether the post that is to say so wants it to move on already.
     moves_on: bool,
+    /// How the client's socket ended, if it may come back for the session, which has to be brought to a worker first.
+    left: Option<CloseCode>,
 }
 
 #[derive(Clone, Debug)]
@@ -163,7 +167,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// a worker delivers as soon as the session is in its table.
     pub fn new(at: P) -> Self {
         let (place, checkpoint) = (Place::Settled { at }, Bytes::new());
-        Self { place, checkpoint, passed_offset: 0, is_open: false, moves_on: false }
+        Self { place, checkpoint, passed_offset: 0, is_open: false, moves_on: false, left: None }
     }
 
     /// How far it is.
@@ -226,6 +230,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     #[must_use]
     pub fn client_message(&mut self, message: M) -> Option<(&P, M)> {
         match &mut self.place {
+            _ if self.left.is_some() => {}
             Place::Settled { at } => return Some((at, message)),
             Place::Leaving(leaving) => leaving.kept.push(message),
             Place::Homeless(homeless) => homeless.kept.push(message),
@@ -238,7 +243,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// client; if not, the session is not there (any more).
     #[must_use]
     pub fn delivered(&mut self, post: &P, offset: Option<u64>) -> bool {
-        let is_here = self.hears(post);
+        let is_here = self.left.is_none() && self.hears(post);
         if is_here {
             self.passed_offset = self.passed_offset.max(offset.unwrap_or(0));
             if let Place::Homeless(homeless) = &mut self.place {
@@ -334,7 +339,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         })
     }
 
-    /// Asking -> Settled, or Leaving if it is to move on: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
+    /// Asking -> Settled, or Leaving if it is to move on, or Over if its client is gone: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
     /// that the session comes from hears that it arrived. Also the answer to a session's first `Open`.
     #[must_use]
     pub fn opened(&mut self, post: &P, state: Bytes) -> Vec<Action<P, M>> {
@@ -350,7 +355,10 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let arrived = homeless.from.take().map(Action::Arrived);
         self.place = Place::Settled { at: post.clone() };
         (self.checkpoint, self.is_open) = (state, true);
-        let onward = self.move_on(post);
+        let onward = match self.left {
+            Some(code) => self.leave(code, true),
+            None => self.move_on(post).into_iter().collect(),
+        };
         kept.map(|message| Action::Pass(post.clone(), message)).chain(arrived).chain(onward).collect()
     }
 
@@ -379,13 +387,15 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
                 if code == CloseCode::RESTART {
                     return self.refused(post, Refusal::Passing);
                 }
-                homeless.asked = None;
-                return self.end(code, false);
+                // It had a place there.
+                let arrived = homeless.from.take().map(Action::Arrived);
+                self.place = Place::Over;
+                return self.last_word(code).chain(arrived).collect();
             }
             _ => return Vec::new(),
         }
         self.place = Place::Over;
-        vec![Action::End(code)]
+        self.last_word(code).collect()
     }
 
     /// It has taken too long to find a place. Leaving | Homeless | Asking -> Over.
@@ -397,7 +407,26 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         }
     }
 
-    /// The client is gone. Any -> Over.
+    /// The session belongs elsewhere, and this gateway has no way there: the client may find it there itself. Settled -> Over.
+    #[must_use]
+    pub fn dismiss(&mut self, post: &P, code: CloseCode) -> Vec<Action<P, M>> {
+        if self.settled_at() == Some(post) { self.end(code, true) } else { Vec::new() }
+    }
+
+    /// The client is gone, and may come back for the session. Settled -> Over. Between two workers nobody but the relay has the
+    /// session: it goes on until a worker does, which is told then.
+    #[must_use]
+    pub fn suspend(&mut self, code: CloseCode) -> Vec<Action<P, M>> {
+        match self.place {
+            Place::Settled { .. } | Place::Over => self.leave(code, true),
+            Place::Leaving(_) | Place::Homeless(_) => {
+                self.left.get_or_insert(code);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The client is gone, and with it the session, unless a worker keeps it. Any -> Over.
     #[must_use]
     pub fn leave(&mut self, code: CloseCode, may_resume: bool) -> Vec<Action<P, M>> {
         self.take_all().map(|post| gone(post, code, may_resume)).collect()
@@ -406,7 +435,12 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// Any -> Over, not by the client.
     fn end(&mut self, code: CloseCode, may_resume: bool) -> Vec<Action<P, M>> {
         let told = self.take_all().map(|post| gone(post, CloseCode::ABNORMAL, may_resume));
-        std::iter::once(Action::End(code)).chain(told).collect()
+        self.last_word(code).chain(told).collect()
+    }
+
+    /// What the client is told, if it is there.
+    fn last_word(&self, code: CloseCode) -> impl Iterator<Item = Action<P, M>> + use<P, M> {
+        self.left.is_none().then_some(Action::End(code)).into_iter()
     }
 
     /// Any -> Over. Gives the posts that may know the session.

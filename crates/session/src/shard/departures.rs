@@ -226,6 +226,11 @@ impl Departures {
         self.followed().filter(|(_, transit)| !transit.has_arrived)
     }
 
+    /// Whether a session is in transit.
+    pub(super) fn is_in_transit(&self, id: SessionId) -> bool {
+        self.left.get(&id).is_some_and(|transit| !transit.has_arrived)
+    }
+
     /// The sessions that have left and are followed: those in transit, and those that have arrived lately.
     pub(super) fn followed(&self) -> impl Iterator<Item = (SessionId, &Transit)> {
         self.left.iter().map(|(id, transit)| (*id, transit))

@@ -128,7 +128,8 @@ impl Shard {
     ) -> Result<Attached, NotOpened> {
         let Resuming { id, user, address, offset, resume_token } = resuming;
         self.fence(id.slot(), now)?;
-        if self.arrivals.is_expected(id) {
+        // Also one that has left from here and belongs here by now: its gateway is about to bring it back.
+        if self.arrivals.is_expected(id) || self.departures.is_in_transit(id) {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
         }

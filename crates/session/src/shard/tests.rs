@@ -569,6 +569,38 @@ fn a_client_resumes_where_it_was() {
 }
 
 #[test]
+fn a_client_that_comes_back_in_the_middle_of_a_move_waits_for_its_session() {
+    let resume = |test: &mut Test, channel: u64| {
+        let (user, address) = (alice(), at(2, channel));
+        let resuming = Resuming { id: id(1), user, address, offset: 0, resume_token: "token".into() };
+        test.shard.resume(resuming, test.now, &mut test.out.0).map(|attached| attached.complete)
+    };
+    let mut new = Test::new();
+    new.adopt(ME, &[OTHER]);
+    new.holding(OTHER, &[1]);
+    assert_eq!(resume(&mut new, 1), Err(NotOpened::Unsettled));
+    new.reopen(state_from_elsewhere(SUBPROTOCOL), true, 0, at(1, 1)).unwrap();
+    assert_eq!(
+        resume(&mut new, 1),
+        Ok(true),
+        "its gateway has brought it, and not said yet that the client is gone"
+    );
+    new.shard.gone(at(1, 1), true, new.now, &mut new.out.0);
+    assert_eq!(new.shard.table().place(id(1)), Some(Place::Attached(at(2, 1))));
+
+    let mut old = Test::settled();
+    old.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    old.adopt(OTHER, &[OTHER]);
+    old.shard.detach(at(1, 5), old.now, &mut old.out.0);
+    let state = old.out.detached();
+    old.adopt(ME, &[OTHER]);
+    old.holding(OTHER, &[]);
+    assert_eq!(resume(&mut old, 1), Err(NotOpened::Unsettled), "it is on its way back");
+    old.reopen(state, true, 0, at(1, 6)).unwrap();
+    assert_eq!(resume(&mut old, 1), Ok(true));
+}
+
+#[test]
 fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
     let mut test = Test::new();
     test.adopt(ME, &[]);
