@@ -126,13 +126,15 @@ pub struct LinkConfig {
 pub struct MovingConfig {
     /// Questions for a place that are under way at the same time. Beyond it sessions wait for their turn. Default 256.
     pub opens_max: usize,
-    /// How long a session may be without a worker; then its client is closed (1012). Default 30 s.
+    /// For how long a question counts for that. It is waited for longer, but a worker that does not answer holds up nobody
+    /// else's sessions for ever. Default 1 s.
+    pub open_patience: Duration,
+    /// How long a session may be on its way: until its worker has let it go, and another has a place for it. While a link lives
+    /// its worker's answer is waited for as long as that. Then the client is closed (1012). Default 30 s.
     pub reopen_deadline: Duration,
-    /// How long a worker may take to let a session go; then the session is opened elsewhere by its last checkpoint.
-    /// Default 2 s.
+    /// How long a worker that has left the view may say nothing at all while its sessions are to leave; then they are opened
+    /// elsewhere by their last checkpoints. Default 2 s.
     pub detach_timeout: Duration,
-    /// How long a worker may take to answer the question for a place; then the owner is asked again. Default 5 s.
-    pub open_timeout: Duration,
     /// How long a worker that has left the view may take to move its sessions itself; then the gateway takes them away.
     /// Default 1 s.
     pub retire_wait: Duration,
@@ -151,6 +153,9 @@ pub struct ShutdownConfig {
     pub unready_for: Duration,
     /// Over how much time the clients are told to go (1001), each at a random moment of it. Default 5 s.
     pub drain_window: Duration,
+    /// How long sessions that are between two workers when their clients have gone may take to reach the next one. Then they are
+    /// lost. Default 5 s.
+    pub moves_timeout: Duration,
     /// How long the last frames may take to reach the workers. Default 2 s.
     pub flush_timeout: Duration,
 }
@@ -244,9 +249,9 @@ impl Default for MovingConfig {
     fn default() -> Self {
         Self {
             opens_max: 256,
+            open_patience: Duration::from_secs(1),
             reopen_deadline: Duration::from_secs(30),
             detach_timeout: Duration::from_secs(2),
-            open_timeout: Duration::from_secs(5),
             retire_wait: Duration::from_secs(1),
             kept_bytes_max: 256 * 1024,
             state_bytes_max: 64 * 1024 * 1024,
@@ -259,6 +264,7 @@ impl Default for ShutdownConfig {
         Self {
             unready_for: Duration::ZERO,
             drain_window: Duration::from_secs(5),
+            moves_timeout: Duration::from_secs(5),
             flush_timeout: Duration::from_secs(2),
         }
     }

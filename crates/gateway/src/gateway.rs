@@ -2,7 +2,8 @@
 //!
 //! The end is a sequence of phases, each with a deadline from [`ShutdownConfig`](crate::config::ShutdownConfig):
 //! unready (readiness says no, all else goes on) -> leaving (listeners closed, each client told to go at a random moment
-//! of the window) -> flushed (the clients are gone) -> closed (the last frames are with the workers).
+//! of the window) -> flushed (the clients are gone) -> placed (sessions that were between two workers are at one, for their
+//! clients to resume them) -> closed (the last frames are with the workers).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig, parts: GatewayParts) -> Result<Self, GatewayError> {
         config.check()?;
         let meters = Meters::new();
-        let moves = Moves::new(config.moving.clone(), Arc::clone(&meters));
+        let moves = Moves::new(&config.routing, config.moving.clone(), Arc::clone(&meters));
         let links = Links::new(Setup {
             gateway_id: config.gateway_id.clone(),
             routing: config.routing.clone(),
@@ -184,6 +185,12 @@ impl Gateway {
         if timeout(longest, self.front.close()).await.is_err() {
             warn!("some clients did not leave in time");
         }
+
+        info!("shutdown: bringing sessions to their workers");
+        if timeout(config.moves_timeout, self.moves.done()).await.is_err() {
+            warn!("some sessions have found no worker in time, they are lost");
+        }
+        self.moves.close();
 
         info!("shutdown: closing the links");
         self.links.close().await;

@@ -96,11 +96,14 @@ impl Router {
         let passing = |why: &str| Setback::Passing(why.to_owned());
         let link = self.links.to(&owner.id).ok_or_else(|| passing("no link to it is up"))?;
         let opening = link.open(session_id, open_frame(applicant));
-        let (channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
+        let (mut channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
         match tokio::time::timeout_at(deadline, answered).await {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
             Ok(Err(_)) => Err(passing("the link to it broke")),
-            Ok(Ok(Answer::Opened(opened))) => Ok(Admission { channel, subprotocol: opened.subprotocol }),
+            Ok(Ok(Answer::Opened(opened))) => {
+                channel.note_opened(session_id);
+                Ok(Admission { channel, subprotocol: opened.subprotocol })
+            }
             Ok(Ok(Answer::Closed(end))) => Err(closed(end)),
             Ok(Ok(Answer::Refused(refused))) => {
                 let theirs = RingVersion::from_u64(refused.ring_version);

@@ -63,7 +63,11 @@ async fn what_a_client_sends_while_its_link_is_down_is_not_lost() {
 #[tokio::test]
 async fn many_sessions_are_opened_again_a_few_at_a_time_each_once() {
     let opens_max = 3;
-    let (bench, other) = Bench::with_another(|moving| moving.opens_max = opens_max).await;
+    let (bench, other) = Bench::with_another(|moving| {
+        moving.opens_max = opens_max;
+        moving.open_patience = 2 * DEADLINE;
+    })
+    .await;
     let mut clients = Vec::new();
     for index in 0..20 {
         clients.push(bench.client(&format!("user{index}")).await);
@@ -89,36 +93,64 @@ async fn many_sessions_are_opened_again_a_few_at_a_time_each_once() {
 }
 
 #[tokio::test]
-async fn a_worker_that_does_not_let_go_loses_the_session() {
-    let (bench, other) =
-        Bench::with_another(|moving| moving.detach_timeout = Duration::from_millis(100)).await;
+async fn a_worker_that_takes_its_time_is_waited_for_while_its_link_lives() {
+    let short = Duration::from_millis(100);
+    let (bench, other) = Bench::with_another(|moving| moving.detach_timeout = short).await;
     let (mut client, old) = bench.client_and_channel("alice").await;
     bench.worker.detach(Detaching::Silence);
+    other.answer(Answering::Silence);
     let _lease = bench.hand_over_to(&other).await;
     bench.worker.moves(&[old]).await;
-    let reopen = other.hears_reopen("alice", 0).await.reopen.expect("a state");
-    assert_eq!(reopen.state, "opened at w1", "with the last checkpoint");
-    assert!(!bench.worker.hears_gone_for(old).await.may_resume);
-    bench.worker.deliver(&[old], b"from the past", PayloadKind::Text).await;
+    bench.worker.hears_detach(old).await;
+    // Nothing happens for so long that there is nothing to wait for but time.
+    tokio::time::sleep(10 * short).await;
+    bench.worker.deliver(&[old], b"still from here", PayloadKind::Text).await;
+    assert_eq!(client.receive_data().await, Message::text("still from here"));
+    bench.worker.tell(Told::Detached(Detached { channel: old, state: "all of it".into() })).await;
+    let open = other.hears_reopen("alice", 0).await;
+    assert_eq!(open.reopen.expect("a state").state, "all of it");
+    tokio::time::sleep(10 * short).await;
+    other.tell(Told::Opened(Opened { channel: open.channel, ..Opened::default() })).await;
+    bench.worker.hears_arrived(old).await;
     echoes(&mut client, "still here").await;
+    let opens = other.heard().into_iter().filter(|said| matches!(said, Said::Open(_))).count();
+    assert_eq!(opens, 1);
     drop(client);
     bench.end().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_does_not_answer_is_given_up_and_the_owner_asked_again() {
-    let (bench, other) = Bench::with_another(|moving| moving.open_timeout = Duration::from_millis(100)).await;
-    let (mut client, old) = bench.client_and_channel("alice").await;
+async fn questions_that_are_not_answered_do_not_hold_up_others_for_ever() {
+    let change = |moving: &mut ringway_gateway::MovingConfig| {
+        (moving.opens_max, moving.open_patience) = (1, Duration::from_millis(100));
+    };
+    let (bench, other) = Bench::with_another(change).await;
+    let (mut alice, first) = bench.client_and_channel("alice").await;
+    let (mut bob, second) = bench.client_and_channel("bob").await;
     other.answer(Answering::Silence);
     let _lease = bench.hand_over_to(&other).await;
-    bench.worker.moves(&[old]).await;
-    let silent = other.hears_reopen("alice", 0).await;
+    bench.worker.moves(&[first]).await;
+    let asked = other.hears_reopen("alice", 0).await.channel;
     other.answer(Answering::Admit);
-    let again = other.hears_reopen("alice", silent.channel).await;
-    assert_eq!(again.reopen, silent.reopen);
-    assert!(!other.hears_gone_for(silent.channel).await.may_resume);
-    echoes(&mut client, "still here").await;
-    drop(client);
+    bench.worker.moves(&[second]).await;
+    echoes(&mut bob, "hello").await;
+    other.tell(Told::Opened(Opened { channel: asked, ..Opened::default() })).await;
+    echoes(&mut alice, "it was waited for").await;
+    drop((alice, bob));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_never_lets_go_keeps_the_session_for_its_client() {
+    let deadline = Duration::from_millis(200);
+    let (bench, other) = Bench::with_another(|moving| moving.reopen_deadline = deadline).await;
+    let (mut client, old) = bench.client_and_channel("alice").await;
+    bench.worker.detach(Detaching::Silence);
+    let _lease = bench.hand_over_to(&other).await;
+    bench.worker.moves(&[old]).await;
+    assert_eq!(client.closed().await.0, 1012);
+    assert!(bench.worker.hears_gone_for(old).await.may_resume);
+    assert!(!other.heard().iter().any(|said| matches!(said, Said::Open(_))));
     bench.end().await;
 }
 
@@ -154,6 +186,8 @@ async fn a_worker_that_takes_clients_itself_sends_those_that_move_away() {
     bench.worker.moves(&[channel]).await;
     assert_eq!(client.closed().await.0, 1012, "where to is said at the next handshake");
     assert!(bench.worker.hears_gone_for(channel).await.may_resume);
+    let asked_to_let_go = bench.worker.heard().iter().any(|said| matches!(said, Said::Detach(_)));
+    assert!(!asked_to_let_go, "nobody would take what it lets go");
     bench.end().await;
 }
 

@@ -9,8 +9,12 @@ use std::time::Duration;
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{Deliver, Detached, Opened, PayloadKind, RefusalReason};
-use support::{Answering, Bench, Detaching, FakeWorker, soon};
+use support::{Answering, Bench, Client, Detaching, FakeWorker, read_head, soon, upgrade};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// A text of the client that its worker has heard.
 async fn hears_message(worker: &FakeWorker, text: &str) {
@@ -159,6 +163,76 @@ async fn a_client_that_leaves_in_the_middle_is_gone_for_all_who_know_it() {
     other.hears_open("carol").await;
     let opens = other.heard().into_iter().filter(|said| matches!(said, Said::Open(_))).count();
     assert_eq!(opens, 2, "bob's and carol's");
+    bench.end().await;
+}
+
+/// A client of `ringway.v1.json`, and its channel.
+async fn framed(bench: &Bench, user: &str) -> (Client<TcpStream>, u64) {
+    let mut stream = bench.tcp().await;
+    let offer = "sec-websocket-protocol: ringway.v1.json\r\n";
+    stream.write_all(upgrade(&format!("/ws?token={user}"), offer).as_bytes()).await.expect("sent");
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 101 "));
+    let channel = bench.worker.hears_open(user).await.channel;
+    (Client(WebSocketStream::from_raw_socket(stream, Role::Client, None).await), channel)
+}
+
+#[tokio::test]
+async fn a_session_that_may_be_resumed_is_brought_to_its_worker_without_its_client() {
+    let (bench, other) = Bench::with_another(|_| {}).await;
+    let (leaving, leaving_channel) = framed(&bench, "alice").await;
+    let (mut asking, asking_channel) = framed(&bench, "bob").await;
+    bench.worker.detach(Detaching::Silence);
+    other.answer(Answering::Silence);
+    let _lease = bench.hand_over_to(&other).await;
+    bench.worker.moves(&[leaving_channel, asking_channel]).await;
+    bench.worker.hears_detach(asking_channel).await;
+    bench.worker.tell(Told::Detached(Detached { channel: asking_channel, state: "bob".into() })).await;
+    let bob = other.hears_reopen("bob", 0).await;
+    asking.send("the last word").await;
+    drop((leaving, asking));
+    bench.worker.tell(Told::Detached(Detached { channel: leaving_channel, state: "alice".into() })).await;
+    let alice = other.hears_reopen("alice", 0).await;
+    assert_eq!(alice.reopen.as_ref().expect("a state").state, "alice");
+    for (open, old) in [(alice, leaving_channel), (bob, asking_channel)] {
+        other.tell(Told::Opened(Opened { channel: open.channel, ..Opened::default() })).await;
+        let gone = other.hears_gone_for(open.channel).await;
+        assert_eq!((gone.code, gone.may_resume), (1006, true));
+        bench.worker.hears_arrived(old).await;
+        let told = bench.worker.heard();
+        assert!(!told.iter().any(|said| matches!(said, Said::Gone(gone) if gone.channel == old)), "{told:?}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_goes_brings_sessions_to_their_workers_first() {
+    let (bench, other) = Bench::with_another(|_| {}).await;
+    let (mut client, old) = framed(&bench, "alice").await;
+    other.answer(Answering::Silence);
+    let _lease = bench.hand_over_to(&other).await;
+    bench.worker.moves(&[old]).await;
+    let asked = other.hears_reopen("alice", 0).await.channel;
+    bench.shutdown.cancel();
+    assert!(client.receive_data().await.is_text(), "when to come back");
+    assert_eq!(client.closed().await.0, 1001);
+    other.tell(Told::Opened(Opened { channel: asked, ..Opened::default() })).await;
+    assert!(other.hears_gone_for(asked).await.may_resume);
+    bench.worker.hears_arrived(old).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_finds_no_worker_after_its_client_has_gone_is_given_up_in_time() {
+    let deadline = Duration::from_millis(200);
+    let (bench, other) = Bench::with_another(|moving| moving.reopen_deadline = deadline).await;
+    let (client, old) = framed(&bench, "alice").await;
+    other.answer(Answering::Silence);
+    let _lease = bench.hand_over_to(&other).await;
+    bench.worker.moves(&[old]).await;
+    let asked = other.hears_reopen("alice", 0).await.channel;
+    drop(client);
+    assert!(other.hears_gone_for(asked).await.may_resume);
+    assert!(bench.worker.hears_gone_for(old).await.may_resume);
     bench.end().await;
 }
 

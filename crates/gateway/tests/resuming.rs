@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ringway_auth::{AuthError, Authenticator, Identity, Token};
-use ringway_proto::v1::Resume;
-use support::{Bench, Client, read_answer, read_head, soon, upgrade};
+use ringway_proto::v1::worker_frame::Frame as Told;
+use ringway_proto::v1::{Opened, Resume};
+use support::{Answering, Bench, Client, read_answer, read_head, soon, upgrade};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -71,6 +72,42 @@ async fn whoever_says_goodbye_does_not_come_back() {
     // A frame without a mask.
     stream.write_all(&[0x81, 0x01, b'x']).await.expect("sent");
     assert!(!bench.worker.hears_gone_for(channel).await.may_resume);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_session_waits_only_for_a_client_that_has_its_resume_token() {
+    let bench = Bench::with(|setup| setup.config.http.open_deadline = Duration::from_millis(300)).await;
+    let ask = async |user: &str, query: &str| {
+        let mut stream = bench.tcp().await;
+        stream.write_all(upgrade(&format!("/ws?token={user}{query}"), OURS).as_bytes()).await.expect("sent");
+        let channel = bench.worker.hears_open(user).await.channel;
+        (stream, channel)
+    };
+    let opened = |channel: u64, session: u8| {
+        let session_id = vec![session; 16].into();
+        Told::Opened(Opened {
+            channel,
+            session_id,
+            subprotocol: "ringway.v1.json".into(),
+            ..Opened::default()
+        })
+    };
+    bench.worker.answer(Answering::Silence);
+    let (mut stream, channel) = ask("late", "").await;
+    assert_eq!(read_answer(&mut stream).await.status, 503);
+    assert!(!bench.worker.hears_gone_for(channel).await.may_resume, "it never had its 101");
+    let (mut stream, channel) = ask("late-again", "&resume=t").await;
+    assert_eq!(read_answer(&mut stream).await.status, 503);
+    assert!(bench.worker.hears_gone_for(channel).await.may_resume, "it has the token of the earlier session");
+    let (stream, channel) = ask("lost", "").await;
+    drop(stream);
+    assert!(!bench.worker.hears_gone_for(channel).await.may_resume, "it never had its 101");
+    let (mut stream, channel) = ask("opened", "").await;
+    bench.worker.tell(opened(channel, 1)).await;
+    assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 101 "));
+    drop(stream);
+    assert!(bench.worker.hears_gone_for(channel).await.may_resume, "it had its 101");
     bench.end().await;
 }
 

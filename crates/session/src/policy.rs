@@ -81,7 +81,8 @@ pub struct MovePolicy {
     pub kept_bytes_max: u64,
     /// Within what time clients are asked to acknowledge.
     pub ack_within: Duration,
-    /// How many sessions are on their way to other workers at once; beyond it, the others wait.
+    /// How many sessions of one link are on their way to other workers at once, and how many without a gateway; beyond it,
+    /// the others of that link wait.
     pub moves_under_way_max: usize,
     /// What protects sessions on their way.
     pub protections: Protections,
@@ -89,7 +90,7 @@ pub struct MovePolicy {
 
 impl Default for MovePolicy {
     /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, 256 MiB kept, acknowledgements
-    /// within 1 s, 256 at once, all protections.
+    /// within 1 s, 256 of each link at once, all protections.
     fn default() -> Self {
         MovePolicy {
             resume_window: Duration::from_secs(30),

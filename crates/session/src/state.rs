@@ -46,6 +46,16 @@ impl SessionState {
         let term = if is_complete { self.term + 1 } else { (self.term | u64::from(u32::MAX)) + 1 };
         SessionState { term, ..self }
     }
+
+    /// The state without the first of its messages, if it does not number them: the client was passed so many by a worker that had
+    /// begun with it. In a numbered stream the offsets say that.
+    pub(crate) fn without_passed(mut self, messages: u64) -> Self {
+        if self.stream.is_none() {
+            let passed = usize::try_from(messages).unwrap_or(usize::MAX).min(self.waiting.len());
+            self.waiting.drain(..passed);
+        }
+        self
+    }
 }
 
 /// A numbered stream as it travels.

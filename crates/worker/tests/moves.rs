@@ -3,6 +3,7 @@
 
 mod house;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,13 +91,8 @@ async fn a_worker_that_drains_gives_everything_away() {
     let mut gateway = house.gateway("w1").await;
     let channel = gateway.open_ok("alice", &[]).await;
     house.add("w2", |_| {}).await;
-    let tenant = house.tenant("w1");
-    let member = house.views.current().member(tenant.worker.id()).unwrap().clone();
-    let draining = ringway_cluster::Member { state: ringway_cluster::MemberState::Draining, ..member };
-    tenant.lease.update(draining).await.unwrap();
+    let drained = drain(&house, "w1").await;
     assert_eq!(gateway.told_to_move().await, [channel]);
-    let worker = tenant.worker.clone();
-    let drained = tokio::spawn(async move { worker.drained().await });
     let state = gateway.detach(channel).await;
     let mut new = house.gateway("w2").await;
     let moved = new.bring("alice", state, 0).await;
@@ -264,6 +260,45 @@ async fn a_session_that_waits_for_its_client_moves_without_a_gateway() {
     let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
     assert_eq!(welcome["recovered"], true);
     assert_ne!(welcome["session"], id.to_string());
+}
+
+/// Takes a worker off the ring, in order.
+async fn drain(house: &House, name: &str) -> JoinHandle<usize> {
+    let tenant = house.tenant(name);
+    let member = house.views.current().member(tenant.worker.id()).unwrap().clone();
+    let draining = ringway_cluster::Member { state: ringway_cluster::MemberState::Draining, ..member };
+    tenant.lease.update(draining).await.unwrap();
+    let worker = tenant.worker.clone();
+    tokio::spawn(async move { worker.drained().await })
+}
+
+#[tokio::test]
+async fn a_session_whose_owner_does_not_take_it_yet_is_offered_again() {
+    let house = House::new(2).await;
+    let mut client = Framed::open(&house, &house.key_of("w1", "user"), None).await;
+    client.gateway.opened(1).await;
+    client.breaks().await;
+    // Its owner may act for nobody yet when it is offered first, and looks at its lease ten times in a second.
+    let (views, lapsed) = (house.views.clone(), AtomicUsize::new(0));
+    let is_drained = move || views.current().owner("anybody").is_some_and(|owner| owner.id.as_str() == "w2");
+    house.tenant("w2").worker.act_until(move || {
+        let looks = if is_drained() { lapsed.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        (looks < 5).then(std::time::Instant::now)
+    });
+    assert_eq!(within(drain(&house, "w1").await).await.unwrap(), 0);
+    assert_eq!(house.tenant("w2").worker.sessions(), 1);
+}
+
+#[tokio::test]
+async fn a_session_whose_socket_breaks_when_it_is_told_to_move_goes_by_itself() {
+    let house = House::new(2).await;
+    let mut client = Framed::open(&house, &house.key_of("w1", "user"), None).await;
+    client.gateway.opened(1).await;
+    let drained = drain(&house, "w1").await;
+    assert_eq!(client.gateway.told_to_move().await, [1]);
+    client.gateway.say(Up::Gone(Gone { channel: 1, code: 1006, may_resume: true })).await;
+    assert_eq!(within(drained).await.unwrap(), 0);
+    assert_eq!(house.tenant("w2").worker.sessions(), 1);
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ impl World {
             let session = self.session_of(client).map(|seat| seat.session);
             let said = self.clients[client].said();
             let heard = session.and_then(|session| self.ledger.said.get(&session)).copied().unwrap_or(0);
-            if said != heard {
+            if said != heard && self.clients[client].is_heard() {
                 self.ledger.broken(
                     Check::Lost,
                     format!("c{client} has sent {said} messages, the last heard is {heard}"),

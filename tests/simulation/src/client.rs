@@ -31,9 +31,21 @@ pub(crate) struct Client {
     /// Which message each offset of its session was.
     numbered: BTreeMap<u64, MessageIx>,
     said: u64,
+    /// Whether one of its sockets has broken: what it said then may be lost.
+    has_lost_socket: bool,
 }
 
 impl Client {
+    /// The socket that it waits for to open.
+    pub(crate) fn trying(&self) -> Option<SocketIx> {
+        self.trying
+    }
+
+    /// Whether all that it has said must have been heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.has_lost_socket
+    }
+
     /// Whether it can go on with its session when its socket breaks.
     pub(crate) fn can_resume(&self) -> bool {
         self.is_framed && self.session.is_some()
@@ -88,6 +100,7 @@ impl World {
                 offset: 0,
                 numbered: BTreeMap::new(),
                 said: 0,
+                has_lost_socket: false,
             });
             let begin_ms = 1_000 * u64::from(self.random.chance(80)) + self.random.below(3_000);
             self.schedule.at(begin_ms.saturating_sub(900), Event::ClientTurn(client));
@@ -198,10 +211,16 @@ impl World {
         offset: u64,
         is_recovered: bool,
     ) {
-        let it = &mut self.clients[client];
-        if it.session.is_some() && !is_recovered {
+        let is_lost = self.clients[client].session.is_some() && !is_recovered;
+        if is_lost && self.plan.nature == Nature::Planned {
+            return self
+                .ledger
+                .broken(Check::Resumed, format!("c{client} comes back, and its session is lost"));
+        }
+        if is_lost {
             self.ledger.not_recovered(client, self.schedule.now);
         }
+        let it = &mut self.clients[client];
         it.sessions += u32::from(!is_recovered);
         if it.session != session {
             it.numbered.clear();
@@ -233,16 +252,16 @@ impl World {
 
     pub(crate) fn client_closed(&mut self, socket: SocketIx, code: CloseCode) {
         let client = self.sockets[socket].client;
-        self.sockets[socket].is_open = false;
+        let has_broken = !std::mem::take(&mut self.sockets[socket].is_open);
         let it = &mut self.clients[client];
         let was_open = it.socket == Some(socket);
         self.trace.add(self.schedule.now, || format!("c{client} sees its socket closed: {code}"));
-        if was_open && !self.is_over && self.plan.nature == Nature::Planned {
+        if was_open && !has_broken && !self.is_over && self.plan.nature == Nature::Planned {
             self.ledger.broken(Check::Closed, format!("c{client} sees its socket closed with {code}"));
         }
         if was_open || it.trying == Some(socket) {
             (it.socket, it.trying) = (None, None);
-            if !it.is_framed || !was_open {
+            if !it.is_framed || !was_open && it.session.is_none() {
                 self.ledger.disconnected(client, self.schedule.now);
             }
             let pause_ms = 20 + self.random.below(400);
@@ -261,6 +280,7 @@ impl World {
         self.schedule.after(soon_ms, Event::SocketClosed { socket, code: CloseCode::ABNORMAL });
         self.schedule.after(late_ms, Event::SocketGone { socket });
         let client = self.sockets[socket].client;
+        self.clients[client].has_lost_socket = true;
         let can_resume = self.clients[client].can_resume();
         self.ledger.socket_broke(client, self.schedule.now, can_resume);
     }

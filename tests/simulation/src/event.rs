@@ -55,7 +55,17 @@ impl Cost for Said {
 pub(crate) enum Asked {
     New,
     Resume { session: SessionId, offset: u64 },
-    Reopen { state: Box<SessionState>, is_complete: bool, is_torn: bool, passed_offset: u64 },
+    Reopen(Box<Reopen>),
+}
+
+/// A session that was open before.
+#[derive(Clone, Debug)]
+pub(crate) struct Reopen {
+    pub(crate) state: SessionState,
+    pub(crate) is_complete: bool,
+    pub(crate) is_torn: bool,
+    pub(crate) passed_offset: u64,
+    pub(crate) passed_messages: u64,
 }
 
 /// One thing that is said over a connection.
@@ -200,14 +210,16 @@ pub(crate) enum Event {
         incarnation: u64,
         post: Post,
     },
+    /// The homes of a session's groups know of it.
+    Known {
+        worker: WorkerIx,
+        incarnation: u64,
+        post: Post,
+        session: SessionId,
+    },
     /// A session looks for its worker.
     Seek {
         socket: SocketIx,
-    },
-    /// A post has not answered.
-    PostLate {
-        socket: SocketIx,
-        post: Post,
     },
     HomelessLate {
         socket: SocketIx,

@@ -48,7 +48,12 @@ impl World {
             let happening = *self.random.pick(&planned);
             self.schedule.at(at, Event::Happening(happening));
         }
-        if self.plan.nature == Nature::Faulty {
+        if self.plan.nature == Nature::Planned {
+            for _ in 0..self.random.index(4) {
+                let at = begin + self.random.below(self.plan.active_ms - begin);
+                self.schedule.at(at, Event::Happening(Happening::BreakSocket));
+            }
+        } else {
             for _ in 0..1 + self.random.index(4) {
                 let at = begin + self.random.below(self.plan.active_ms - begin);
                 let happening = *self.random.pick(&faults);
@@ -212,8 +217,11 @@ impl World {
         self.schedule.after(cut_ms, Event::Happening(Happening::Heal(pair.0, pair.1)));
     }
 
+    /// Also one that its client still waits for. What is planned breaks only sockets of those who lose nothing by it.
     fn break_some_socket(&mut self) {
-        let open: Vec<SocketIx> = self.clients.iter().filter_map(|client| client.socket).collect();
+        let is_planned = self.plan.nature == Nature::Planned;
+        let clients = self.clients.iter().filter(|client| client.can_resume() || !is_planned);
+        let open: Vec<SocketIx> = clients.filter_map(|client| client.socket.or(client.trying())).collect();
         if !open.is_empty() {
             let socket = *self.random.pick(&open);
             self.break_socket(socket);

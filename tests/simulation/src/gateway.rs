@@ -9,9 +9,9 @@ use ringway_session::{
     CloseCode, Kind, MESSAGE_OVERHEAD_BYTES, Payload, Relay, SessionId, SessionState, frame,
 };
 
-use crate::event::{Asked, Event, Frame, GatewayIx, Node, PipeIx, Post, Said, SocketIx};
+use crate::event::{Asked, Event, Frame, GatewayIx, Node, PipeIx, Post, Reopen, Said, SocketIx};
 use crate::network::{Flow, HEAR_MAX_MS};
-use crate::plan::{ASK_DEADLINE_MS, DETACH_DEADLINE_MS, FLIGHT_MS, HOMELESS_DEADLINE_MS};
+use crate::plan::{FLIGHT_MS, HOMELESS_DEADLINE_MS};
 use crate::schedule::Time;
 use crate::view::{View, WorkerIx};
 use crate::world::World;
@@ -32,6 +32,8 @@ pub(crate) struct Seat {
     /// How its client asked for it.
     asked: Asked,
     is_opened: bool,
+    /// What came for the client before it had its socket.
+    early: Vec<Payload>,
     /// Whether a first place was asked for, and not answered.
     is_asking: bool,
     homeless_since: Option<Time>,
@@ -69,6 +71,7 @@ impl World {
             session,
             asked,
             is_opened: false,
+            early: Vec::new(),
             is_asking: false,
             homeless_since: None,
             is_torn: false,
@@ -130,17 +133,18 @@ impl World {
         let Some(post) = self.post_for(socket) else { return self.seek_soon(socket) };
         let client = self.sockets[socket].client;
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
-        let is_complete = seat.relay.origin() == Some(Origin::Detached);
         let Some(asking) = seat.relay.ask(post) else { return };
         seat.untold_bytes = 0;
         let session = seat.session;
         let Some(state) = self.state_of(&asking.state) else { return };
         let passed_offset = if self.gateway_protections.passed_offset { asking.passed_offset } else { 0 };
         let is_torn = self.gateways[gateway].seats.get(&socket).is_some_and(|seat| seat.is_torn);
-        let asked = Asked::Reopen { state: Box::new(state), is_complete, is_torn, passed_offset };
+        let is_complete = asking.origin == Origin::Detached;
+        let passed_messages = asking.passed_messages;
+        let reopen = Reopen { state, is_complete, is_torn, passed_offset, passed_messages };
+        let asked = Asked::Reopen(Box::new(reopen));
         let open = Frame::Open { channel: post.channel, client, session, asked };
         self.say(post.pipe, Node::Gateway(gateway), open);
-        self.schedule.after(ASK_DEADLINE_MS, Event::PostLate { socket, post });
     }
 
     fn ask_first(&mut self, socket: SocketIx) {
@@ -151,6 +155,7 @@ impl World {
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
         // Another id each time: the session may be at a worker whose answer was lost.
         (seat.relay, seat.session, seat.is_asking) = (Relay::new(post), session, true);
+        seat.early.clear();
         let open =
             Frame::Open { channel: post.channel, client, session: seat.session, asked: seat.asked.clone() };
         self.say(post.pipe, Node::Gateway(gateway), open);
@@ -231,11 +236,16 @@ impl World {
         let actions = seat.relay.opened(&post, bytes);
         if is_first {
             (seat.session, seat.is_opened, seat.is_asking) = (session, true, false);
+            let early = std::mem::take(&mut seat.early);
             self.tell_client(socket, |socket| Event::SocketOpen { socket });
+            for payload in early {
+                self.tell_client(socket, |socket| Event::ToClient { socket, payload });
+            }
         } else if seat.relay.settled_at() == Some(&post) {
             self.ledger.moved += 1;
         }
         self.act(socket, actions);
+        self.report_written(gateway, post);
     }
 
     fn gateway_refused(&mut self, gateway: GatewayIx, post: Post) {
@@ -261,11 +271,21 @@ impl World {
         }
         let payload = offset.map_or_else(|| payload.clone(), |offset| numbered(offset, payload));
         seat.untold_bytes += payload.bytes().len() as u64 + MESSAGE_OVERHEAD_BYTES;
-        if seat.relay.settled_at() == Some(&post) {
+        if !seat.is_opened {
+            return seat.early.push(payload);
+        }
+        self.report_written(gateway, post);
+        self.tell_client(socket, |socket| Event::ToClient { socket, payload });
+    }
+
+    /// Tells a worker that has the session what has left for its client.
+    fn report_written(&mut self, gateway: GatewayIx, post: Post) {
+        let it = &mut self.gateways[gateway];
+        let Some(seat) = it.by_post.get(&post).and_then(|socket| it.seats.get_mut(socket)) else { return };
+        if seat.untold_bytes > 0 && seat.relay.settled_at() == Some(&post) {
             let bytes = std::mem::take(&mut seat.untold_bytes);
             self.say(post.pipe, Node::Gateway(gateway), Frame::Written { channel: post.channel, bytes });
         }
-        self.tell_client(socket, |socket| Event::ToClient { socket, payload });
     }
 
     fn act(&mut self, socket: SocketIx, actions: Vec<Action<Post, Said>>) {
@@ -276,7 +296,6 @@ impl World {
             match action {
                 Action::Detach(post) => {
                     self.say(post.pipe, me, Frame::Detach { channel: post.channel });
-                    self.schedule.after(DETACH_DEADLINE_MS, Event::PostLate { socket, post });
                 }
                 Action::Find => {
                     self.note_homeless(socket);
@@ -296,11 +315,12 @@ impl World {
                 Action::End(code) => self.gateway_closes(socket, code),
             }
         }
-        if let Some(seat) = self.gateways[gateway].seats.get_mut(&socket)
-            && seat.relay.phase() == Phase::Settled
-        {
-            seat.homeless_since = None;
-            seat.is_torn = false;
+        let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
+        match seat.relay.phase() {
+            Phase::Settled => (seat.homeless_since, seat.is_torn) = (None, false),
+            // Its client was gone already.
+            Phase::Over => _ = self.gateways[gateway].seats.remove(&socket),
+            Phase::Leaving | Phase::Homeless | Phase::Asking => {}
         }
     }
 
@@ -319,16 +339,6 @@ impl World {
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
         if seat.homeless_since == Some(since) {
             let actions = seat.relay.abandon(CloseCode::RESTART);
-            self.act(socket, actions);
-        }
-    }
-
-    pub(crate) fn post_late(&mut self, socket: SocketIx, post: Post) {
-        let gateway = self.sockets[socket].gateway;
-        let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
-        if seat.relay.waits_for() == Some(&post) {
-            seat.is_torn = true;
-            let actions = seat.relay.give_up(&post);
             self.act(socket, actions);
         }
     }
@@ -367,11 +377,22 @@ impl World {
 
     pub(crate) fn gateway_lets_go(&mut self, socket: SocketIx, code: CloseCode, may_resume: bool) {
         let gateway = self.sockets[socket].gateway;
+        let is_framed = self.clients[self.sockets[socket].client].is_framed;
+        let finishes = self.gateway_protections.finishing;
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
-        let actions =
-            if seat.is_opened || seat.is_asking { seat.relay.leave(code, may_resume) } else { Vec::new() };
+        // Only who has its socket, or had one before, has what it needs to come back.
+        let may_resume = may_resume && (seat.is_opened || matches!(seat.asked, Asked::Resume { .. }));
+        let actions = match (seat.is_opened || seat.is_asking, may_resume && is_framed && finishes) {
+            (false, _) => Vec::new(),
+            (true, true) => seat.relay.suspend(code),
+            (true, false) => seat.relay.leave(code, may_resume),
+        };
+        let goes_on =
+            seat.is_opened && matches!(seat.relay.phase(), Phase::Leaving | Phase::Homeless | Phase::Asking);
         self.act(socket, actions);
-        self.gateways[gateway].seats.remove(&socket);
+        if !goes_on {
+            self.gateways[gateway].seats.remove(&socket);
+        }
     }
 
     /// The gateway closes a client's socket.

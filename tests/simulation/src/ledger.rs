@@ -26,6 +26,8 @@ pub enum Check {
     Place,
     /// A client does not notice planned changes.
     Closed,
+    /// A client that comes back in time finds its session, and all that it was sent.
+    Resumed,
     /// A user who is connected is there.
     NoSession,
     /// Nothing is left over.

@@ -47,11 +47,13 @@ pub struct GatewayProtections {
     pub keeping: bool,
     /// The next worker hears what was passed to the client.
     pub passed_offset: bool,
+    /// A session whose client is gone and may come back is brought to its next worker first.
+    pub finishing: bool,
 }
 
 impl Default for GatewayProtections {
     fn default() -> Self {
-        GatewayProtections { keeping: true, passed_offset: true }
+        GatewayProtections { keeping: true, passed_offset: true, finishing: true }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::random::Random;
 /// What may happen in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nature {
-    /// Workers join, drain and change their weight; the network is slow, and views are late. Nothing breaks.
+    /// Workers join, drain and change their weight; the network is slow, and views are late. Nothing breaks but sockets of clients
+    /// that come back for their sessions.
     Planned,
     /// Links and sockets break as well, nodes crash and stop for a while, and cannot reach each other.
     Faulty,
@@ -20,8 +21,6 @@ pub enum Nature {
 pub(crate) const SEND_DEADLINE_MS: u64 = 3_000;
 pub(crate) const OPEN_DEADLINE_MS: u64 = 5_000;
 pub(crate) const CLAIM_DEADLINE_MS: u64 = 3_000;
-pub(crate) const DETACH_DEADLINE_MS: u64 = 8_000;
-pub(crate) const ASK_DEADLINE_MS: u64 = 8_000;
 pub(crate) const HOMELESS_DEADLINE_MS: u64 = 30_000;
 /// How long ago it may be that something was lost of which one hears now.
 pub(crate) const LOST_MS: u64 = 8_000;

@@ -162,7 +162,8 @@ impl World {
             Event::Tick { worker, .. }
             | Event::ClaimDue { worker, .. }
             | Event::SendLate { worker, .. }
-            | Event::OpenLate { worker, .. } => Some(*worker),
+            | Event::OpenLate { worker, .. }
+            | Event::Known { worker, .. } => Some(*worker),
             _ => None,
         }
     }
@@ -188,7 +189,9 @@ impl World {
             Event::SendLate { worker, incarnation, call } => self.send_late(worker, incarnation, call),
             Event::OpenLate { worker, incarnation, post } => self.open_late(worker, incarnation, post),
             Event::Seek { socket } => self.seek(socket),
-            Event::PostLate { socket, post } => self.post_late(socket, post),
+            Event::Known { worker, incarnation, post, session } => {
+                self.session_known(worker, incarnation, post, session);
+            }
             Event::HomelessLate { socket, since } => self.homeless_late(socket, since),
             Event::ToClient { socket, payload } => self.client_receives(socket, &payload),
             Event::FromClient { socket, said } => self.gateway_reads(socket, said),

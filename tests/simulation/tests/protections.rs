@@ -8,7 +8,8 @@ const HISTORIES_MAX: u64 = 20_000;
 
 const ALL: Protections =
     Protections { fence: true, keeping: true, flush: true, once: true, follow: true, terms: true };
-const ALL_AT_GATEWAYS: GatewayProtections = GatewayProtections { keeping: true, passed_offset: true };
+const ALL_AT_GATEWAYS: GatewayProtections =
+    GatewayProtections { keeping: true, passed_offset: true, finishing: true };
 
 /// Looks at histories without a protection until a promise is broken, and compares which.
 fn check(name: &str, nature: Nature, without: impl Fn(u64) -> History, expected: &[Check]) {
@@ -52,4 +53,6 @@ fn at_gateways() {
     );
     let unknown = GatewayProtections { passed_offset: false, ..ALL_AT_GATEWAYS };
     check_gateways("passed_offset", Planned, unknown, &[Check::Numbers]);
+    let unfinished = GatewayProtections { finishing: false, ..ALL_AT_GATEWAYS };
+    check_gateways("finishing", Planned, unfinished, &[Check::Resumed, Check::Lost]);
 }

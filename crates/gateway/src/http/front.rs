@@ -133,7 +133,8 @@ impl Front {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Admitted { channel, expires_at, permit } = admitted;
+        let Admitted { mut channel, expires_at, permit } = admitted;
+        channel.allow_resuming();
         if self.is_at(Stage::Leaving) {
             channel.farewell(going_away(), random_delay_ms(self.parts.drain_window));
         }

@@ -2,13 +2,16 @@
 //!
 //! A [`Channel`] is a guard: as long as it lives, the session's frames are passed, and when it is dropped, on whatever
 //! path, every worker that may know the session is told `Gone`, unless it ended the session itself.
+//!
+//! A session waits for a client only if that has the resume token: from when it has its 101, and the welcome behind it. A client
+//! that asks for an earlier session has the token of that one before.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use ringway_proto::v1::PayloadKind;
-use ringway_session::CloseCode;
+use ringway_session::{CloseCode, SessionId};
 
 use super::outbound::{End, Outbound};
 use super::post::FromClient;
@@ -23,8 +26,19 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    pub(crate) fn new(seat: Arc<Seat>) -> Self {
-        Self { seat, gone_code: CloseCode::ABNORMAL, may_resume: true }
+    /// A session that is asked for; `resumes` says whether the client wants an earlier one.
+    pub(crate) fn new(seat: Arc<Seat>, resumes: bool) -> Self {
+        Self { seat, gone_code: CloseCode::ABNORMAL, may_resume: resumes }
+    }
+
+    /// The session is open: it is the one that was asked for by this id, a new one, or an earlier one.
+    pub(crate) fn note_opened(&mut self, asked: SessionId) {
+        self.may_resume &= self.seat.session_id() != asked;
+    }
+
+    /// The client has its 101: it may come back for the session.
+    pub(crate) fn allow_resuming(&mut self) {
+        self.may_resume = true;
     }
 
     /// What there is for the client.

@@ -263,7 +263,7 @@ mod tests {
     use super::super::post::Post;
     use super::super::table::Link;
     use super::*;
-    use crate::config::MovingConfig;
+    use crate::config::{MovingConfig, Routing};
     use crate::moving::Moves;
 
     #[derive(Default)]
@@ -281,10 +281,10 @@ mod tests {
     }
 
     fn seat(meters: Arc<Meters>) -> Arc<Seat> {
-        let moves = Moves::new(MovingConfig::default(), meters);
+        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), meters);
         let link = Link::new(ringway_ring::MemberId::new("w1").expect("an id"), 1000, Arc::clone(&moves));
         let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
-        Seat::new(Post { link, number: 7 }, id, "alice", &moves)
+        Seat::new(Post { link, number: 7 }, id, "alice", false, &moves)
     }
 
     #[test]

@@ -39,6 +39,8 @@ struct Place {
     session_id: SessionId,
     /// Whether the client speaks the frames of `ringway.v1.json`.
     speaks_frames: bool,
+    /// Whether the client can come back for the session: it speaks them, or has done so before.
+    is_resumable: bool,
     /// While it is on its way from one worker to another.
     trip: Option<Box<Trip>>,
 }
@@ -46,9 +48,16 @@ struct Place {
 type Actions = Vec<Action<Post, FromClient>>;
 
 impl Seat {
-    /// A session that is about to be asked for at `post`.
-    pub(crate) fn new(post: Post, session_id: SessionId, user: &str, moves: &Arc<Moves>) -> Arc<Self> {
-        let place = Place { relay: Relay::new(post), session_id, speaks_frames: false, trip: None };
+    /// A session that is about to be asked for at `post`; `resumes` says whether the client wants an earlier one.
+    pub(crate) fn new(
+        post: Post,
+        session_id: SessionId,
+        user: &str,
+        resumes: bool,
+        moves: &Arc<Moves>,
+    ) -> Arc<Self> {
+        let (relay, speaks_frames, is_resumable) = (Relay::new(post), false, resumes);
+        let place = Place { relay, session_id, speaks_frames, is_resumable, trip: None };
         let outbound = Outbound::new(Arc::clone(moves.meters()));
         Arc::new(Self { outbound, place: Mutex::new(place), user: user.into(), moves: Arc::clone(moves) })
     }
@@ -61,6 +70,11 @@ impl Seat {
     /// Whose session it is. Not for logs: it may be a token.
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Its id, as its worker has said; until then, the one that it was asked for by.
+    pub(crate) fn session_id(&self) -> SessionId {
+        self.place.lock().session_id
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -104,12 +118,17 @@ impl Seat {
 
     /// The worker's answer to the first `Open`, or to one that asks for a place.
     pub(crate) fn opened(self: &Arc<Self>, post: &Post, opened: &Opened) {
-        self.happen(|place| {
+        // It ends by this only if its client is gone: then its worker is told so now.
+        self.finish(Outcome::ClientLeft, |place| {
             let is_first = place.relay.settled_at() == Some(post);
+            let is_here = is_first || place.relay.waits_for() == Some(post);
             let actions = place.relay.opened(post, apart(&opened.state));
-            if place.relay.settled_at() == Some(post) {
+            if is_here {
                 place.session_id = SessionId::from_bytes(&opened.session_id).unwrap_or(place.session_id);
-                place.speaks_frames |= is_first && opened.subprotocol == frame::SUBPROTOCOL;
+            }
+            if is_first {
+                place.speaks_frames = opened.subprotocol == frame::SUBPROTOCOL;
+                place.is_resumable = place.speaks_frames;
             }
             actions
         });
@@ -137,8 +156,18 @@ impl Seat {
         self.place.lock().relay.checkpoint(post, apart(state));
     }
 
-    /// Begins to leave this worker.
+    /// Begins to leave this worker. Where the gateway has no links to others the session stays with the worker, which brings it
+    /// to its owner for the client to resume it there.
     pub(crate) fn depart(self: &Arc<Self>, post: &Post) {
+        if self.moves.stays() {
+            return self.finish(Outcome::Elsewhere, |place| {
+                let actions = place.relay.dismiss(post, CloseCode::RESTART);
+                if !actions.is_empty() {
+                    self.moves.meters().moved(Outcome::Elsewhere.as_str());
+                }
+                actions
+            });
+        }
         self.happen(|place| place.relay.depart(post).into_iter().collect());
     }
 
@@ -190,9 +219,12 @@ impl Seat {
         self.finish(outcome, |place| place.relay.abandon(CloseCode::RESTART));
     }
 
-    /// The client is gone.
+    /// The client is gone. A session that it may come back for, and that is between two workers, is brought to the next one first.
     pub(crate) fn leave(self: &Arc<Self>, code: CloseCode, may_resume: bool) {
-        self.finish(Outcome::ClientLeft, |place| place.relay.leave(code, may_resume));
+        self.finish(Outcome::ClientLeft, |place| match may_resume && place.is_resumable {
+            true => place.relay.suspend(code),
+            false => place.relay.leave(code, may_resume),
+        });
     }
 
     /// Tells the client to go, because the gateway does.
@@ -217,7 +249,12 @@ impl Seat {
         for state in parts {
             queue.push(Frame::StatePart(StatePart { channel: post.number, state }));
         }
-        let reopen = Reopen { state: last, passed_offset: asking.passed_offset };
+        let reopen = Reopen {
+            state: last,
+            passed_offset: asking.passed_offset,
+            checkpoint: asking.origin == Origin::Checkpoint,
+            passed_messages: asking.passed_messages,
+        };
         queue.push(Frame::Open(Open {
             channel: post.number,
             session_id: Bytes::copy_from_slice(&place.session_id.to_bytes()),
@@ -228,19 +265,16 @@ impl Seat {
         true
     }
 
-    /// Ends waits that have taken too long. Says whether the session is still on its way.
+    /// Ends a way that has taken too long. Says whether the session is still on its way. How long a worker takes for an answer is
+    /// of no matter while its link lives: the answer, and the question, may be behind much else, and the session is in it.
     pub(crate) fn check(self: &Arc<Self>, now: Instant) -> bool {
-        let config = self.moves.config();
-        let place = self.place.lock();
-        let Some(trip) = &place.trip else { return false };
-        let is_too_late = trip.is_too_late(now, config);
-        let silent = place.relay.waits_for().filter(|_| trip.is_silent(place.relay.phase(), now, config));
-        let silent = silent.cloned();
+        let mut place = self.place.lock();
+        let Some(trip) = &mut place.trip else { return false };
+        trip.make_way(now, self.moves.config());
+        let is_too_late = trip.is_too_late(now, self.moves.config());
         drop(place);
         if is_too_late {
             self.abandon(Outcome::TooLate);
-        } else if let Some(post) = silent {
-            self.give_up(&post);
         }
         true
     }
@@ -263,6 +297,7 @@ impl Seat {
         let Done { over, is_lost } = self.carry_out(&place, actions);
         match phase {
             Phase::Settled if before == Phase::Asking => self.arrive(&mut place, origin),
+            Phase::Leaving if before == Phase::Asking => self.pass_through(&mut place),
             Phase::Settled | Phase::Leaving | Phase::Asking => {}
             Phase::Homeless => place.trip.iter_mut().for_each(|trip| trip.rest()),
             Phase::Over => place.trip.take().into_iter().for_each(|trip| trip.end(outcome)),
@@ -290,6 +325,12 @@ impl Seat {
         if let Some(post) = place.relay.settled_at().filter(|_| bytes > 0) {
             post.written(bytes);
         }
+        self.outbound.wake();
+    }
+
+    /// The session is at a worker that it leaves at once.
+    fn pass_through(&self, place: &mut Place) {
+        place.trip.iter_mut().for_each(|trip| trip.rest());
         self.outbound.wake();
     }
 

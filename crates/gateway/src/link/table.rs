@@ -4,6 +4,7 @@
 //! until either side has ended it; numbers are never used twice on a link, so removing by number removes the right one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -34,6 +35,7 @@ pub(crate) struct Link {
     worker: MemberId,
     table: Mutex<Table>,
     queue: SendQueue,
+    heard: AtomicU64,
     moves: Arc<Moves>,
 }
 
@@ -41,8 +43,6 @@ pub(crate) struct Link {
 struct Table {
     last: u64,
     channels: FxHashMap<u64, Entry>,
-    /// How many sessions the worker has let go.
-    detached: u64,
     broken: bool,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Broken;
 impl Link {
     pub(crate) fn new(worker: MemberId, queue_bytes_max: usize, moves: Arc<Moves>) -> Arc<Self> {
         let queue = SendQueue::new(queue_bytes_max, Arc::clone(moves.meters()));
-        Arc::new(Self { worker, table: Mutex::default(), queue, moves })
+        Arc::new(Self { worker, table: Mutex::default(), queue, heard: AtomicU64::new(0), moves })
     }
 
     pub(crate) fn queue(&self) -> &SendQueue {
@@ -85,12 +85,13 @@ impl Link {
         let mut table = self.table.lock();
         let post = self.next_post(&mut table)?;
         let number = post.number;
-        let seat = Seat::new(post, session_id, &open.user, &self.moves);
+        let resumes = open.resume.is_some();
+        let seat = Seat::new(post, session_id, &open.user, resumes, &self.moves);
         table.channels.insert(number, Entry { seat: Arc::clone(&seat), answer: Some(answer) });
         drop(table);
         let session_id = Bytes::copy_from_slice(&session_id.to_bytes());
         self.queue.push(Frame::Open(Open { channel: number, session_id, ..open }));
-        Ok((Channel::new(seat), answered))
+        Ok((Channel::new(seat, resumes), answered))
     }
 
     /// Asks for a place for a homeless session, if it wants one.
@@ -105,6 +106,7 @@ impl Link {
 
     /// Takes what the worker said.
     pub(crate) fn take(self: &Arc<Self>, frame: WorkerFrame) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         match frame.frame {
             Some(Told::Deliver(deliver)) => self.deliver(deliver),
             Some(Told::Opened(opened)) => self.opened(opened),
@@ -134,9 +136,9 @@ impl Link {
         self.table.lock().channels.len()
     }
 
-    /// How many sessions the worker has let go so far.
-    pub(crate) fn detached(&self) -> u64 {
-        self.table.lock().detached
+    /// How many frames the worker has said so far.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Every session on it, for those who speak to all clients at once.
@@ -214,10 +216,7 @@ impl Link {
     }
 
     fn let_go(self: &Arc<Self>, number: u64, state: Bytes) {
-        let mut table = self.table.lock();
-        let entry = table.channels.remove(&number);
-        table.detached += u64::from(entry.is_some());
-        drop(table);
+        let entry = self.table.lock().channels.remove(&number);
         if let Some(Entry { seat, .. }) = entry {
             seat.detached(&self.post(number), detached(state));
         }
@@ -344,14 +343,14 @@ fn clip(mut reason: String) -> Utf8Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MovingConfig;
+    use crate::config::{MovingConfig, Routing};
     use crate::metrics::Meters;
 
     /// A worker's batch as it lies in the receive buffer.
     const BATCH_BYTES: usize = 256 * 1024;
 
     fn link() -> Arc<Link> {
-        let moves = Moves::new(MovingConfig::default(), Meters::new());
+        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Meters::new());
         Link::new(MemberId::new("w1").expect("an id"), 1024, moves)
     }
 

@@ -1,7 +1,7 @@
 //! A worker that has left the view while the link to it is up: its sessions are made to move.
 //!
 //! A worker that leaves in order asks for that itself. One that was cut off from the registry, or stopped, does not. It is
-//! given a moment, then the gateway detaches what is left; and a worker that lets none go in time is given up.
+//! given a moment, then the gateway detaches what is left; and a worker that says nothing for too long is given up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,17 @@ pub(crate) async fn evict(link: &Arc<Link>, config: &MovingConfig) {
     if !link.is_empty() {
         info!(sessions = link.sessions(), "the worker has left the view, its sessions are moved");
     }
-    let mut heard = (link.detached(), Instant::now());
+    let mut heard = (link.heard(), Instant::now());
     while !link.is_empty() {
-        if heard.0 != link.detached() {
-            heard = (link.detached(), Instant::now());
+        if heard.0 != link.heard() {
+            heard = (link.heard(), Instant::now());
         }
         if heard.1.elapsed() < config.detach_timeout {
             link.dismiss(config.opens_max);
         } else {
             let sessions = link.give_up();
             if sessions > 0 {
-                warn!(sessions, "the worker lets no session go, they are opened elsewhere");
+                warn!(sessions, "the worker says nothing, its sessions are opened elsewhere");
             }
         }
         sleep(LOOK_INTERVAL).await;

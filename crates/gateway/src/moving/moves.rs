@@ -2,7 +2,8 @@
 //!
 //! A session is on the list of all from its set-off until a look finds it settled or over. If it is homeless, it is also
 //! either ready to be asked for, or resting until it is tried again, or in the mover's hands: never twice. So no list is
-//! longer than there are clients (`http.connections_max`), but for those that came and went between two looks.
+//! longer than there are clients (`http.connections_max`), but for those that came and went between two looks, and those whose
+//! clients are gone and may come back: each of these for `reopen_deadline` at the most.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::trip::{Outcome, Trip};
-use crate::config::MovingConfig;
+use crate::config::{MovingConfig, Routing};
 use crate::link::Seat;
 use crate::metrics::Meters;
 
@@ -22,11 +23,16 @@ use crate::metrics::Meters;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
+/// How often it is looked whether anybody is on the way.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Who is on the way. Shared by all seats and the mover.
 pub(crate) struct Moves {
     lists: Mutex<Lists>,
     changed: Notify,
     config: MovingConfig,
+    /// Whether there are links to one worker only.
+    stays: bool,
     meters: Arc<Meters>,
 }
 
@@ -53,8 +59,21 @@ pub(crate) struct Closed;
 pub(crate) struct Slot(Arc<Moves>);
 
 impl Moves {
-    pub(crate) fn new(config: MovingConfig, meters: Arc<Meters>) -> Arc<Self> {
-        Arc::new(Self { lists: Mutex::default(), changed: Notify::new(), config, meters })
+    pub(crate) fn new(routing: &Routing, config: MovingConfig, meters: Arc<Meters>) -> Arc<Self> {
+        let stays = matches!(routing, Routing::OnlyHere(_));
+        Arc::new(Self { lists: Mutex::default(), changed: Notify::new(), config, stays, meters })
+    }
+
+    /// Whether there are links to one worker only, so that no session can be taken to another one.
+    pub(crate) fn stays(&self) -> bool {
+        self.stays
+    }
+
+    /// Waits until nobody is on the way any more. Cancel-safe.
+    pub(crate) async fn done(&self) {
+        while !self.is_empty() {
+            sleep(LOOK_INTERVAL).await;
+        }
     }
 
     pub(crate) fn config(&self) -> &MovingConfig {
@@ -131,7 +150,7 @@ impl Moves {
     }
 
     /// Ends the search for whoever is on the way, and for whoever sets off from now on.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut lists = self.lists.lock();
         lists.closed = true;
         let all = std::mem::take(&mut *lists).all;
@@ -176,7 +195,7 @@ mod tests {
     /// Clients on one link, and what they share.
     fn clients(count: u128, opens_max: usize) -> (Arc<Moves>, Arc<Link>, Vec<Channel>) {
         let config = MovingConfig { opens_max, ..MovingConfig::default() };
-        let moves = Moves::new(config, Meters::new());
+        let moves = Moves::new(&Routing::Everywhere, config, Meters::new());
         let link = Link::new(MemberId::new("w1").expect("an id"), 1024, Arc::clone(&moves));
         let open = |number| {
             let id = SessionId::new(RingSlot::of(b"alice"), number);

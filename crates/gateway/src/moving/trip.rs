@@ -1,9 +1,7 @@
 //! One session's way from a worker to the next: since when, and what has been tried.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use ringway_session::relay::Phase;
 use tokio::time::Instant;
 
 use super::moves::Slot;
@@ -13,10 +11,9 @@ use crate::metrics::Meters;
 /// A session on its way. Counted for as long as it is.
 pub(crate) struct Trip {
     began: Instant,
-    /// Since when the present answer is waited for.
-    waits_since: Instant,
     tries: u32,
-    slot: Option<Slot>,
+    /// While a worker is asked, and for no longer than it may hold up others.
+    slot: Option<(Slot, Instant)>,
     meters: Arc<Meters>,
 }
 
@@ -57,8 +54,7 @@ impl Outcome {
 impl Trip {
     pub(crate) fn begin(meters: Arc<Meters>) -> Self {
         meters.moving.add(1);
-        let now = Instant::now();
-        Self { began: now, waits_since: now, tries: 0, slot: None, meters }
+        Self { began: Instant::now(), tries: 0, slot: None, meters }
     }
 
     /// How often a worker was asked, or could not be.
@@ -69,8 +65,7 @@ impl Trip {
     /// A worker is asked.
     pub(crate) fn ask(&mut self, slot: Slot) {
         self.fail();
-        self.waits_since = Instant::now();
-        self.slot = Some(slot);
+        self.slot = Some((slot, Instant::now()));
     }
 
     /// No worker could be asked. Says how often that, or a question, was in vain.
@@ -84,19 +79,14 @@ impl Trip {
         self.slot = None;
     }
 
+    /// Others may ask if this question has been under way for too long. It is still waited for.
+    pub(crate) fn make_way(&mut self, now: Instant, config: &MovingConfig) {
+        self.slot.take_if(|(_, since)| now.duration_since(*since) >= config.open_patience);
+    }
+
     /// Whether no place was found in time.
     pub(crate) fn is_too_late(&self, now: Instant, config: &MovingConfig) -> bool {
         now.duration_since(self.began) >= config.reopen_deadline
-    }
-
-    /// Whether the present answer has been waited for too long.
-    pub(crate) fn is_silent(&self, phase: Phase, now: Instant, config: &MovingConfig) -> bool {
-        let limit = match phase {
-            Phase::Leaving => config.detach_timeout,
-            Phase::Asking => config.open_timeout,
-            Phase::Settled | Phase::Homeless | Phase::Over => Duration::MAX,
-        };
-        now.duration_since(self.waits_since) >= limit
     }
 
     /// It is over.

@@ -406,7 +406,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::config::MovingConfig;
+    use crate::config::{MovingConfig, Routing};
     use crate::link::Link;
     use crate::moving::Moves;
 
@@ -419,7 +419,7 @@ mod tests {
         let stream = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
         let meters = Meters::new();
         let worker = ringway_ring::MemberId::new("w1").expect("an id");
-        let moves = Moves::new(MovingConfig::default(), Arc::clone(&meters));
+        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Arc::clone(&meters));
         let link = Link::new(worker, 1024, moves);
         let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
         let (channel, _) = link.open(id, ringway_proto::v1::Open::default()).expect("a channel");

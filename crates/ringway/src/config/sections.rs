@@ -208,12 +208,13 @@ section! {
         links_per_worker: usize = "2", "1" to "64";
         /// How much may wait for one link before the clients on it are no longer read.
         link_queue_bytes_max: Bytes = "16MiB", "64KiB" to "1GiB";
-        /// How long a session may be without a worker, after its own was lost or while it moves. Then its client is closed
+        /// How long a session may be on its way to a worker, after its own was lost or while it moves. Then its client is closed
         /// (1012).
         reopen_deadline: Duration = "30s", "100ms" to "10m";
         /// How many sessions may be opened again at once; the others wait for their turn.
         reopens_max: usize = "256", "1" to "1000000";
-        /// How long a worker may take to let a session go to another one. Then it is opened there with its last checkpoint.
+        /// How long a worker that is not in the member list any more may say nothing at all while its sessions are to leave. Then
+        /// they are opened elsewhere with their last checkpoints.
         detach_timeout: Duration = "2s", "10ms" to "1m";
         /// How long a worker that is not in the member list any more may take to move its sessions, before the gateway
         /// takes them away.
@@ -334,10 +335,11 @@ section! {
     HandoverSection("handover") {
         /// How many sessions begin to leave a worker in a second, at the most.
         sessions_per_second: u32 = "5000", "1" to "1000000";
-        /// How many sessions of a worker are on their way at once.
+        /// How many sessions of one link are on their way at once; the others of that link wait. So a gateway that does not
+        /// answer holds up its own sessions only.
         under_way_max: usize = "256", "1" to "100000";
         /// How long a call waits for sessions that are to arrive, and for what other workers hold, before it is refused or
-        /// counts them as not reached. Gateways wait for a worker's answer for two seconds longer: all nodes must agree.
+        /// counts them as not reached.
         wait: Duration = "3s", "10ms" to "1m";
         /// How long messages are kept for users whose worker died and whose sessions may be brought by their gateways.
         orphan_window: Duration = "5s", "0s" to "1m";

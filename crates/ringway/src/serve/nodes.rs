@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringway_cluster::{Lease, Member, MemberState, RingService, Views};
 use ringway_dispatch::Dispatcher;
-use ringway_gateway::{Gateway, Listener};
+use ringway_gateway::{Gateway, Listener, ShutdownConfig};
 use ringway_ring::MemberId;
 use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_node};
 use ringway_worker::Worker;
@@ -50,13 +50,14 @@ pub(super) struct Deadlines {
 impl Deadlines {
     /// What follows from the settings.
     pub(super) fn of(settings: &Settings) -> Self {
-        let gateway = &settings.gateway;
+        let (gateway, last) = (&settings.gateway, ShutdownConfig::default());
         Self {
-            // Two seconds more for the last frames on the links.
+            // And for sessions between two workers, and for the last frames on the links.
             clients: gateway.unready_for
                 + gateway.drain_window
                 + gateway.close_timeout
-                + Duration::from_secs(2),
+                + last.moves_timeout
+                + last.flush_timeout,
             sessions: settings.handover.drain_timeout + settings.worker.flush_timeout,
             calls: settings.node.shutdown_timeout,
         }

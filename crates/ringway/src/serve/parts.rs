@@ -19,9 +19,6 @@ use super::Process;
 use super::nodes::Shared;
 use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier};
 
-/// How much later than it must decide a worker's answer may reach a gateway.
-const ANSWER_SLACK: Duration = Duration::from_secs(2);
-
 /// How long a registry in which workers write may take until all see it.
 const REGISTRY_LAG: Duration = Duration::from_secs(5);
 
@@ -187,14 +184,10 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
     }
 }
 
-/// What follows from how workers work: they may take so long for an answer, and send so much.
+/// What follows from how workers work: they may send so much.
 fn moving_defaults(settings: &Settings) -> MovingConfig {
     let defaults = MovingConfig::default();
-    MovingConfig {
-        open_timeout: defaults.open_timeout.max(settings.handover.wait + ANSWER_SLACK),
-        state_bytes_max: defaults.state_bytes_max.max(state_bytes_max(settings)),
-        ..defaults
-    }
+    MovingConfig { state_bytes_max: defaults.state_bytes_max.max(state_bytes_max(settings)), ..defaults }
 }
 
 fn http(settings: &Settings) -> HttpConfig {
@@ -275,7 +268,7 @@ mod tests {
 
             let worker = worker(MemberId::new("w1").unwrap(), &settings);
             let moving = gateway("g1".to_owned(), Routing::Everywhere, &settings).moving;
-            assert!(moving.open_timeout > worker.arrival_wait_max, "{wait}");
+            assert!(moving.reopen_deadline > worker.arrival_wait_max, "{wait}");
             let state = worker.policy.state_bytes_max(settings.limits.message_bytes_max.0);
             assert!(moving.state_bytes_max >= state, "{queue}");
             for limits in [worker.limits, pool(&settings).limits()] {

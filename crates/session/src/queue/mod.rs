@@ -140,6 +140,13 @@ impl OutboundQueue {
         let Some(stream) = &mut self.stream else { return true };
         stream.know_of(offset);
         let complete = offset >= stream.floor;
+        // What waits here may have been sent by another worker, which was lost.
+        while let Some(sent) = self.waiting.pop_front_if(|item| item.offset <= offset) {
+            self.waiting_bytes -= sent.cost_bytes();
+            if sent.offset > stream.floor {
+                stream.sent(sent);
+            }
+        }
         let mut again = stream.take_after(offset);
         self.waiting_bytes += again.iter().map(Item::cost_bytes).sum::<u64>();
         again.append(&mut self.waiting);

@@ -4,11 +4,12 @@
 //! carries the actions out at once and in order, tells it what has come of them, and measures the waits.
 //!
 //! ```text
-//!   Settled --depart--> Leaving --detached--> Homeless --ask--> Asking --opened--> Settled
+//!   Settled --depart--> Leaving --detached--> Homeless --ask--> Asking --opened--> Settled (or Leaving)
 //!      |                   |                     ^ ^              |
 //!      |                   +--- lost, give_up ---+ +-- refused, lost, give_up
 //!      +----------- lost, give_up ---------------+
 //!   any but Over --leave, closed--> Over;  Leaving, Homeless, Asking --abandon, a final refusal--> Over
+//!   Settled --suspend, dismiss--> Over;  after suspend: Asking --opened--> Over
 //! ```
 //!
 //! A *post* `P` is a session's place at one worker: a link and the number of a channel on it. Two posts are equal only if
@@ -21,6 +22,7 @@
 //!   left.
 //! - Every post that may know the session hears how it ended there: `Gone` or `Arrived`, once, unless it has said itself
 //!   that the session is over, or its link broke.
+//! - A session whose client may come back is at a worker before that is told that the client is gone.
 //! - After [`Phase::Over`] there are no actions.
 
 mod kept;
@@ -45,6 +47,12 @@ pub struct Relay<P, M> {
     /// With what the session is opened again if its worker is lost.
     checkpoint: Bytes,
     passed_offset: u64,
+    /// Whether its first post has said that it is open.
+    is_open: bool,
+    /// Whether the post that is to say so wants it to move on already.
+    moves_on: bool,
+    /// How the client's socket ended, if it may come back for the session, which has to be brought to a worker first.
+    left: Option<CloseCode>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +78,17 @@ struct Homeless<P, M> {
     /// The post that the session was detached from: it waits for news of it.
     from: Option<P>,
     asked: Option<P>,
+    /// How many messages were passed to the client since the state was given away.
+    passed_messages: u64,
     kept: Kept<M>,
+}
+
+impl<P, M> Homeless<P, M> {
+    /// At no worker.
+    fn place(state: Vec<Bytes>, origin: Origin, from: Option<P>, kept: Kept<M>) -> Place<P, M> {
+        let (asked, passed_messages) = (None, 0);
+        Place::Homeless(Box::new(Homeless { state, origin, from, asked, passed_messages, kept }))
+    }
 }
 
 /// What is to be done, at once and in order.
@@ -127,8 +145,12 @@ pub enum Origin {
 pub struct Asking {
     /// The session's state, to be put together in this order. Never empty, but for a checkpoint that was.
     pub state: Vec<Bytes>,
+    /// What that state is.
+    pub origin: Origin,
     /// The highest offset that was passed to the client, 0 for none.
     pub passed_offset: u64,
+    /// How many messages were passed to the client since the state was given away.
+    pub passed_messages: u64,
 }
 
 /// Why a post gives no place.
@@ -144,7 +166,8 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// A session that is asked for at this post for the first time. What comes from there is for the client already:
     /// a worker delivers as soon as the session is in its table.
     pub fn new(at: P) -> Self {
-        Self { place: Place::Settled { at }, checkpoint: Bytes::new(), passed_offset: 0 }
+        let (place, checkpoint) = (Place::Settled { at }, Bytes::new());
+        Self { place, checkpoint, passed_offset: 0, is_open: false, moves_on: false, left: None }
     }
 
     /// How far it is.
@@ -207,6 +230,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     #[must_use]
     pub fn client_message(&mut self, message: M) -> Option<(&P, M)> {
         match &mut self.place {
+            _ if self.left.is_some() => {}
             Place::Settled { at } => return Some((at, message)),
             Place::Leaving(leaving) => leaving.kept.push(message),
             Place::Homeless(homeless) => homeless.kept.push(message),
@@ -219,9 +243,12 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// client; if not, the session is not there (any more).
     #[must_use]
     pub fn delivered(&mut self, post: &P, offset: Option<u64>) -> bool {
-        let is_here = self.hears(post);
+        let is_here = self.left.is_none() && self.hears(post);
         if is_here {
             self.passed_offset = self.passed_offset.max(offset.unwrap_or(0));
+            if let Place::Homeless(homeless) = &mut self.place {
+                homeless.passed_messages += 1;
+            }
         }
         is_here
     }
@@ -233,17 +260,25 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         }
     }
 
-    /// Settled -> Leaving: the session belongs elsewhere, as its worker says or the gateway sees.
+    /// Settled -> Leaving: the session belongs elsewhere, as its worker says or the gateway sees. A worker that has begun with it
+    /// may say so before it says that it is open: then it leaves as soon as it is.
     #[must_use]
     pub fn depart(&mut self, post: &P) -> Option<Action<P, M>> {
-        let Place::Settled { at } = &self.place else { return None };
-        if at != post {
-            return None;
+        match &self.place {
+            Place::Settled { at } if at == post && self.is_open => {}
+            Place::Settled { at } if at == post => {
+                self.moves_on = true;
+                return None;
+            }
+            Place::Homeless(homeless) if homeless.asked.as_ref() == Some(post) => {
+                self.moves_on = true;
+                return None;
+            }
+            _ => return None,
         }
-        let at = at.clone();
-        let leaving = Leaving { at: at.clone(), parts: Vec::new(), parts_bytes: 0, kept: Kept::default() };
+        let leaving = Leaving { at: post.clone(), parts: Vec::new(), parts_bytes: 0, kept: Kept::default() };
         self.place = Place::Leaving(Box::new(leaving));
-        Some(Action::Detach(at))
+        Some(Action::Detach(post.clone()))
     }
 
     /// A part of the state that a `Detached` will end. A state of more than `state_bytes_max` is not waited for: the post
@@ -269,8 +304,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let mut pieces = std::mem::take(&mut leaving.parts);
         pieces.push(state);
         let (from, kept) = (Some(leaving.at.clone()), std::mem::take(&mut leaving.kept));
-        let homeless = Homeless { state: pieces, origin: Origin::Detached, from, asked: None, kept };
-        self.place = Place::Homeless(Box::new(homeless));
+        self.place = Homeless::place(pieces, Origin::Detached, from, kept);
         vec![Action::Find]
     }
 
@@ -296,17 +330,22 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         if homeless.asked.is_some() {
             return None;
         }
-        homeless.asked = Some(post);
-        Some(Asking { state: homeless.state.clone(), passed_offset: self.passed_offset })
+        (homeless.asked, self.moves_on) = (Some(post), false);
+        Some(Asking {
+            state: homeless.state.clone(),
+            origin: homeless.origin,
+            passed_offset: self.passed_offset,
+            passed_messages: homeless.passed_messages,
+        })
     }
 
-    /// Asking -> Settled: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
+    /// Asking -> Settled, or Leaving if it is to move on, or Over if its client is gone: the post has a place. `state` is its first checkpoint. What was kept goes there, and the post
     /// that the session comes from hears that it arrived. Also the answer to a session's first `Open`.
     #[must_use]
     pub fn opened(&mut self, post: &P, state: Bytes) -> Vec<Action<P, M>> {
         if self.is_at(post) {
-            self.checkpoint = state;
-            return Vec::new();
+            (self.checkpoint, self.is_open) = (state, true);
+            return self.move_on(post).into_iter().collect();
         }
         let Place::Homeless(homeless) = &mut self.place else { return Vec::new() };
         if homeless.asked.as_ref() != Some(post) {
@@ -315,8 +354,12 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         let kept = std::mem::take(&mut homeless.kept).into_messages();
         let arrived = homeless.from.take().map(Action::Arrived);
         self.place = Place::Settled { at: post.clone() };
-        self.checkpoint = state;
-        kept.map(|message| Action::Pass(post.clone(), message)).chain(arrived).collect()
+        (self.checkpoint, self.is_open) = (state, true);
+        let onward = match self.left {
+            Some(code) => self.leave(code, true),
+            None => self.move_on(post).into_iter().collect(),
+        };
+        kept.map(|message| Action::Pass(post.clone(), message)).chain(arrived).chain(onward).collect()
     }
 
     /// The post has no place. Asking -> Homeless | Over.
@@ -344,13 +387,15 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
                 if code == CloseCode::RESTART {
                     return self.refused(post, Refusal::Passing);
                 }
-                homeless.asked = None;
-                return self.end(code, false);
+                // It had a place there.
+                let arrived = homeless.from.take().map(Action::Arrived);
+                self.place = Place::Over;
+                return self.last_word(code).chain(arrived).collect();
             }
             _ => return Vec::new(),
         }
         self.place = Place::Over;
-        vec![Action::End(code)]
+        self.last_word(code).collect()
     }
 
     /// It has taken too long to find a place. Leaving | Homeless | Asking -> Over.
@@ -362,7 +407,26 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         }
     }
 
-    /// The client is gone. Any -> Over.
+    /// The session belongs elsewhere, and this gateway has no way there: the client may find it there itself. Settled -> Over.
+    #[must_use]
+    pub fn dismiss(&mut self, post: &P, code: CloseCode) -> Vec<Action<P, M>> {
+        if self.settled_at() == Some(post) { self.end(code, true) } else { Vec::new() }
+    }
+
+    /// The client is gone, and may come back for the session. Settled -> Over. Between two workers nobody but the relay has the
+    /// session: it goes on until a worker does, which is told then.
+    #[must_use]
+    pub fn suspend(&mut self, code: CloseCode) -> Vec<Action<P, M>> {
+        match self.place {
+            Place::Settled { .. } | Place::Over => self.leave(code, true),
+            Place::Leaving(_) | Place::Homeless(_) => {
+                self.left.get_or_insert(code);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The client is gone, and with it the session, unless a worker keeps it. Any -> Over.
     #[must_use]
     pub fn leave(&mut self, code: CloseCode, may_resume: bool) -> Vec<Action<P, M>> {
         self.take_all().map(|post| gone(post, code, may_resume)).collect()
@@ -371,7 +435,12 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
     /// Any -> Over, not by the client.
     fn end(&mut self, code: CloseCode, may_resume: bool) -> Vec<Action<P, M>> {
         let told = self.take_all().map(|post| gone(post, CloseCode::ABNORMAL, may_resume));
-        std::iter::once(Action::End(code)).chain(told).collect()
+        self.last_word(code).chain(told).collect()
+    }
+
+    /// What the client is told, if it is there.
+    fn last_word(&self, code: CloseCode) -> impl Iterator<Item = Action<P, M>> + use<P, M> {
+        self.left.is_none().then_some(Action::End(code)).into_iter()
     }
 
     /// Any -> Over. Gives the posts that may know the session.
@@ -384,6 +453,11 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
         };
         self.checkpoint = Bytes::new();
         first.into_iter().chain(second)
+    }
+
+    /// Leaves this post, which has the session, if it wants that.
+    fn move_on(&mut self, post: &P) -> Option<Action<P, M>> {
+        if std::mem::take(&mut self.moves_on) { self.depart(post) } else { None }
     }
 
     /// Goes on without this post. If a place is to be found now, says so.
@@ -404,8 +478,7 @@ impl<P: Clone + Eq, M: Cost> Relay<P, M> {
             _ => return Vec::new(),
         };
         let state = vec![self.checkpoint.clone()];
-        let homeless = Homeless { state, origin: Origin::Checkpoint, from: None, asked: None, kept };
-        self.place = Place::Homeless(Box::new(homeless));
+        self.place = Homeless::place(state, Origin::Checkpoint, None, kept);
         vec![Action::Find]
     }
 

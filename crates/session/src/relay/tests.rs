@@ -35,6 +35,8 @@ enum Event {
     Refused(Post, Refusal),
     Closed(Post, CloseCode),
     Abandon,
+    Dismiss(Post),
+    Suspend,
     Leave,
 }
 
@@ -75,6 +77,8 @@ fn happen(relay: &mut Relay<Post, Said>, event: Event) -> Vec<Doing> {
         Refused(post, refusal) => relay.refused(&post, refusal),
         Closed(post, code) => relay.closed(&post, code),
         Abandon => relay.abandon(CloseCode::RESTART),
+        Dismiss(post) => relay.dismiss(&post, CloseCode::RESTART),
+        Suspend => relay.suspend(CloseCode::GOING_AWAY),
         Leave => relay.leave(CloseCode::NORMAL, false),
     }
 }
@@ -151,6 +155,15 @@ fn every_event_while_settled() {
 }
 
 #[test]
+fn a_session_that_is_to_move_before_it_is_open_leaves_when_it_is() {
+    check(Vec::new, Depart(1), Ph::Settled, &[]);
+    check(|| vec![Depart(1)], Says(1), Ph::Settled, &[Action::Pass(1, Said(1))]);
+    check(|| vec![Depart(1)], Opened(1), Ph::Leaving, &[Action::Detach(1)]);
+    check(|| vec![Depart(1), Opened(1)], Opened(1), Ph::Leaving, &[]);
+    check(|| vec![Depart(2)], Opened(1), Ph::Settled, &[]);
+}
+
+#[test]
 fn every_event_while_leaving() {
     let lost = CloseCode::ABNORMAL;
     check(leaving, Says(1), Ph::Leaving, &[]);
@@ -202,8 +215,21 @@ fn every_event_while_asking() {
     check(asking, Refused(1, FULL), Ph::Asking, &[]);
     check(asking, Refused(2, FULL), Ph::Over, &[end(CloseCode::TRY_AGAIN_LATER), bye(1, lost, true)]);
     check(asking, Closed(2, CloseCode::RESTART), Ph::Homeless, &[Action::Find]);
-    check(asking, Closed(2, CloseCode::REPLACED), Ph::Over, &[end(CloseCode::REPLACED), bye(1, lost, false)]);
+    check(asking, Closed(2, CloseCode::REPLACED), Ph::Over, &[end(CloseCode::REPLACED), Action::Arrived(1)]);
     check(asking, Closed(1, CloseCode::REPLACED), Ph::Asking, &[]);
+    fn moves_on() -> Vec<Event> {
+        [asking(), vec![Depart(2), Says(9)]].concat()
+    }
+    let passes = [7, 8, 9].map(|number| Action::Pass(2, Said(number)));
+    check(
+        moves_on,
+        Opened(2),
+        Ph::Leaving,
+        &[&passes[..], &[Action::Arrived(1), Action::Detach(2)]].concat(),
+    );
+    let asked_again = || [moves_on(), vec![Refused(2, Refusal::Passing), Ask(3)]].concat();
+    let passes = [7, 8, 9].map(|number| Action::Pass(3, Said(number)));
+    check(asked_again, Opened(3), Ph::Settled, &[&passes[..], &[Action::Arrived(1)]].concat());
     check(asking, Abandon, Ph::Over, &[end(CloseCode::RESTART), bye(2, lost, true), bye(1, lost, true)]);
     let left = CloseCode::NORMAL;
     check(asking, Leave, Ph::Over, &[bye(2, left, false), bye(1, left, false)]);
@@ -215,6 +241,50 @@ fn every_event_while_orphaned() {
     check(orphaned, Opened(1), Ph::Asking, &[]);
     check(orphaned, Detached(1), Ph::Asking, &[]);
     check(orphaned, Leave, Ph::Over, &[bye(2, CloseCode::NORMAL, false)]);
+}
+
+#[test]
+fn a_session_whose_client_may_come_back_is_brought_to_a_worker_first() {
+    let (lost, left) = (CloseCode::ABNORMAL, CloseCode::GOING_AWAY);
+    check(settled, Suspend, Ph::Over, &[bye(1, left, true)]);
+    check(leaving, Suspend, Ph::Leaving, &[]);
+    check(homeless, Suspend, Ph::Homeless, &[]);
+    check(asking, Suspend, Ph::Asking, &[]);
+    check(over, Suspend, Ph::Over, &[]);
+    fn left_while_leaving() -> Vec<Event> {
+        [leaving(), vec![Suspend, Says(9)]].concat()
+    }
+    check(left_while_leaving, Detached(1), Ph::Homeless, &[Action::Find]);
+    check(left_while_leaving, Lost(1), Ph::Homeless, &[Action::Find]);
+    check(left_while_leaving, Closed(1, CloseCode::REPLACED), Ph::Over, &[]);
+    check(left_while_leaving, Abandon, Ph::Over, &[bye(1, lost, true)]);
+    fn left_while_asking() -> Vec<Event> {
+        [asking(), vec![Suspend, Says(9), Depart(2)]].concat()
+    }
+    let passes = [7, 8].map(|number| Action::Pass(2, Said(number)));
+    let arrives = [&passes[..], &[Action::Arrived(1), bye(2, left, true)]].concat();
+    check(left_while_asking, Opened(2), Ph::Over, &arrives);
+    check(left_while_asking, Refused(2, Refusal::Passing), Ph::Homeless, &[Action::Find]);
+    check(left_while_asking, Refused(2, FULL), Ph::Over, &[bye(1, lost, true)]);
+    check(left_while_asking, Lost(2), Ph::Homeless, &[Action::Arrived(1), Action::Find]);
+    check(left_while_asking, Closed(2, CloseCode::RESUMED), Ph::Over, &[Action::Arrived(1)]);
+    check(left_while_asking, Abandon, Ph::Over, &[bye(2, lost, true), bye(1, lost, true)]);
+    check(
+        left_while_asking,
+        Leave,
+        Ph::Over,
+        &[bye(2, CloseCode::NORMAL, false), bye(1, CloseCode::NORMAL, false)],
+    );
+    let mut relay = after(&left_while_asking());
+    assert!(!relay.delivered(&2, Some(9)), "nobody has it");
+    assert_eq!(relay.passed_offset(), 0);
+}
+
+#[test]
+fn a_gateway_that_cannot_follow_leaves_the_session_with_its_worker() {
+    check(settled, Dismiss(1), Ph::Over, &[end(CloseCode::RESTART), bye(1, CloseCode::ABNORMAL, true)]);
+    check(settled, Dismiss(2), Ph::Settled, &[]);
+    check(leaving, Dismiss(1), Ph::Leaving, &[]);
 }
 
 #[test]
@@ -257,6 +327,7 @@ fn a_place_is_asked_for_with_what_is_left_of_the_session() {
         assert_eq!(relay.origin(), Some(origin), "after {way:?}");
         let asking = relay.ask(9).expect("it is homeless");
         assert_eq!(asking.state, expected, "after {way:?}");
+        assert_eq!(asking.origin, origin, "after {way:?}");
         assert_eq!(asking.passed_offset, 5);
     };
     let opened = vec![Opened(1), Delivered(1, 5)];
@@ -281,6 +352,18 @@ fn a_place_is_asked_for_with_what_is_left_of_the_session() {
         check(way, &["part1", "last1"], Origin::Checkpoint);
     }
     check([detached.as_slice(), &[Opened(2), Lost(2)]].concat(), &["opened2"], Origin::Checkpoint);
+}
+
+#[test]
+fn what_was_passed_since_the_state_was_given_away_is_counted() {
+    let passed = |way: &[Event]| after(way).ask(9).expect("it is homeless").passed_messages;
+    let asked =
+        [Opened(1), Delivered(1, 0), Depart(1), Delivered(1, 0), Detached(1), Delivered(1, 0), Ask(2)];
+    let with = |events: &[Event]| passed(&[&asked[..], events].concat());
+    assert_eq!(with(&[Lost(2)]), 0);
+    assert_eq!(with(&[Delivered(2, 0), Delivered(1, 0), Delivered(2, 0), Lost(2)]), 2);
+    assert_eq!(with(&[Delivered(2, 0), Lost(2), Ask(3), Delivered(3, 0), Closed(3, CloseCode::RESTART)]), 2);
+    assert_eq!(with(&[Delivered(2, 0), Opened(2), Depart(2), Delivered(2, 0), Detached(2)]), 0);
 }
 
 #[test]
@@ -322,6 +405,8 @@ struct Model {
     /// Posts that may be passed messages: open, and not told to let it go.
     open: Vec<Post>,
     ended: bool,
+    /// Whether the client is gone, and may come back.
+    left: bool,
     /// Whether somebody looks for the session's worker.
     finding: bool,
 }
@@ -329,7 +414,7 @@ struct Model {
 impl Model {
     fn note(&mut self, event: &Event, before: &Relay<Post, Said>, actions: &[Doing]) {
         match event {
-            Says(number) if !self.ended => self.said.push(*number),
+            Says(number) if !self.ended && !self.left => self.said.push(*number),
             Ask(post) if before.phase() == Phase::Homeless => {
                 self.know.push(*post);
                 self.finding = false;
@@ -345,6 +430,7 @@ impl Model {
             }
             Lost(post) => self.forget(*post),
             Leave => self.ended = true,
+            Suspend => self.left = true,
             _ => {}
         }
         actions.iter().for_each(|action| self.carry_out(action));
@@ -362,7 +448,7 @@ impl Model {
                 self.forget(*post);
             }
             Action::End(_) => {
-                assert!(!self.ended, "it ends once");
+                assert!(!self.ended && !self.left, "it ends once, for a client that is there");
                 self.ended = true;
             }
             Action::Find => {
@@ -377,7 +463,8 @@ impl Model {
         self.open.retain(|open| *open != post);
     }
 
-    fn check(&self, relay: &Relay<Post, Said>) {
+    fn check(&mut self, relay: &Relay<Post, Said>) {
+        self.ended |= self.left && relay.phase() == Phase::Over;
         assert!(self.said.starts_with(&self.passed), "in order, none twice, none left out");
         let phase = relay.phase();
         assert_eq!(phase == Phase::Over, self.ended);
@@ -429,6 +516,7 @@ proptest! {
                     41..=60 => Refused(post, FULL),
                     61..=70 => Abandon,
                     71..=80 => Leave,
+                    81..=100 => Suspend,
                     _ => Delivered(post, u64::from(any)),
                 },
             };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::directive::Address;
+use crate::directive::{Address, LinkId};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::GroupId;
@@ -25,106 +25,184 @@ pub(super) struct Transit {
     pub(super) until: Moment,
 }
 
+impl Transit {
+    fn way(&self) -> Way {
+        self.address.map(|address| address.link)
+    }
+}
+
+/// By which link a session leaves; none if it goes without a gateway.
+pub(super) type Way = Option<LinkId>;
+
 /// Who leaves.
 #[derive(Debug, Default)]
 pub(super) struct Departures {
-    due: VecDeque<SessionId>,
-    told: FxHashSet<SessionId>,
+    due: Line,
+    /// Those of the ways on which as many are under way as may be. So a gateway that hangs holds up nobody else's sessions.
+    held_up: FxHashMap<Way, Line>,
+    told: FxHashMap<SessionId, LinkId>,
     left: FxHashMap<SessionId, Transit>,
     /// How many of those have not arrived, as far as is known.
     in_transit: usize,
-    /// How many of those are members of a group.
+    /// How many sessions are under way on each way: told, or in transit.
+    under_way: FxHashMap<Way, usize>,
+    /// How many of those that left are members of a group.
     groups: FxHashMap<GroupId, usize>,
     by_address: FxHashMap<Address, SessionId>,
+}
+
+/// Sessions that wait, first come, first served. One that was hastened may stand in it twice.
+#[derive(Debug, Default)]
+struct Line {
+    /// Those for whom somebody waits: they go before the others.
+    hastened: VecDeque<SessionId>,
+    others: VecDeque<SessionId>,
+}
+
+/// Whether somebody waits for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    Hastened,
+    Usual,
+}
+
+impl Line {
+    fn of(&mut self, urgency: Urgency) -> &mut VecDeque<SessionId> {
+        match urgency {
+            Urgency::Hastened => &mut self.hastened,
+            Urgency::Usual => &mut self.others,
+        }
+    }
+
+    fn pop(&mut self) -> Option<(SessionId, Urgency)> {
+        let hastened = self.hastened.pop_front().map(|id| (id, Urgency::Hastened));
+        hastened.or_else(|| self.others.pop_front().map(|id| (id, Urgency::Usual)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.hastened.is_empty() && self.others.is_empty()
+    }
 }
 
 impl Departures {
     /// These are the sessions here that belong elsewhere, by a new ring.
     pub(super) fn ring_changed(&mut self, foreign: Vec<SessionId>) {
-        let told = std::mem::take(&mut self.told);
-        self.due.clear();
-        for id in foreign {
-            if told.contains(&id) {
-                self.told.insert(id);
-            } else {
-                self.due.push_back(id);
-            }
-        }
+        let is_foreign: FxHashSet<SessionId> = foreign.iter().copied().collect();
+        self.keep_told(|id| is_foreign.contains(&id));
+        let lines = std::iter::once(std::mem::take(&mut self.due)).chain(self.held_up.drain().map(|it| it.1));
+        let hastened: VecDeque<SessionId> =
+            lines.flat_map(|line| line.hastened).filter(|id| is_foreign.contains(id)).collect();
+        let others = foreign.into_iter().filter(|id| !self.told.contains_key(id)).collect();
+        self.due = Line { hastened, others };
     }
 
     /// A session that belongs elsewhere can go another way, or at last.
     pub(super) fn due_again(&mut self, id: SessionId) {
-        self.told.remove(&id);
-        self.due.push_back(id);
+        self.forget(id);
+        self.due.others.push_back(id);
     }
 
-    /// A session goes before the others, if it has not been told.
+    /// A session goes before the others, after those that were hastened before it, if it has not been told.
     pub(super) fn hasten(&mut self, id: SessionId) {
-        if !self.told.contains(&id) {
-            self.due.push_front(id);
+        if !self.told.contains_key(&id) {
+            self.due.hastened.push_back(id);
         }
     }
 
-    /// Who goes next, while no more than `under_way_max` are on the way.
-    pub(super) fn next(&mut self, under_way_max: usize) -> Option<SessionId> {
-        if self.told.len() + self.in_transit >= under_way_max {
-            return None;
-        }
+    /// Who goes next, while no more than `under_way_max` are under way on each way. `way_of` says how a session goes; nothing if
+    /// it is not here any more.
+    pub(super) fn next(
+        &mut self,
+        under_way_max: usize,
+        way_of: impl Fn(SessionId) -> Option<Way>,
+    ) -> Option<SessionId> {
         loop {
-            let id = self.due.pop_front()?;
+            let (id, urgency) = self.due.pop()?;
             // One that was hastened stands in line twice.
-            if !self.told.contains(&id) {
+            let Some(way) = way_of(id).filter(|_| !self.told.contains_key(&id)) else { continue };
+            if self.count(way) < under_way_max {
                 return Some(id);
             }
+            self.held_up.entry(way).or_default().of(urgency).push_back(id);
         }
+    }
+
+    /// Lets those go on that were held up, as far as there is room on their ways by now.
+    pub(super) fn make_room(&mut self, under_way_max: usize) {
+        let (due, under_way) = (&mut self.due, &self.under_way);
+        self.held_up.retain(|way, line| {
+            let room = under_way_max.saturating_sub(under_way.get(way).copied().unwrap_or(0));
+            let roused: Vec<_> = (0..room).map_while(|_| line.pop()).collect();
+            // They came before those that are due.
+            roused.into_iter().rev().for_each(|(id, urgency)| due.of(urgency).push_front(id));
+            !line.is_empty()
+        });
+    }
+
+    /// A link is gone: its sessions go another way.
+    pub(super) fn link_gone(&mut self, link: LinkId) {
+        let Line { hastened, others } = self.held_up.remove(&Some(link)).unwrap_or_default();
+        self.due.hastened.extend(hastened);
+        self.due.others.extend(others);
     }
 
     /// Its gateway was told.
-    pub(super) fn told(&mut self, id: SessionId) {
-        self.told.insert(id);
+    pub(super) fn told(&mut self, id: SessionId, link: LinkId) {
+        self.forget(id);
+        self.told.insert(id, link);
+        self.set_off(Some(link));
     }
 
     /// Forgets those that have ended since they were told, in whatever way.
     pub(super) fn keep_told(&mut self, is_here: impl Fn(SessionId) -> bool) {
-        self.told.retain(|id| is_here(*id));
+        let ended: Vec<SessionId> = self.told.keys().copied().filter(|id| !is_here(*id)).collect();
+        ended.into_iter().for_each(|id| self.forget(id));
     }
 
     /// It has left, or ended.
     pub(super) fn forget(&mut self, id: SessionId) {
-        self.told.remove(&id);
+        if let Some(link) = self.told.remove(&id) {
+            self.arrive(Some(link));
+        }
     }
 
     /// It has left.
     pub(super) fn left(&mut self, id: SessionId, transit: Transit) {
-        self.told.remove(&id);
+        self.forget(id);
+        self.finish(id);
         if let Some(address) = transit.address {
             self.by_address.insert(address, id);
         }
         for group in &transit.groups {
             *self.groups.entry(group.clone()).or_default() += 1;
         }
-        self.in_transit += usize::from(!transit.has_arrived);
-        if let Some(former) = self.left.insert(id, transit) {
-            self.in_transit -= usize::from(!former.has_arrived);
-            self.forget_groups(&former);
-        }
+        self.in_transit += 1;
+        self.set_off(transit.way());
+        self.left.insert(id, transit);
     }
 
     /// A session has arrived elsewhere. Gives back whether that was not known.
     pub(super) fn arrived(&mut self, id: SessionId) -> bool {
-        let Some(transit) = self.left.get_mut(&id) else { return false };
+        let Some(transit) = self.left.get_mut(&id).filter(|transit| !transit.has_arrived) else {
+            return false;
+        };
+        let way = transit.way();
+        transit.has_arrived = true;
         if let Some(address) = transit.address.take() {
             self.by_address.remove(&address);
         }
-        let is_news = !std::mem::replace(&mut transit.has_arrived, true);
-        self.in_transit -= usize::from(is_news);
-        is_news
+        self.in_transit -= 1;
+        self.arrive(way);
+        true
     }
 
     /// Nothing more is to be done for a session in transit.
     pub(super) fn finish(&mut self, id: SessionId) -> Option<Transit> {
         let transit = self.left.remove(&id)?;
-        self.in_transit -= usize::from(!transit.has_arrived);
+        if !transit.has_arrived {
+            self.in_transit -= 1;
+            self.arrive(transit.way());
+        }
         self.forget_groups(&transit);
         if let Some(address) = transit.address {
             self.by_address.remove(&address);
@@ -146,6 +224,11 @@ impl Departures {
     /// The sessions in transit.
     pub(super) fn in_transit(&self) -> impl Iterator<Item = (SessionId, &Transit)> {
         self.followed().filter(|(_, transit)| !transit.has_arrived)
+    }
+
+    /// Whether a session is in transit.
+    pub(super) fn is_in_transit(&self, id: SessionId) -> bool {
+        self.left.get(&id).is_some_and(|transit| !transit.has_arrived)
     }
 
     /// The sessions that have left and are followed: those in transit, and those that have arrived lately.
@@ -174,7 +257,7 @@ impl Departures {
 
     /// Those whose gateways were told.
     pub(super) fn all_told(&self) -> impl Iterator<Item = SessionId> {
-        self.told.iter().copied()
+        self.told.keys().copied()
     }
 
     /// Whether anybody was told and has not left.
@@ -184,7 +267,26 @@ impl Departures {
 
     /// Whether anything waits to go.
     pub(super) fn is_due(&self) -> bool {
-        !self.due.is_empty()
+        !self.due.is_empty() || !self.held_up.is_empty()
+    }
+
+    fn count(&self, way: Way) -> usize {
+        self.under_way.get(&way).copied().unwrap_or(0)
+    }
+
+    /// One more is under way.
+    fn set_off(&mut self, way: Way) {
+        *self.under_way.entry(way).or_default() += 1;
+    }
+
+    /// One less is.
+    fn arrive(&mut self, way: Way) {
+        if let Some(count) = self.under_way.get_mut(&way) {
+            *count -= 1;
+            if *count == 0 {
+                self.under_way.remove(&way);
+            }
+        }
     }
 
     fn forget_groups(&mut self, transit: &Transit) {

@@ -220,6 +220,7 @@ impl Shard {
     pub fn link_gone(&mut self, link: LinkId, now: Moment) -> usize {
         let MovePolicy { resume_window, reopen_window, .. } = self.policy;
         let sessions = self.table.link_gone(link, now, resume_window, reopen_window);
+        self.departures.link_gone(link);
         if self.departures.is_under_way() {
             let foreign: Vec<SessionId> = self.departures.all_told().collect();
             for id in

@@ -6,29 +6,32 @@ use std::time::Duration;
 
 use ringway_ring::{MemberId, Ring};
 
-use super::departures::Transit;
+use super::departures::{Transit, Way};
 use super::{HeldSession, Shard, user_hash};
 use crate::directive::{Address, Directive, LinkId};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::session::Place;
 use crate::state::SessionState;
+use crate::table::SessionTable;
 
 impl Shard {
     /// Lets up to `sessions_max` sessions begin to leave. Gives back how many do.
     pub fn begin_moves(&mut self, sessions_max: usize, now: Moment, out: &mut Vec<Directive>) -> usize {
         let mut by_link: BTreeMap<LinkId, Vec<u64>> = BTreeMap::new();
         let mut begun = 0;
+        let under_way_max = self.policy.moves_under_way_max;
         self.departures.keep_told(|id| self.table.place(id).is_some());
+        self.departures.make_room(under_way_max);
         while begun < sessions_max
-            && let Some(id) = self.departures.next(self.policy.moves_under_way_max)
+            && let Some(id) = self.departures.next(under_way_max, |id| way_of(&self.table, id))
         {
             let owner = self.ring.owner_of_slot(id.slot()).filter(|owner| **owner != self.me).cloned();
             let (Some(place), Some(owner)) = (self.table.place(id), owner) else { continue };
             begun += 1;
             match place {
                 Place::Attached(Address { link, channel }) => {
-                    self.departures.told(id);
+                    self.departures.told(id, link);
                     by_link.entry(link).or_default().push(channel.0);
                 }
                 Place::Suspended(until) => {
@@ -49,7 +52,7 @@ impl Shard {
 
     /// Somebody waits for these sessions elsewhere: they leave before the others.
     pub fn hasten(&mut self, ids: &[SessionId]) {
-        for &id in ids.iter().rev() {
+        for &id in ids {
             if self.table.place(id).is_some() && !self.owns(id.slot()) {
                 self.departures.hasten(id);
             }
@@ -100,7 +103,9 @@ impl Shard {
         out: &mut Vec<Directive>,
     ) {
         let (id, user) = (state.id, state.user.clone());
-        if self.departures.finish(id).is_none() {
+        // Without a transit it was not heard of for too long, since this worker was stopped: the state is all that is left of it
+        // all the same.
+        if self.departures.finish(id).is_none() && self.table.place(id).is_some() {
             return;
         }
         if self.arrivals.is_expected(id) {
@@ -225,4 +230,9 @@ impl Shard {
             self.departures.due_again(id);
         }
     }
+}
+
+/// How a session leaves, if it is here.
+fn way_of(table: &SessionTable, id: SessionId) -> Option<Way> {
+    table.place(id).map(|place| place.address().map(|address| address.link))
 }

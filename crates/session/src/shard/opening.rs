@@ -44,10 +44,13 @@ pub struct Reopening {
     pub address: Address,
     /// What is left of it.
     pub state: SessionState,
-    /// Whether that is everything: its former worker has let it go. Otherwise it is a checkpoint.
+    /// Whether that is everything: its former worker has let it go, and no other has begun with it. Otherwise it is a
+    /// checkpoint.
     pub complete: bool,
     /// The highest offset that was passed to the client; 0 for none.
     pub passed_offset: u64,
+    /// How many messages were passed to the client since its former worker let it go.
+    pub passed_messages: u64,
 }
 
 /// A client that wants to go on with its session over a new socket.
@@ -93,7 +96,7 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Result<SessionId, NotOpened> {
-        let Reopening { address, state, complete, passed_offset } = reopening;
+        let Reopening { address, state, complete, passed_offset, passed_messages } = reopening;
         let (id, user) = (state.id, state.user.clone());
         // Also what is complete waits until all have been heard: before that, another worker may act for the user by its ring,
         // and would take the session for ended once its former worker lets it go.
@@ -105,7 +108,7 @@ impl Shard {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
         } else {
-            let state = state.in_next_term(complete);
+            let state = state.in_next_term(complete).without_passed(passed_messages);
             self.table.restore(state, Place::Attached(address), self.recent_until(now), out)?;
             self.table.rewind(id, passed_offset);
             if !complete {
@@ -128,7 +131,8 @@ impl Shard {
     ) -> Result<Attached, NotOpened> {
         let Resuming { id, user, groups, address, offset, resume_token } = resuming;
         self.fence(id.slot(), now)?;
-        if self.arrivals.is_expected(id) {
+        // Also one that has left from here and belongs here by now: its gateway is about to bring it back.
+        if self.arrivals.is_expected(id) || self.departures.is_in_transit(id) {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
         }

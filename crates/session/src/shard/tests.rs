@@ -161,7 +161,7 @@ impl Test {
         passed_offset: u64,
         address: Address,
     ) -> Result<SessionId, NotOpened> {
-        let reopening = Reopening { address, state, complete, passed_offset };
+        let reopening = Reopening { address, state, complete, passed_offset, passed_messages: 0 };
         self.shard.reopen(reopening, self.now, &mut self.out.0)
     }
 
@@ -283,6 +283,63 @@ fn a_session_that_ends_on_its_way_out_makes_room_for_the_next() {
     assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 0);
     test.shard.close(&Target::Session(id(1)), CloseCode::CLOSED_BY_BACKEND, "", &mut test.out.0);
     assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
+}
+
+/// The channels of those whose gateways are told to let them go now.
+fn told(test: &mut Test) -> Vec<u64> {
+    test.out.0.clear();
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    let channels = |directive: &Directive| match directive {
+        Directive::Move { channels, .. } => channels.clone(),
+        _ => Vec::new(),
+    };
+    test.out.0.iter().flat_map(channels).collect()
+}
+
+#[test]
+fn a_gateway_that_does_not_answer_holds_up_its_own_sessions_only() {
+    let mut test = Test::settled();
+    test.shard.policy.moves_under_way_max = 1;
+    for (number, address) in (1..).zip([at(1, 11), at(1, 12), at(1, 13), at(2, 21), at(2, 22)]) {
+        test.open(number, address, SUBPROTOCOL).unwrap();
+    }
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(told(&mut test), [11, 21]);
+    test.shard.detach(at(2, 21), test.now, &mut test.out.0);
+    assert_eq!(told(&mut test), [0; 0], "it has not arrived yet");
+    test.shard.arrived(at(2, 21), &mut test.out.0);
+    assert_eq!(told(&mut test), [22]);
+    assert!(test.shard.has_moves(), "two of the first link wait");
+    test.shard.close(&Target::Session(id(1)), CloseCode::CLOSED_BY_BACKEND, "", &mut test.out.0);
+    assert_eq!(told(&mut test), [12]);
+    test.shard.link_gone(LinkId(1), test.now);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    assert_eq!(test.shard.in_transit(), 1, "one at a time also of those that go by themselves");
+    test.shard.handed_over(id(2), &mut test.out.0);
+    test.shard.handed_over(id(3), &mut test.out.0);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    assert!(test.shard.in_transit() == 1 && !test.shard.has_moves());
+}
+
+#[test]
+fn those_for_whom_somebody_waits_go_before_the_others_in_the_order_of_asking() {
+    let mut test = Test::settled();
+    test.shard.policy.moves_under_way_max = 1;
+    (1..=5).for_each(|number| test.open(number, at(1, number as u64), "").unwrap());
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.hasten(&[id(4), id(3)]);
+    let mut order = Vec::new();
+    while test.shard.has_moves() {
+        for channel in told(&mut test) {
+            order.push(channel);
+            if channel == 4 {
+                test.shard.hasten(&[id(5)]); // One of those that are held up.
+            }
+            test.shard.detach(at(1, channel), test.now, &mut test.out.0);
+            test.shard.arrived(at(1, channel), &mut test.out.0);
+        }
+    }
+    assert_eq!(order, [4, 3, 5, 1, 2]);
 }
 
 #[test]
@@ -494,6 +551,22 @@ fn a_session_without_a_gateway_is_handed_over() {
 }
 
 #[test]
+fn a_session_that_is_not_taken_is_here_again_however_late_that_is_known() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    test.shard.gone(at(1, 5), true, test.now, &mut test.out.0);
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.begin_moves(10, test.now, &mut test.out.0);
+    let state = test.out.detached();
+    test.pass(60);
+    assert_eq!(test.shard.followed(), 0);
+    test.shard.hand_over_failed(state.clone(), Duration::from_secs(9), test.now, &mut test.out.0);
+    assert!(test.shard.table().len() == 1 && test.shard.has_moves());
+    test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
+    assert_eq!(test.shard.table().len(), 1);
+}
+
+#[test]
 fn a_handover_whose_answer_was_lost_leaves_no_second_session() {
     let mut test = Test::settled();
     test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
@@ -568,6 +641,36 @@ fn a_resumed_session_is_in_the_groups_of_its_newest_token_and_in_those_that_it_j
 }
 
 #[test]
+fn a_client_that_comes_back_in_the_middle_of_a_move_waits_for_its_session() {
+    let resume = |test: &mut Test, channel: u64| {
+        test.resume("alice", &["all"], 0, at(2, channel)).map(|attached| attached.complete)
+    };
+    let mut new = Test::new();
+    new.adopt(ME, &[OTHER]);
+    new.holding(OTHER, &[1]);
+    assert_eq!(resume(&mut new, 1), Err(NotOpened::Unsettled));
+    new.reopen(state_from_elsewhere(SUBPROTOCOL), true, 0, at(1, 1)).unwrap();
+    assert_eq!(
+        resume(&mut new, 1),
+        Ok(true),
+        "its gateway has brought it, and not said yet that the client is gone"
+    );
+    new.shard.gone(at(1, 1), true, new.now, &mut new.out.0);
+    assert_eq!(new.shard.table().place(id(1)), Some(Place::Attached(at(2, 1))));
+
+    let mut old = Test::settled();
+    old.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    old.adopt(OTHER, &[OTHER]);
+    old.shard.detach(at(1, 5), old.now, &mut old.out.0);
+    let state = old.out.detached();
+    old.adopt(ME, &[OTHER]);
+    old.holding(OTHER, &[]);
+    assert_eq!(resume(&mut old, 1), Err(NotOpened::Unsettled), "it is on its way back");
+    old.reopen(state, true, 0, at(1, 6)).unwrap();
+    assert_eq!(resume(&mut old, 1), Ok(true));
+}
+
+#[test]
 fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
     let mut test = Test::new();
     test.adopt(ME, &[]);
@@ -579,6 +682,39 @@ fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
         _ => Vec::new(),
     };
     assert_eq!(test.out.0.iter().flat_map(offsets).collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn what_a_lost_worker_has_passed_to_the_client_is_not_sent_again() {
+    let check = |subprotocol: &str, passed_offset: u64, passed_messages: u64, expected: &[&str]| {
+        let mut state = state_from_elsewhere(subprotocol);
+        let numbers = state.stream.is_some();
+        state.waiting = (1..)
+            .zip(["a", "b", "c"])
+            .map(|(number, text)| crate::Numbered {
+                offset: if numbers { number } else { 0 },
+                payload: message(text).payload().clone(),
+            })
+            .collect();
+        state.stream.iter_mut().for_each(|stream| stream.last = 3);
+        let mut test = Test::settled();
+        let (address, complete) = (at(1, 1), false);
+        let reopening = Reopening { address, state, complete, passed_offset, passed_messages };
+        test.shard.reopen(reopening, test.now, &mut test.out.0).unwrap();
+        let texts: Vec<_> = test.out.delivered().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, expected, "{subprotocol:?}, {passed_offset}, {passed_messages}");
+        // What was passed and not acknowledged can still be had by a client that comes back.
+        let state = test.shard.table().state(id(1)).unwrap();
+        let unacked = state.stream.map(|stream| stream.unacked.len());
+        assert_eq!(unacked, numbers.then_some(if passed_offset > 3 { 0 } else { 3 }));
+    };
+    check("", 0, 0, &["a", "b", "c"]);
+    check("", 0, 2, &["c"]);
+    check("", 0, 9, &[]);
+    check(SUBPROTOCOL, 0, 0, &["a", "b", "c"]);
+    check(SUBPROTOCOL, 2, 2, &["c"]);
+    check(SUBPROTOCOL, 2, 9, &["c"]);
+    check(SUBPROTOCOL, 9, 9, &[]);
 }
 
 #[test]

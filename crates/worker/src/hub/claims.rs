@@ -229,7 +229,6 @@ impl Hub {
             }
             state.shard.hasten(sessions);
         });
-        self.movable.notify_one();
     }
 
     /// Whether the sessions that a call is about are here, as far as they exist; those that are not are asked to hurry.

@@ -5,6 +5,7 @@
 
 mod claims;
 mod directives;
+mod guarded;
 mod moves;
 mod waits;
 
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use ringway_proto::v1::Opened;
 use ringway_proto::v1::worker_frame::Frame;
 use ringway_ring::{MemberId, Ring, RingVersion};
@@ -29,6 +29,7 @@ use tracing::warn;
 use self::claims::Claims;
 pub(crate) use self::claims::{Asking, ClaimHeld, Held, HeldNews, Surrendered};
 use self::directives::crowded;
+use self::guarded::Guarded;
 pub(crate) use self::moves::HandOver;
 pub(crate) use self::waits::Wait;
 use crate::clock::Clock;
@@ -74,7 +75,7 @@ pub(crate) struct Shown {
 }
 
 pub(crate) struct Hub {
-    state: Mutex<State>,
+    state: Guarded,
     interest: Arc<Interest>,
     metrics: Metrics,
     seal: Arc<Seal>,
@@ -87,8 +88,6 @@ pub(crate) struct Hub {
     changed: watch::Sender<()>,
     /// Fires when the others are to be asked again by the same ring.
     unsettled: Notify,
-    /// Fires when sessions may leave.
-    movable: Notify,
     /// Fires when sessions are to be brought to their owners.
     to_hand_over: Notify,
 }
@@ -124,7 +123,7 @@ impl Hub {
             hand_overs: VecDeque::new(),
         };
         Hub {
-            state: Mutex::new(state),
+            state: Guarded::new(state),
             interest,
             metrics,
             seal,
@@ -134,7 +133,6 @@ impl Hub {
             leaving: AtomicBool::new(false),
             changed: watch::Sender::new(()),
             unsettled: Notify::new(),
-            movable: Notify::new(),
             to_hand_over: Notify::new(),
         }
     }
@@ -147,7 +145,6 @@ impl Hub {
             state.claims.ring_changed();
         });
         self.changed.send_replace(());
-        self.movable.notify_one();
         self.count();
     }
 
@@ -210,7 +207,6 @@ impl Hub {
         }
         self.metrics.links.set(state.links.len() as f64);
         drop(state);
-        self.movable.notify_one();
         sessions
     }
 

@@ -34,9 +34,9 @@ impl Hub {
         self.state.lock().shard.has_moves()
     }
 
-    /// Waits until sessions may leave.
+    /// Waits until sessions may leave. Cancel-safe.
     pub(crate) async fn movable(&self) {
-        self.movable.notified().await;
+        self.state.movable().await;
     }
 
     /// A gateway lets go of a session.
@@ -48,7 +48,6 @@ impl Hub {
     /// A session that was detached is open elsewhere.
     pub(crate) fn arrived(&self, address: Address) {
         self.change(|shard, out| shard.arrived(address, out));
-        self.movable.notify_one();
     }
 
     /// The next session to be brought to its owner. Cancel-safe.
@@ -64,7 +63,6 @@ impl Hub {
     /// Its owner has it.
     pub(crate) fn handed_over(&self, id: SessionId) {
         self.change(|shard, out| shard.handed_over(id, out));
-        self.movable.notify_one();
     }
 
     /// Its owner does not take it (yet).
@@ -72,7 +70,6 @@ impl Hub {
         let now = self.clock.now();
         let HandOver { state, resumable_for, .. } = failed;
         self.change(|shard, out| shard.hand_over_failed(state, resumable_for, now, out));
-        self.movable.notify_one();
     }
 
     /// Takes over a session that has no gateway.

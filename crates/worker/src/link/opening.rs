@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use ringway_proto::v1::worker_frame::Frame;
-use ringway_proto::v1::{Open, RefusalReason, Refused};
+use ringway_proto::v1::{Open, RefusalReason, Refused, Reopen};
 use ringway_session::{
     Address, GroupId, NotOpened, OpenError, Opening, Reopening, Resuming, SessionId, UserId, frame,
 };
@@ -100,8 +100,10 @@ impl Wish {
                 NoSession::new(RefusalReason::StateInvalid, format!("the session's state: {error}"))
             })?;
             let Unsealed { state, complete } = unsealed;
-            let passed_offset = reopen.passed_offset;
-            return Ok(Wish::Reopen(Reopening { address, state, complete, passed_offset }));
+            // The gateway knows who was given the state since it was sealed.
+            let complete = complete && !reopen.checkpoint;
+            let Reopen { passed_offset, passed_messages, .. } = reopen;
+            return Ok(Wish::Reopen(Reopening { address, state, complete, passed_offset, passed_messages }));
         }
         let resume = open.resume.clone();
         let opening = read(shared, address, open)?;

@@ -243,7 +243,7 @@ impl Gateway {
     pub async fn bring(&mut self, user: &str, state: Bytes, passed_offset: u64) -> u64 {
         self.next += 1;
         let channel = self.next;
-        let reopen = Some(Reopen { state, passed_offset });
+        let reopen = Some(Reopen { state, passed_offset, ..Reopen::default() });
         let session_id = Bytes::copy_from_slice(&SessionId::new(Slot::of(user.as_bytes()), 0).to_bytes());
         self.say(Up::Open(Open { channel, session_id, user: user.into(), reopen, ..Open::default() })).await;
         channel

@@ -5,10 +5,13 @@ use ringway_session::{
 };
 
 use crate::client;
-use crate::event::{Asked, ClientIx, Event, Frame, Node, Post};
+use crate::event::{Asked, ClientIx, Event, Frame, Node, Post, Reopen};
 use crate::plan::{LOST_MS, OPEN_DEADLINE_MS};
 use crate::view::WorkerIx;
 use crate::world::World;
+
+/// How long the homes of a session's groups may take to know of it.
+const SETTLE_MAX_MS: u64 = 1_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct WaitingOpen {
@@ -65,7 +68,7 @@ impl World {
                     opened
                 }
             }
-            Asked::Reopen { .. } => self.reopen(worker, open, &mut out),
+            Asked::Reopen(_) => self.reopen(worker, open, &mut out),
         };
         self.trace.add(self.schedule.now, || format!("w{worker} opens {:?}: {opened:?}", open.post));
         let channel = open.post.channel;
@@ -76,14 +79,36 @@ impl World {
             }
             Err(_) => self.say(open.post.pipe, Node::Worker(worker), Frame::Refused { channel }),
             Ok(session) => {
-                if let Some(state) = self.workers[worker].shard.checkpoint(session) {
-                    let opened = Frame::Opened { channel, session, state: Box::new(state) };
-                    self.say(open.post.pipe, Node::Worker(worker), opened);
+                let (incarnation, post) = (self.workers[worker].incarnation, open.post);
+                if self.random.chance(70) {
+                    self.session_known(worker, incarnation, post, session);
+                } else {
+                    let delay_ms = self.random.below(SETTLE_MAX_MS);
+                    self.schedule.after(delay_ms, Event::Known { worker, incarnation, post, session });
                 }
             }
         }
         self.carry_out(worker, out);
         true
+    }
+
+    /// The homes of a session's groups know of it: its gateway hears that it is open, if it still is.
+    pub(crate) fn session_known(
+        &mut self,
+        worker: WorkerIx,
+        incarnation: u64,
+        post: Post,
+        session: SessionId,
+    ) {
+        let it = &self.workers[worker];
+        let address = Address { link: LinkId(post.pipe as u64), channel: Channel(post.channel) };
+        if it.incarnation == incarnation
+            && it.shard.table().id_at(address) == Some(session)
+            && let Some(state) = it.shard.checkpoint(session)
+        {
+            let opened = Frame::Opened { channel: post.channel, session, state: Box::new(state) };
+            self.say(post.pipe, Node::Worker(worker), opened);
+        }
     }
 
     fn open_new(
@@ -133,13 +158,12 @@ impl World {
         open: &WaitingOpen,
         out: &mut Vec<Directive>,
     ) -> Result<SessionId, NotOpened> {
-        let Asked::Reopen { state, is_complete, is_torn, passed_offset } = open.asked.clone() else {
-            return Err(NotOpened::NotOwner);
-        };
+        let Asked::Reopen(reopen) = open.asked.clone() else { return Err(NotOpened::NotOwner) };
+        let Reopen { state, is_complete, is_torn, passed_offset, passed_messages } = *reopen;
         let now = self.now();
         let was_here = self.workers[worker].shard.table().session(state.id).is_some();
-        let reopening =
-            Reopening { address: open.address(), state: *state, complete: is_complete, passed_offset };
+        let (address, complete) = (open.address(), is_complete);
+        let reopening = Reopening { address, state, complete, passed_offset, passed_messages };
         let session = self.workers[worker].shard.reopen(reopening, now, out)?;
         let is_framed = self.clients[open.client].is_framed;
         if (!is_complete || is_torn || was_here) && !(is_framed && was_here && !is_complete) {
