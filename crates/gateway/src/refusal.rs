@@ -180,9 +180,9 @@ fn token_row(error: &TokenError) -> Row {
             row(StatusCode::UNAUTHORIZED, reason).with(WWW_AUTHENTICATE, "Bearer")
         }
         TokenError::TooLong { .. } => row(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason),
-        TokenError::NotUtf8 { .. } | TokenError::ControlCharacter { .. } => {
-            row(StatusCode::BAD_REQUEST, reason)
-        }
+        TokenError::NotUtf8 { .. }
+        | TokenError::ControlCharacter { .. }
+        | TokenError::AloneAsSubprotocol { .. } => row(StatusCode::BAD_REQUEST, reason),
     }
 }
 
@@ -245,6 +245,7 @@ mod tests {
                 "token_control_character",
                 &[],
             ),
+            (TokenError::AloneAsSubprotocol { prefix: "t.".into() }.into(), 400, "subprotocol_missing", &[]),
             (Refusal::SubprotocolsTooMany { count_max: 1, bytes_max: 1 }, 400, "subprotocols_too_many", &[]),
             (AuthError::SignatureInvalid.into(), 401, "signature_invalid", &["www-authenticate"]),
             (

@@ -72,6 +72,8 @@ async fn tokens_that_are_missing_or_cannot_be() {
         ("/ws?token=a%00b", "", 400, "token_control_character"),
         (&format!("/ws?token={}", "a".repeat(256)), "", 400, "user_invalid"),
         (&format!("/ws?token={}", "a".repeat(9000)), "", 431, "token_too_long"),
+        ("/ws", "sec-websocket-protocol: token.alice\r\n", 400, "subprotocol_missing"),
+        ("/ws?token=alice", "sec-websocket-protocol: token.alice\r\n", 400, "subprotocol_missing"),
     ] {
         let answer = check(&bench, &upgrade(target, more), status, reason).await;
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{reason}");
