@@ -114,7 +114,7 @@ impl WorkerNode {
                 stop.cancelled().await;
                 show(&membership, MemberState::Draining).await;
                 let left = worker.drained().await;
-                info!(phase = "drain", left, "the sessions have moved");
+                info!(worker = %worker.id(), left, "shutdown: drained; sessions that are left are closed");
                 leaving.cancel();
             };
             tokio::join!(worker.run(leaving.clone()), life);
