@@ -262,6 +262,21 @@ async fn the_node_that_failed_is_named_and_not_the_one_that_was_asked() {
 }
 
 #[tokio::test]
+async fn a_socket_that_cannot_be_is_explained() {
+    let up = Up::start("--workers 1").await;
+    let connect = async |url: String| {
+        let (code, _, told) = run(&format!("connect --token alice --url {url}")).await;
+        assert_eq!(code, Some(1), "{told}");
+        told
+    };
+    let grpc = up.address("rpc").replace("http://", "ws://");
+    let told = connect(format!("{grpc}/ws")).await;
+    assert!(told.contains("a node's gRPC address takes no clients"), "{told}");
+    let told = connect(up.address("client").replace("ws://", "wss://")).await;
+    assert!(told.contains("without it the URL begins with ws://"), "{told}");
+}
+
+#[tokio::test]
 async fn a_reader_that_has_gone_away_is_no_error() {
     for line in
         ["ring vectors", "ring show --member w1", "completions zsh", "check-config --template", "--help"]
