@@ -42,6 +42,13 @@ async fn the_example_sends_through_any_node_and_straight_to_the_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_placement_in_python_passes_the_golden_vectors() {
+    let vectors = root().join("tests/vectors/placement.json").display().to_string();
+    let Some(told) = run("examples/python/placement.py", &[&vectors]).await else { return };
+    assert!(told.contains("slots     128 members") && told.contains("hashring  128 members"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_example_says_what_it_misses() {
     for (arguments, expected) in [
         (&["user", "alice", "hi"] as &[&str], "no cluster secret: give --secret-file FILE"),
