@@ -88,10 +88,16 @@ def main():
 
 
 def read_secret(file):
-    if file is None:
-        return os.environ["RINGWAY_CLUSTER_SECRET"]
-    with open(file, encoding="ascii") as secret:
-        return secret.read().strip()
+    secret = os.environ.get("RINGWAY_CLUSTER_SECRET", "")
+    if file is not None:
+        try:
+            with open(file, encoding="ascii") as text:
+                secret = text.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SystemExit("--secret-file %s: %s" % (file, error))
+    if not secret.strip():
+        raise SystemExit("no cluster secret: give --secret-file FILE or set RINGWAY_CLUSTER_SECRET (`ringway up` prints its file)")
+    return secret.strip()
 
 
 if __name__ == "__main__":

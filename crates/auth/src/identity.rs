@@ -32,6 +32,6 @@ pub struct Identity {
     /// The token's claims as the JSON object that was signed, byte for byte; `None` if the token carries
     /// none (mode `plain`).
     pub claims: Option<Arc<str>>,
-    /// When the token ends, without any allowance for clock skew; `None` if it never does.
+    /// From when on the token is not accepted any more, the allowance for clock skew included; `None` if it always is.
     pub expires_at: Option<SystemTime>,
 }

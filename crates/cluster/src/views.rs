@@ -42,7 +42,11 @@ impl Views {
     pub(crate) fn show(&self, next: View) {
         let before = self.current();
         if next.workers().is_empty() && !before.workers().is_empty() {
-            warn!(version = %before.version(), "no members are shown any more: the last view stays");
+            if before.workers().iter().all(|member| member.state == MemberState::Draining) {
+                info!(version = %before.version(), "the last members have left: the last view stays");
+            } else {
+                warn!(version = %before.version(), "no members are shown any more: the last view stays");
+            }
             return;
         }
         let changes = Changes::between(&before, &next);

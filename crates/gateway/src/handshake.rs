@@ -3,7 +3,7 @@
 //! Pure: a request's head goes in, and out comes the key to be answered, or why this is no handshake.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -27,6 +27,9 @@ impl Handshake {
         }
         if request.version() < Version::HTTP_11 {
             return Err(Refusal::HttpTooOld);
+        }
+        if only(headers, &HOST).is_none_or(<[u8]>::is_empty) {
+            return Err(Refusal::HostInvalid);
         }
         if !names(headers, &UPGRADE, "websocket") {
             return Err(Refusal::UpgradeRequired);
@@ -93,6 +96,7 @@ mod tests {
 
     fn request(changes: &[(&str, Option<&str>)]) -> http::Request<()> {
         let mut headers = vec![
+            ("host", "ringway.test"),
             ("upgrade", "websocket"),
             ("connection", "Upgrade"),
             ("sec-websocket-version", "13"),
@@ -118,6 +122,9 @@ mod tests {
         check(&[("upgrade", Some("h2c, WebSocket"))], Ok(()));
         check(&[("connection", Some("keep-alive, upgrade"))], Ok(()));
         check(&[("content-length", Some("0"))], Ok(()));
+        check(&[("host", None)], Err("host_invalid"));
+        check(&[("host", Some(""))], Err("host_invalid"));
+        check(&[("host", Some("a")), ("host", Some("b"))], Err("host_invalid"));
         check(&[("upgrade", None)], Err("upgrade_required"));
         check(&[("upgrade", Some("h2c"))], Err("upgrade_required"));
         check(&[("connection", None)], Err("connection_not_upgrade"));

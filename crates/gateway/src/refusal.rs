@@ -32,10 +32,14 @@ pub(crate) enum Refusal {
     MetricsElsewhere,
     #[error("a WebSocket is opened with GET, not {0}")]
     MethodNotAllowed(String),
+    #[error("here one only asks, with GET or HEAD, not {0}")]
+    ReadOnly(String),
     #[error("a WebSocket needs HTTP/1.1 (RFC 6455 section 4.1); this request is older")]
     HttpTooOld,
     #[error("the request line and headers are {bytes} bytes; at most {bytes_max} are taken")]
     HeadTooLarge { bytes: usize, bytes_max: usize },
+    #[error("the `Host` header must be there once (RFC 6455 section 4.1, RFC 9112 section 3.2)")]
+    HostInvalid,
     #[error("this is a WebSocket endpoint; ask for it with `Upgrade: websocket` (RFC 6455 section 4.1)")]
     UpgradeRequired,
     #[error(
@@ -124,8 +128,10 @@ impl Refusal {
             Refusal::MethodNotAllowed(_) => {
                 row(S::METHOD_NOT_ALLOWED, "method_not_allowed").with(ALLOW, "GET")
             }
+            Refusal::ReadOnly(_) => row(S::METHOD_NOT_ALLOWED, "method_not_allowed").with(ALLOW, "GET, HEAD"),
             Refusal::HttpTooOld => upgrade(row(S::UPGRADE_REQUIRED, "http_too_old")),
             Refusal::HeadTooLarge { .. } => row(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large"),
+            Refusal::HostInvalid => row(S::BAD_REQUEST, "host_invalid"),
             Refusal::UpgradeRequired => upgrade(row(S::UPGRADE_REQUIRED, "upgrade_required")),
             Refusal::ConnectionNotUpgrade => row(S::BAD_REQUEST, "connection_not_upgrade"),
             Refusal::VersionNotSupported => upgrade(row(S::UPGRADE_REQUIRED, "version_not_supported")),
@@ -180,9 +186,9 @@ fn token_row(error: &TokenError) -> Row {
             row(StatusCode::UNAUTHORIZED, reason).with(WWW_AUTHENTICATE, "Bearer")
         }
         TokenError::TooLong { .. } => row(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason),
-        TokenError::NotUtf8 { .. } | TokenError::ControlCharacter { .. } => {
-            row(StatusCode::BAD_REQUEST, reason)
-        }
+        TokenError::NotUtf8 { .. }
+        | TokenError::ControlCharacter { .. }
+        | TokenError::AloneAsSubprotocol { .. } => row(StatusCode::BAD_REQUEST, reason),
     }
 }
 
@@ -214,13 +220,16 @@ mod tests {
     fn refusals() -> Vec<(Refusal, u16, &'static str, &'static [&'static str])> {
         use ringway_auth::TokenSource;
         let found_in = || TokenSource::Bearer;
+        let too_long = TokenError::TooLong { found_in: found_in(), bytes: 2, bytes_max: 1 };
         let url = "wss://w2.example.com/ws";
         vec![
             (Refusal::PathUnknown("/ws".into()), 404, "path_unknown", &[]),
             (Refusal::MetricsElsewhere, 404, "metrics_elsewhere", &[]),
             (Refusal::MethodNotAllowed("PUT".into()), 405, "method_not_allowed", &["allow"]),
+            (Refusal::ReadOnly("POST".into()), 405, "method_not_allowed", &["allow"]),
             (Refusal::HttpTooOld, 426, "http_too_old", &["upgrade", "sec-websocket-version"]),
             (Refusal::HeadTooLarge { bytes: 2, bytes_max: 1 }, 431, "head_too_large", &[]),
+            (Refusal::HostInvalid, 400, "host_invalid", &[]),
             (Refusal::UpgradeRequired, 426, "upgrade_required", &["upgrade", "sec-websocket-version"]),
             (Refusal::ConnectionNotUpgrade, 400, "connection_not_upgrade", &[]),
             (Refusal::VersionNotSupported, 426, "version_not_supported", &["sec-websocket-version"]),
@@ -232,12 +241,7 @@ mod tests {
             (OriginError::NotAllowed { origin: "null".into() }.into(), 403, "origin_not_allowed", &[]),
             (TokenError::Missing { looked_in: vec![] }.into(), 401, "token_missing", &["www-authenticate"]),
             (TokenError::Blank { found_in: found_in() }.into(), 401, "token_blank", &["www-authenticate"]),
-            (
-                TokenError::TooLong { found_in: found_in(), bytes: 2, bytes_max: 1 }.into(),
-                431,
-                "token_too_long",
-                &[],
-            ),
+            (too_long.into(), 431, "token_too_long", &[]),
             (TokenError::NotUtf8 { found_in: found_in() }.into(), 400, "token_not_utf8", &[]),
             (
                 TokenError::ControlCharacter { found_in: found_in() }.into(),
@@ -245,6 +249,7 @@ mod tests {
                 "token_control_character",
                 &[],
             ),
+            (TokenError::AloneAsSubprotocol { prefix: "t.".into() }.into(), 400, "subprotocol_missing", &[]),
             (Refusal::SubprotocolsTooMany { count_max: 1, bytes_max: 1 }, 400, "subprotocols_too_many", &[]),
             (AuthError::SignatureInvalid.into(), 401, "signature_invalid", &["www-authenticate"]),
             (

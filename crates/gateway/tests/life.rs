@@ -3,10 +3,11 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::StreamExt;
-use ringway_auth::{AuthError, Authenticator, Identity, Token};
+use ringway_auth::jwt::{JwtSigner, Secret, TokenRequest};
+use ringway_auth::{AuthError, Authenticator, Identity, Jwt, JwtConfig, KeySource, Token};
 use ringway_cluster::{Lease, Registry};
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::{PayloadKind, RefusalReason};
@@ -255,6 +256,28 @@ async fn a_session_ends_with_its_token() {
     let (mut client, channel) = bench.client_and_channel("alice").await;
     assert_eq!(client.closed().await.0, 4300);
     bench.worker.hears_gone(channel).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_session_that_begins_inside_the_leeway_lasts_as_long_as_the_leeway() {
+    const LEEWAY: Duration = Duration::from_secs(4);
+    let secret = Secret::new("0123456789abcdef0123456789abcdef").expect("long enough");
+    let mut config = JwtConfig::new(KeySource::Secret(secret.clone()));
+    config.leeway = LEEWAY;
+    let jwt = Arc::new(Jwt::new(config).expect("a key"));
+    let bench = Bench::with(|setup| setup.authenticator = jwt).await;
+    // A time in a token has whole seconds: this is over for 2 to 3 of them.
+    let over = SystemTime::now() - Duration::from_secs(2);
+    let request =
+        TokenRequest { user: "alice".to_owned(), expires_at: Some(over), ..TokenRequest::default() };
+    let token = JwtSigner::new(&secret).sign(&request, over).expect("signed");
+    let began = Instant::now();
+    let mut client = bench.client(token.expose()).await;
+    client.send("still here").await;
+    assert_eq!(client.receive_data().await, Message::text("still here"));
+    assert_eq!(client.closed().await.0, 4300);
+    assert!(began.elapsed() > Duration::from_millis(800), "after {:?}", began.elapsed());
     bench.end().await;
 }
 

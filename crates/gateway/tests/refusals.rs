@@ -37,6 +37,7 @@ async fn heads_that_are_no_handshake() {
         (with("GET", "POST"), 405, "method_not_allowed", Some(("allow", "GET"))),
         (with("GET", "OPTIONS"), 405, "method_not_allowed", Some(("allow", "GET"))),
         (with("HTTP/1.1", "HTTP/1.0"), 426, "http_too_old", Some(("sec-websocket-version", "13"))),
+        (without("host: test\r\n"), 400, "host_invalid", None),
         (without("upgrade: websocket\r\n"), 426, "upgrade_required", Some(("upgrade", "websocket"))),
         (without("connection: Upgrade\r\n"), 400, "connection_not_upgrade", None),
         (
@@ -72,6 +73,8 @@ async fn tokens_that_are_missing_or_cannot_be() {
         ("/ws?token=a%00b", "", 400, "token_control_character"),
         (&format!("/ws?token={}", "a".repeat(256)), "", 400, "user_invalid"),
         (&format!("/ws?token={}", "a".repeat(9000)), "", 431, "token_too_long"),
+        ("/ws", "sec-websocket-protocol: token.alice\r\n", 400, "subprotocol_missing"),
+        ("/ws?token=alice", "sec-websocket-protocol: token.alice\r\n", 400, "subprotocol_missing"),
     ] {
         let answer = check(&bench, &upgrade(target, more), status, reason).await;
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{reason}");
@@ -270,6 +273,11 @@ async fn health_readiness_and_metrics() {
     })
     .await;
     assert_eq!(bench.get("/healthz").await.status, 200);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let request = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n");
+        let answer = check(&bench, &request, 405, "method_not_allowed").await;
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{path}");
+    }
     let answer = bench.get("/readyz").await;
     assert_eq!((answer.status, answer.reason().as_str()), (503, "no_workers"));
     assert_eq!(bench.get("/metrics").await.body, "ringway_up 1\n");

@@ -42,6 +42,8 @@ pub enum Reason {
     DeadlineExceeded,
     /// No worker holds the session that was named.
     SessionNotFound,
+    /// The list of members is not the workers' to change.
+    MembersFixed,
     /// A defect.
     Internal,
 }
@@ -58,7 +60,7 @@ pub enum Retry {
 }
 
 impl Reason {
-    const ALL: [Reason; 13] = [
+    const ALL: [Reason; 14] = [
         Reason::InvalidArgument,
         Reason::MessageTooLarge,
         Reason::Unauthenticated,
@@ -71,6 +73,7 @@ impl Reason {
         Reason::Overloaded,
         Reason::DeadlineExceeded,
         Reason::SessionNotFound,
+        Reason::MembersFixed,
         Reason::Internal,
     ];
 
@@ -89,6 +92,7 @@ impl Reason {
             Reason::Overloaded => ("OVERLOADED", Code::ResourceExhausted, Retry::Safe),
             Reason::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded, Retry::Ambiguous),
             Reason::SessionNotFound => ("SESSION_NOT_FOUND", Code::NotFound, Retry::Never),
+            Reason::MembersFixed => ("MEMBERS_FIXED", Code::FailedPrecondition, Retry::Never),
             Reason::Internal => ("INTERNAL", Code::Internal, Retry::Never),
         }
     }

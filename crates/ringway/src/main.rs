@@ -7,12 +7,12 @@ mod cli;
 mod command;
 mod config;
 mod exit;
+mod failure;
 mod output;
 mod secret_file;
 mod serve;
 mod telemetry;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -21,12 +21,13 @@ use cli::{Cli, Command};
 use exit::Ending;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    let form = command.form();
+    match run(command) {
         Ok(ending) => ending.into(),
         Err(error) if error.is::<output::StdoutClosed>() => ExitCode::SUCCESS,
         Err(error) => {
-            // Where stderr is gone too there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "ringway: {}", output::chain(&error));
+            failure::tell(&error, form);
             ExitCode::FAILURE
         }
     }

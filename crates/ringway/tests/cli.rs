@@ -192,6 +192,91 @@ async fn nobody_there_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn programs_get_failures_as_json_too() {
+    let failure = async |line: &str| {
+        let mut command = ringway(line);
+        command.env("RINGWAY_CLUSTER_SECRET", "0123456789abcdef");
+        let (code, told, for_people) = outcome(command.output()).await;
+        assert_eq!((code, told.lines().count()), (Some(1), 1), "{line}: {told}");
+        assert!(for_people.starts_with("ringway: "), "{line}: {for_people}");
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        assert!(
+            told["error"]["message"].as_str().is_some_and(|message| !message.is_empty()),
+            "{line}: {told}"
+        );
+        told
+    };
+    for line in
+        ["send user a hi", "drain w1", "members", "sessions", "close --user a", "ring show", "ring watch"]
+    {
+        let told = failure(&format!("{line} --json --node http://127.0.0.1:1")).await;
+        assert_eq!(told["error"]["reason"], "UNREACHABLE", "{line}: {told}");
+    }
+    failure("connect --json --url ws://127.0.0.1:1/ws").await;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ringway.toml");
+    std::fs::write(&path, "[gateway]\nlisten = 1\ncolour = 2\n").expect("a file");
+    let told = failure(&format!("check-config --json {}", path.display())).await;
+    assert_eq!(told["mistakes"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(told["mistakes"][0]["place"], format!("{}:2", path.display()));
+}
+
+#[tokio::test]
+async fn a_configuration_is_shown_as_json() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("ringway.toml");
+    std::fs::write(&path, "[sessions]\nmax = 7\n[cluster]\nsecret = '0123456789abcdef'\n").expect("a file");
+    let (code, told, _) = run(&format!("check-config --json --show {}", path.display())).await;
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!((code, &told["mistakes"]), (Some(0), &Value::Array(vec![])));
+    assert_eq!(told["settings"]["sessions.max"]["value"], 7);
+    assert_eq!(told["settings"]["cluster.secret"]["value"], "(hidden)");
+    assert_eq!(told["settings"]["node.id"], serde_json::json!({ "value": null, "origin": "default" }));
+}
+
+#[tokio::test]
+async fn the_node_that_failed_is_named_and_not_the_one_that_was_asked() {
+    let up = Up::start("--workers 1").await;
+    let node = up.address("rpc");
+    // A worker that is listed and does not run, behind a gateway that does.
+    let secret =
+        std::fs::read_to_string(up.ready["secret_file"].as_str().expect("a path")).expect("a secret");
+    let mut gateway =
+        ringway("gateway --listen 127.0.0.1:0 --rpc-listen 127.0.0.1:0 --member w1=http://127.0.0.1:1");
+    gateway.env("RINGWAY_CLUSTER_SECRET", secret.trim()).stdout(Stdio::piped());
+    let mut gateway = gateway.spawn().expect("the binary runs");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(gateway.stdout.as_mut().expect("piped"));
+    soon(stdout.read_line(&mut line)).await.expect("a line");
+    let ready: Value = serde_json::from_str(line.trim_start_matches("ready ")).expect("JSON");
+    let asked = ready["rpc"].as_str().expect("an address");
+    for command in ["send user alice hi", "close --user alice"] {
+        let mut command = ringway(&format!("{command} --node {asked}"));
+        let (code, _, told) = outcome(command.env("RINGWAY_CLUSTER_SECRET", secret.trim()).output()).await;
+        assert_eq!(code, Some(1));
+        assert!(told.contains("http://127.0.0.1:1 cannot be reached"), "{told}");
+        assert!(!told.contains("is a node running at"), "{told}");
+        assert!(told.contains(&format!("{asked} answers")), "{told}");
+    }
+    drop((gateway, node));
+}
+
+#[tokio::test]
+async fn a_socket_that_cannot_be_is_explained() {
+    let up = Up::start("--workers 1").await;
+    let connect = async |url: String| {
+        let (code, _, told) = run(&format!("connect --token alice --url {url}")).await;
+        assert_eq!(code, Some(1), "{told}");
+        told
+    };
+    let grpc = up.address("rpc").replace("http://", "ws://");
+    let told = connect(format!("{grpc}/ws")).await;
+    assert!(told.contains("a node's gRPC address takes no clients"), "{told}");
+    let told = connect(up.address("client").replace("ws://", "wss://")).await;
+    assert!(told.contains("without it the URL begins with ws://"), "{told}");
+}
+
+#[tokio::test]
 async fn a_reader_that_has_gone_away_is_no_error() {
     for line in
         ["ring vectors", "ring show --member w1", "completions zsh", "check-config --template", "--help"]

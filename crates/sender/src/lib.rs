@@ -6,7 +6,7 @@
 //! use serde_json::json;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let secret = ClusterSecret::new(&std::env::var("RINGWAY_SECRET")?)?;
+//! let secret = ClusterSecret::new(&std::env::var("RINGWAY_CLUSTER_SECRET")?)?;
 //! let sender = Sender::connect(SenderConfig::new(["http://10.0.0.1:7070".parse()?], secret)).await?;
 //!
 //! // One RPC to the one worker that holds all of alice's sessions: its answer is authoritative.

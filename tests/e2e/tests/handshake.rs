@@ -24,6 +24,7 @@ async fn what_is_no_handshake_is_refused() {
     let long = "x".repeat(20_000);
     let table = [
         (400, "connection_not_upgrade", proper().but("Connection", "keep-alive")),
+        (400, "host_invalid", proper().without("Host")),
         (400, "key_invalid", proper().without("Sec-WebSocket-Key")),
         (400, "key_invalid", proper().but("Sec-WebSocket-Key", "short")),
         (400, "body_not_allowed", proper().with("Content-Length", "5")),
@@ -45,6 +46,12 @@ async fn what_is_no_handshake_is_refused() {
         if status == 405 {
             assert_eq!(answer.header("allow"), Some("GET"), "{answer:?}");
         }
+    }
+    let metrics = cluster.gateways[0].metrics().await;
+    for (reason, count) in [("path_unknown", 1.0), ("metrics_elsewhere", 0.0), ("version_not_supported", 2.0)]
+    {
+        let label = format!("result=\"{reason}\"");
+        assert_eq!(metrics.sum("ringway_gateway_handshakes_total", &[&label]), count, "{reason}");
     }
 }
 

@@ -42,6 +42,29 @@ async fn the_example_sends_through_any_node_and_straight_to_the_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_placement_in_python_passes_the_golden_vectors() {
+    let vectors = root().join("tests/vectors/placement.json").display().to_string();
+    let Some(told) = run("examples/python/placement.py", &[&vectors]).await else { return };
+    assert!(told.contains("slots     128 members") && told.contains("hashring  128 members"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_says_what_it_misses() {
+    for (arguments, expected) in [
+        (&["user", "alice", "hi"] as &[&str], "no cluster secret: give --secret-file FILE"),
+        (&["--secret-file", "/nonexistent", "user", "alice", "hi"], "--secret-file /nonexistent: "),
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let Some(output) = python::run(&root().join("examples/python/sender.py"), &arguments).await else {
+            return;
+        };
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.starts_with(expected) && !told.contains("Traceback"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_client_needs_only_health_and_reflection() {
     let cluster = Cluster::start(1).await;
     let mut alice = cluster.client("alice").await;

@@ -101,6 +101,23 @@ async fn up_connect_send_sessions_close() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_fixed_list_cannot_show_is_refused_at_once() {
+    let (shell, cluster) = (Shell::new(), Cluster::start(2).await);
+    let _alice = cluster.client("alice").await;
+    let node =
+        format!("--node {} --secret-file {}", cluster.gateways[0].url(), cluster.secret_file().display());
+    for command in ["drain w1", "undrain w1", "weigh w1 3"] {
+        let (told, code) = shell.ask(&format!("{command} {node} --json")).await;
+        assert_eq!((&told["error"]["reason"], code), (&json!("MEMBERS_FIXED"), Some(1)), "{told}");
+        let message = told["error"]["message"].as_str().expect("words");
+        assert!(message.contains("not the workers' to change"), "{message}");
+    }
+    let (members, _) = shell.ask(&format!("members {node} --json")).await;
+    let states = members["members"].as_array().expect("a list").iter().map(|member| &member["state"]);
+    assert!(states.into_iter().all(|state| *state == json!("active")), "{members}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_shell_is_refused() {
     let cluster = Cluster::start(1).await;
     let shell = Shell::new();

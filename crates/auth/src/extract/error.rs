@@ -41,6 +41,16 @@ pub enum TokenError {
         /// Where it stands.
         found_in: TokenSource,
     },
+    /// The subprotocols offered are nothing but tokens, so none can be selected, and browsers drop a socket whose
+    /// answer selects none of what they offered.
+    #[error(
+        "the token is the only subprotocol offered, and it is never selected, so a browser would drop the socket; \
+         offer one beside it: `new WebSocket(url, [\"ringway.raw\", \"{prefix}\" + token])`"
+    )]
+    AloneAsSubprotocol {
+        /// What marks the entry.
+        prefix: String,
+    },
 }
 
 impl TokenError {
@@ -52,6 +62,7 @@ impl TokenError {
             Self::TooLong { .. } => "token_too_long",
             Self::NotUtf8 { .. } => "token_not_utf8",
             Self::ControlCharacter { .. } => "token_control_character",
+            Self::AloneAsSubprotocol { .. } => "subprotocol_missing",
         }
     }
 }

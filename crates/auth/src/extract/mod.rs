@@ -6,7 +6,8 @@
 //! source the first occurrence counts.
 //!
 //! A subprotocol entry that carries a token must never be echoed to the client as the chosen subprotocol
-//! (that would put the token into a response header), so [`Presented::subprotocols`] leaves such entries out.
+//! (that would put the token into a response header), so [`Presented::subprotocols`] leaves such entries out. And
+//! browsers drop a socket whose answer selects none of the subprotocols offered, so such an entry may not be alone.
 
 mod error;
 mod places;
@@ -143,8 +144,8 @@ impl TokenExtractor {
     /// Finds and decodes the token of the handshake with this request URI and these headers.
     ///
     /// # Errors
-    /// [`TokenError`] if no source is present, or if the first one present holds a blank, overlong or
-    /// unreadable value.
+    /// [`TokenError`] if no source is present, if the first one present holds a blank, overlong or
+    /// unreadable value, or if tokens are all that is offered as subprotocols.
     pub fn extract(&self, uri: &Uri, headers: &HeaderMap) -> Result<Presented, TokenError> {
         let (source, found) = self
             .sources
@@ -152,7 +153,13 @@ impl TokenExtractor {
             .find_map(|source| Some((source, source.find(uri, headers)?)))
             .ok_or_else(|| TokenError::Missing { looked_in: self.sources.clone() })?;
         let token = self.accept(found, source)?;
-        Ok(Presented { token, subprotocols: self.subprotocols(headers) })
+        let subprotocols = self.subprotocols(headers);
+        if subprotocols.is_empty()
+            && let Some(prefix) = self.prefix_offered(headers)
+        {
+            return Err(TokenError::AloneAsSubprotocol { prefix: prefix.to_owned() });
+        }
+        Ok(Presented { token, subprotocols })
     }
 
     /// The subprotocols that `headers` offer in the client's order, without entries that carry a token (those
@@ -162,9 +169,18 @@ impl TokenExtractor {
     }
 
     fn carries_token(&self, entry: &str) -> bool {
-        self.sources.iter().any(|source| match source {
-            TokenSource::Subprotocol { prefix } => entry.starts_with(prefix.as_str()),
-            _ => false,
+        self.prefixes().any(|prefix| entry.starts_with(prefix))
+    }
+
+    /// What marks an entry that carries a token, if one is offered.
+    fn prefix_offered(&self, headers: &HeaderMap) -> Option<&str> {
+        self.prefixes().find(|prefix| places::subprotocol(headers, prefix).is_some())
+    }
+
+    fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().filter_map(|source| match source {
+            TokenSource::Subprotocol { prefix } => Some(prefix.as_str()),
+            _ => None,
         })
     }
 

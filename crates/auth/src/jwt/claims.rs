@@ -26,18 +26,18 @@ pub(super) fn identity(payload: String, config: &JwtConfig, now: SystemTime) -> 
 }
 
 /// `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5), each with the leeway in the token's favour. Answers
-/// when the token expires.
+/// from when on the token is not accepted any more.
 fn check_times(
     claims: &Claims,
     config: &JwtConfig,
     now: SystemTime,
 ) -> Result<Option<SystemTime>, AuthError> {
-    let expires_at = numeric_date(claims, "exp")?;
-    if expires_at.is_none() && config.require_exp {
+    let end = numeric_date(claims, "exp")?;
+    if end.is_none() && config.require_exp {
         return Err(AuthError::ClaimMissing { claim: "exp" });
     }
     // Not accepted "on or after" that time.
-    if let Some(ago) = expires_at.and_then(|end| now.duration_since(end).ok())
+    if let Some(ago) = end.and_then(|end| now.duration_since(end).ok())
         && ago >= config.leeway
     {
         return Err(AuthError::Expired { ago });
@@ -47,7 +47,8 @@ fn check_times(
     {
         return Err(AuthError::NotYetValid { wait });
     }
-    Ok(expires_at)
+    // An end so late that the leeway cannot be added to it is late enough.
+    Ok(end.map(|end| end.checked_add(config.leeway).unwrap_or(end)))
 }
 
 /// A `NumericDate` (RFC 7519 section 2): seconds since 1970, perhaps with a fraction.

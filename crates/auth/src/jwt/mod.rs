@@ -42,7 +42,7 @@ pub struct JwtConfig {
     pub algorithms: Vec<Algorithm>,
     /// Whether a token must end (`exp`).
     pub require_exp: bool,
-    /// How far the issuer's clock and ours may be apart; applied to `exp` and `nbf`.
+    /// How far the issuer's clock and ours may be apart; applied to `exp` and `nbf`, and to the end of the identity.
     pub leeway: Duration,
     /// The audiences we answer to; a token's `aud` must name one. Empty: a token without `aud` is accepted,
     /// and one with it is refused, because it is meant for somebody else (RFC 7519 section 4.1.3).

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use ringway_auth::{Jwt, JwtConfig};
+use ringway_auth::{Authenticator, Jwt, JwtConfig};
 use serde_json::{Value, json};
 
 use crate::support::{NOW_S, Pair, authenticate, now, outcome, secret_source};
+
+/// What is allowed if nothing else is configured.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// Authenticates a token with these claims under a configuration changed by `change`.
 fn check(change: impl FnOnce(&mut JwtConfig), claims: &Value, expected: Result<&str, &str>) {
@@ -40,6 +43,18 @@ fn exp_ends_a_token_and_the_leeway_delays_that() {
     let no_leeway = |config: &mut JwtConfig| config.leeway = Duration::ZERO;
     check(no_leeway, &json!({"sub": "alice", "exp": NOW_S + 1}), Ok("alice"));
     check(no_leeway, &json!({"sub": "alice", "exp": NOW_S}), Err("token_expired"));
+}
+
+#[test]
+fn whoever_is_accepted_is_so_for_as_long_as_another_would_be() {
+    for exp in [NOW_S + 60, NOW_S, NOW_S - 3, NOW_S - 29] {
+        let token = Pair::secret().token(&json!({"alg": "HS256"}), &json!({"sub": "alice", "exp": exp}));
+        let jwt = Jwt::new(JwtConfig::new(secret_source())).unwrap();
+        let end = authenticate(&jwt, &token).unwrap().expires_at.unwrap();
+        assert!(end > now(), "exp {exp}: not over as soon as it has begun");
+        assert!(jwt.authenticate(&token, end - Duration::from_millis(1)).is_ok());
+        assert!(jwt.authenticate(&token, end).is_err());
+    }
 }
 
 #[test]
@@ -163,7 +178,7 @@ fn the_identity_carries_the_claims_as_they_were_signed() {
     let payload = format!("{{ \"sub\":\"alice\", \"z\":1.0, \"a\":\"é\\u00e9\", \"exp\":{} }}", NOW_S + 5);
     let identity = authenticate_payload(payload.as_bytes()).unwrap();
     assert_eq!(identity.claims.as_deref(), Some(payload.as_str()));
-    assert_eq!(identity.expires_at, Some(now() + Duration::from_secs(5)));
+    assert_eq!(identity.expires_at, Some(now() + Duration::from_secs(5) + LEEWAY));
     assert!(identity.expires_at > Some(SystemTime::UNIX_EPOCH));
 }
 

@@ -95,10 +95,13 @@ fn in_the_authorization_header() {
 #[test]
 fn in_a_subprotocol() {
     for (value, expected) in [
-        ("token.alice", Ok("alice")),
+        ("chat, token.alice", Ok("alice")),
         ("ringway.v1.json, token.alice", Ok("alice")),
         ("token.a%20b%2B+c,ringway.v1.json", Ok("a b++c")),
-        ("token.one, token.two", Ok("one")),
+        ("token.one, token.two, chat", Ok("one")),
+        ("token.alice", Err("subprotocol_missing")),
+        ("token.one, token.two", Err("subprotocol_missing")),
+        ("token.a(b", Err("subprotocol_missing")),
         ("token.", Err("token_blank")),
         ("token.%20", Err("token_blank")),
         ("TOKEN.alice", Err("token_missing")),
@@ -134,7 +137,7 @@ fn in_a_cookie() {
 #[test]
 fn the_first_source_that_is_present_decides() {
     let lines =
-        &[("authorization", "Bearer b"), ("sec-websocket-protocol", "token.s"), ("cookie", "token=c")];
+        &[("authorization", "Bearer b"), ("sec-websocket-protocol", "token.s, a"), ("cookie", "token=c")];
     check("/ws?token=q", lines, Ok("q"));
     check("/ws?token=", lines, Err("token_blank"));
     check("/ws", lines, Ok("b"));
@@ -179,6 +182,18 @@ fn errors_say_where_and_what() {
     );
     assert_eq!(say("/ws?token=+"), "the token in the query parameter `token` is blank");
     assert!(!say("/ws?token=secret%00").contains("secret"));
+}
+
+#[test]
+fn a_token_alone_among_the_subprotocols_is_told_the_recipe() {
+    // Wherever the token was found: it is the browser that would drop the socket.
+    for uri in ["/ws", "/ws?token=alice"] {
+        let mut headers = HeaderMap::new();
+        headers.insert("sec-websocket-protocol", "token.s3cret".parse().unwrap());
+        let text = extractor(all()).extract(&uri.parse().unwrap(), &headers).unwrap_err().to_string();
+        assert!(text.contains("new WebSocket(url, [\"ringway.raw\", \"token.\" + token])"), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
 }
 
 #[test]

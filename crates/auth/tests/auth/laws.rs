@@ -93,7 +93,7 @@ proptest! {
         let header = |name, value: String| HeaderMap::from_iter([(name, HeaderValue::try_from(value).unwrap())]);
         for (uri, headers) in [
             (uri, HeaderMap::new()),
-            (Uri::from_static("/ws"), header(SEC_WEBSOCKET_PROTOCOL, format!("token.{encoded}"))),
+            (Uri::from_static("/ws"), header(SEC_WEBSOCKET_PROTOCOL, format!("chat, token.{encoded}"))),
             (Uri::from_static("/ws"), header(COOKIE, format!("token={encoded}"))),
         ] {
             let presented = extractor.extract(&uri, &headers).unwrap();

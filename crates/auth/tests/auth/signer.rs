@@ -27,9 +27,10 @@ fn what_the_signer_signs_the_authenticator_reads() {
     let token = signer().sign(&request, now()).unwrap();
     let mut config = JwtConfig::new(secret_source());
     config.audience = vec!["chat".to_owned()];
+    let config_leeway = config.leeway;
     let identity = authenticate(&Jwt::new(config).unwrap(), &token).unwrap();
     assert_eq!((identity.user, identity.groups), (request.user, request.groups));
-    assert_eq!(identity.expires_at, Some(now() + Duration::from_secs(60)));
+    assert_eq!(identity.expires_at, Some(now() + Duration::from_secs(60) + config_leeway));
     let claims: Value = serde_json::from_str(&identity.claims.unwrap()).unwrap();
     assert_eq!((&claims["plan"]["name"], &claims["iat"]), (&json!("gold"), &json!(NOW_S)));
 }

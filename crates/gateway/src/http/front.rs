@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use rand::RngExt;
 use ringway_auth::{Authenticator, OriginPolicy, TokenExtractor};
 use ringway_session::CloseCode;
@@ -150,14 +150,26 @@ impl Front {
         request: &Request<B>,
         peer: SocketAddr,
     ) -> (Response<Body>, Option<Admitted>) {
-        let answer = match request.uri().path() {
-            "/healthz" => Ok(json("{\"status\":\"ok\"}")),
+        match self.inform(request) {
+            Some(answer) => (answer.unwrap_or_else(|refusal| refusal.to_response()), None),
+            None => self.handshake(request, peer).await,
+        }
+    }
+
+    /// The answer for operators, if they ask.
+    fn inform<B>(&self, request: &Request<B>) -> Option<Result<Response<Body>, Refusal>> {
+        let path = request.uri().path();
+        if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+            return None;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Some(Err(Refusal::ReadOnly(request.method().to_string())));
+        }
+        Some(match path {
             "/readyz" => self.readiness(),
             "/metrics" => self.metrics(),
-            path if self.http().paths.matches(path) => return self.handshake(request, peer).await,
-            _ => Err(Refusal::PathUnknown(self.expected_paths())),
-        };
-        (answer.unwrap_or_else(|refusal| refusal.to_response()), None)
+            _ => Ok(json("{\"status\":\"ok\"}")),
+        })
     }
 
     async fn handshake<B>(
@@ -183,6 +195,9 @@ impl Front {
         request: &Request<B>,
         peer: SocketAddr,
     ) -> Result<(Response<Body>, Admitted), Refusal> {
+        if !self.http().paths.matches(request.uri().path()) {
+            return Err(Refusal::PathUnknown(self.expected_paths()));
+        }
         if self.is_at(Stage::Leaving) {
             return Err(Refusal::ShuttingDown);
         }

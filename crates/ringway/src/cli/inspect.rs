@@ -216,7 +216,11 @@ pub(crate) enum RingCommand {
     /// Print each change of the members and of the ring as it happens
     Watch(WatchArgs),
     /// Print the test vectors of docs/placement.md as JSON
-    Vectors,
+    Vectors {
+        /// Print JSON, as it does anyway
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `ringway ring locate`

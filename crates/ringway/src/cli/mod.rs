@@ -15,6 +15,8 @@ pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{ConnectArgs, Content, Protocol, SendArgs, SendTarget, TextKind};
 pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
 
+use crate::output::Form;
+
 const AFTER_HELP: &str = "\
 Start here:
   ringway up                             # a whole cluster on this machine
@@ -22,7 +24,10 @@ Start here:
   ringway send user alice-room7 'hello'  # in a third: a message for it
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nobody there, 4 too slow to take it,
-5 handshake refused, 6 socket closed by the server.";
+5 handshake refused, 6 socket closed by the server.
+
+With --json what a command has to say is JSON on stdout; if it failed,
+{\"error\":{\"message\":…}} with a \"reason\" where a node refused. People read the same on stderr.";
 
 /// Keeps users' WebSockets on a cluster of workers, and takes a message to a user in one call to one machine.
 #[derive(Debug, Parser)]
@@ -67,6 +72,34 @@ pub(crate) enum Command {
     CheckConfig(CheckConfigArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+}
+
+impl Command {
+    /// How it shows its result, and why it failed. What serves, and what writes files, is for people.
+    pub(crate) fn form(&self) -> Form {
+        Form::of(match self {
+            Self::Up(_) | Self::Gateway(_) | Self::Worker(_) | Self::Completions(_) => false,
+            Self::Connect(args) => args.json,
+            Self::Send(args) => args.target.content().json,
+            Self::Members(args) => args.json,
+            Self::Drain(args) | Self::Undrain(args) => args.json,
+            Self::Weigh(args) => args.json,
+            Self::Sessions(args) => args.json,
+            Self::Close(args) => args.json,
+            Self::Group(args) => match &args.command {
+                GroupCommand::Join(args) | GroupCommand::Leave(args) => args.json,
+            },
+            Self::Ring(args) => match &args.command {
+                RingCommand::Show { source } => source.json,
+                RingCommand::Locate(args) => args.source.json,
+                RingCommand::Diff(args) => args.source.json,
+                RingCommand::Watch(args) => args.json,
+                RingCommand::Vectors { json } => *json,
+            },
+            Self::Token(args) => args.json,
+            Self::CheckConfig(args) => args.json,
+        })
+    }
 }
 
 #[cfg(test)]

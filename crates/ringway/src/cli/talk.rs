@@ -114,6 +114,14 @@ pub(crate) enum SendTarget {
     },
 }
 
+impl SendTarget {
+    /// What is sent to it.
+    pub(crate) fn content(&self) -> &Content {
+        let (Self::User { content, .. } | Self::Group { content, .. } | Self::All { content }) = self;
+        content
+    }
+}
+
 /// What to send, and how.
 #[derive(Debug, Args)]
 pub(crate) struct Content {

@@ -43,9 +43,11 @@ fn what_is_right_is_understood() {
         "ring diff --add w4=2 --remove w1",
         "ring watch --node http://a:1 --changes 2 --json",
         "ring vectors",
+        "ring vectors --json",
         "members --node http://a:1 --json",
         "token --user a --groups b,c --secret s --ttl 5m --claim n=1",
         "check-config f --for worker --show",
+        "check-config f --show --json",
         "check-config --template",
         "completions bash",
     ];
@@ -90,6 +92,7 @@ fn what_is_wrong_is_refused() {
         "check-config",
         "check-config f --for any",
         "check-config f --template",
+        "check-config --template --json",
         "completions tcsh",
     ];
     for line in lines {

@@ -19,6 +19,7 @@ Examples:
   ringway check-config ringway.toml
   ringway check-config ringway.toml --for worker   # is everything there that a worker needs?
   ringway check-config ringway.toml --show         # what is in force, and where it was set
+  ringway check-config ringway.toml --json         # the mistakes, each with its place, for programs
   ringway check-config --template > ringway.toml   # a file to begin with
 
 Environment variables RINGWAY_… count, as they do for a server. Exit codes: 0 no mistakes, 1 mistakes.";
@@ -64,8 +65,11 @@ pub(crate) struct CheckConfigArgs {
     #[arg(long)]
     pub(crate) show: bool,
     /// Print a configuration file to begin with: every setting explained, at its default
-    #[arg(long, conflicts_with_all = ["file", "show", "role"])]
+    #[arg(long, conflicts_with_all = ["file", "show", "role", "json"])]
     pub(crate) template: bool,
+    /// Print JSON: the mistakes, and with --show the settings
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `ringway completions`

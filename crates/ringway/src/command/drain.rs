@@ -1,7 +1,6 @@
 //! `ringway drain`, `undrain` and `weigh`: what operators do with a worker while it serves.
 
 use anyhow::Context as _;
-use ringway_proto::Refusal;
 use ringway_proto::v1::{DrainProgress, DrainRequest, SetWeightRequest, UndrainRequest};
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeChannel, NodePool};
@@ -17,7 +16,7 @@ pub(crate) async fn drain(args: DrainArgs) -> anyhow::Result<Ending> {
     let worker = worker(&args.node, &args.worker).await?;
     let mut progress = node::answer(worker.node().drain(DrainRequest {}), worker.url()).await?;
     let mut last = DrainProgress::default();
-    while let Some(told) = progress.message().await.map_err(|status| Refusal::from_status(&status))? {
+    while let Some(told) = progress.message().await.map_err(|status| node::told(&status, worker.url()))? {
         if !told.done && Form::of(args.json) == Form::Human {
             output::line(format_args!("{} left", output::count(told.sessions, "session")))?;
         }
@@ -25,7 +24,7 @@ pub(crate) async fn drain(args: DrainArgs) -> anyhow::Result<Ending> {
     }
     anyhow::ensure!(
         last.done,
-        "{} of {} are left: the list of members may be a fixed one, or there may be no other worker",
+        "{} of {} are left: there may be no other worker that takes them",
         output::count(last.sessions, "session"),
         args.worker,
     );

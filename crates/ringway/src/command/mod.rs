@@ -17,6 +17,7 @@ pub(crate) use completions::completions;
 pub(crate) use connect::connect;
 pub(crate) use drain::{drain, undrain, weigh};
 pub(crate) use members::members;
+pub(crate) use node::Refused;
 pub(crate) use ring::ring;
 pub(crate) use send::send;
 pub(crate) use sessions::{close, group, sessions};

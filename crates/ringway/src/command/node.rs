@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ringway_cluster::{FollowError, NodeError, View};
-use ringway_proto::Refusal;
 use ringway_proto::v1::GetRingRequest;
+use ringway_proto::{Reason, Refusal};
 use ringway_rpc::{ClusterSecret, NodeChannel, NodePool, NodeUrl, PoolConfig};
 use ringway_sender::ConnectError;
 use tokio::time::timeout;
@@ -74,24 +74,51 @@ pub(crate) async fn answer<T>(
     }
 }
 
-/// What a node's refusal means to somebody at a terminal.
-fn told(status: &Status, node: &NodeUrl) -> anyhow::Error {
-    refused(&Refusal::from_status(status), node)
+/// A call that was refused or failed, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{hint}", .refusal.message)]
+pub(crate) struct Refused {
+    refusal: Refusal,
+    /// Empty, or on a line of its own.
+    hint: String,
 }
 
-/// The same for a refusal that was read already.
-pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
-    use ringway_proto::Reason;
+impl Refused {
+    pub(crate) fn new(refusal: Refusal, hint: impl Into<String>) -> Self {
+        Self { refusal, hint: hint.into() }
+    }
+
+    /// Why, for programs.
+    pub(crate) fn reason(&self) -> Reason {
+        self.refusal.reason
+    }
+}
+
+/// What a node's refusal means to somebody at a terminal.
+pub(crate) fn told(status: &Status, node: &NodeUrl) -> anyhow::Error {
+    refused(Refusal::from_status(status), node)
+}
+
+/// The same for a refusal that was read already. `node` is the one that the command asked: the one that failed may be
+/// another, and then the message names it.
+pub(crate) fn refused(refusal: Refusal, node: &NodeUrl) -> anyhow::Error {
     let hint = match refusal.reason {
-        Reason::Unreachable => {
+        Reason::Unreachable if refusal.message.starts_with(&format!("{node} ")) => {
             format!("\n  is a node running at {node}? `ringway up` starts one on this machine")
+        }
+        Reason::Unreachable => {
+            format!(
+                "\n  {node} answers; the node above is on its list of members (`ringway members`), but it is down or cut off"
+            )
         }
         Reason::Unauthenticated => {
             "\n  the cluster has another secret: RINGWAY_CLUSTER_SECRET or --secret-file must name it"
                 .to_owned()
         }
         // Said by the gRPC library, before the node's own rules saw the message.
-        Reason::InvalidArgument if refusal.message.contains("message length too large") => {
+        Reason::InvalidArgument | Reason::MessageTooLarge
+            if refusal.message.contains("message length too large") =>
+        {
             "\n  the payload is larger than the cluster takes (limits.message_bytes_max)".to_owned()
         }
         // The message is not one of ours: something else answers there.
@@ -102,7 +129,7 @@ pub(crate) fn refused(refusal: &Refusal, node: &NodeUrl) -> anyhow::Error {
         }
         _ => String::new(),
     };
-    anyhow::anyhow!("{}{hint}", refusal.message)
+    Refused::new(refusal, hint).into()
 }
 
 /// What it means for a sender that no node showed its ring.
@@ -116,7 +143,7 @@ pub(crate) fn not_followed(error: ConnectError, node: &NodeUrl) -> anyhow::Error
 pub(crate) fn not_shown(error: FollowError, node: &NodeUrl) -> anyhow::Error {
     match error {
         FollowError::NoneAnswers(failures) => match failures.into_iter().next() {
-            Some((_, NodeError::Refused(refusal))) => refused(&refusal, node),
+            Some((_, NodeError::Refused(refusal))) => refused(refusal, node),
             Some((_, error @ NodeError::Snapshot(_))) => error.into(),
             None => anyhow::anyhow!("{node} does not show its ring"),
         },

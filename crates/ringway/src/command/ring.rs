@@ -25,7 +25,7 @@ pub(crate) async fn ring(args: RingArgs) -> anyhow::Result<Ending> {
         RingCommand::Locate(args) => locate(&args, &load(&args.source).await?)?,
         RingCommand::Diff(args) => diff(&args, &load(&args.source).await?)?,
         RingCommand::Watch(args) => return watch(args).await,
-        RingCommand::Vectors => output::raw(vectors::to_json().as_bytes())?,
+        RingCommand::Vectors { .. } => output::raw(vectors::to_json().as_bytes())?,
     }
     Ok(Ending::Done)
 }

@@ -13,8 +13,7 @@ use crate::output::{self, count};
 
 /// Sends a message and prints what became of it.
 pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
-    let (SendTarget::User { content, .. } | SendTarget::Group { content, .. } | SendTarget::All { content }) =
-        &args.target;
+    let content = args.target.content();
     let payload = payload(content)?;
     let sender = connect(content).await?;
     let call = match &args.target {
@@ -26,8 +25,9 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
     let call = call.topic(content.topic.clone().unwrap_or_default());
     let call = call.exclude_sessions(content.exclude.iter().copied()).deadline(content.timeout);
     let receipt = call.await.map_err(|error| {
-        let told = node::refused(&error.refusal, &content.node.node);
-        if error.maybe_delivered() { told.context("it may have been delivered, nobody knows") } else { told }
+        let maybe_delivered = error.maybe_delivered();
+        let told = node::refused(error.refusal, &content.node.node);
+        if maybe_delivered { told.context("it may have been delivered, nobody knows") } else { told }
     })?;
     if content.json {
         output::json(&receipt_json(&receipt))?;

@@ -12,6 +12,7 @@ use super::membership::membership;
 use super::reader::Reader;
 use super::servers;
 use super::tokens::{self, Verifier};
+use super::value::Origin;
 use super::words::OnConflict;
 
 /// What the process is going to be, and so what it needs.
@@ -68,14 +69,16 @@ fn sockets(settings: &Settings, reader: &mut Reader) {
     if ping >= idle {
         let idle = humantime::format_duration(idle);
         let problem = format!("expected less than gateway.idle_timeout, which is {idle}");
-        reader.object("gateway.ping_interval", problem);
+        reader.contradict("gateway.ping_interval", &["gateway.idle_timeout"], problem);
     }
     match (&settings.tls.cert_file, &settings.tls.key_file) {
         (Some(_), None) => {
-            reader.object("gateway.tls.cert_file", "gateway.tls.key_file is missing: set both or neither");
+            let problem = "gateway.tls.key_file is missing: set both or neither";
+            reader.contradict("gateway.tls.cert_file", &["gateway.tls.key_file"], problem);
         }
         (None, Some(_)) => {
-            reader.object("gateway.tls.key_file", "gateway.tls.cert_file is missing: set both or neither");
+            let problem = "gateway.tls.cert_file is missing: set both or neither";
+            reader.contradict("gateway.tls.key_file", &["gateway.tls.cert_file"], problem);
         }
         (Some(cert), Some(key)) => {
             certificate(&TlsFiles { certificates: cert.clone(), key: key.clone() }, reader);
@@ -107,26 +110,22 @@ fn sessions(settings: &Settings, reader: &mut Reader) {
                 "it contradicts sessions.per_user_max = {max}: expected \"replace_oldest\" or \"refuse\", or no \
                  per_user_max"
             );
-            reader.object("sessions.on_conflict", problem);
+            reader.contradict("sessions.on_conflict", &["sessions.per_user_max"], problem);
         }
         (None, OnConflict::ReplaceOldest | OnConflict::Refuse) => {
-            reader.object(
-                "sessions.on_conflict",
-                "without sessions.per_user_max there is never a conflict: set it too",
-            );
+            let problem = "without sessions.per_user_max there is never a conflict: set it too";
+            reader.contradict("sessions.on_conflict", &["sessions.per_user_max"], problem);
         }
         (Some(_), _) | (None, OnConflict::Allow) => {}
     }
     if sessions.queue_bytes_max.0 < largest {
         let problem = format!("expected at least limits.message_bytes_max and 64 bytes, which is {largest}");
-        reader.object("sessions.queue_bytes_max", problem);
+        reader.contradict("sessions.queue_bytes_max", &["limits.message_bytes_max"], problem);
     }
     if sessions.window_bytes > sessions.queue_bytes_max {
         let queue = sessions.queue_bytes_max.0;
-        reader.object(
-            "sessions.window_bytes",
-            format!("expected at most sessions.queue_bytes_max, which is {queue}"),
-        );
+        let problem = format!("expected at most sessions.queue_bytes_max, which is {queue}");
+        reader.contradict("sessions.window_bytes", &["sessions.queue_bytes_max"], problem);
     }
 }
 
@@ -153,13 +152,14 @@ fn log(settings: &Settings, reader: &mut Reader) {
 fn secret(settings: &Settings, role: Role, reader: &mut Reader) -> Option<ClusterSecret> {
     let (text, key) = match (&settings.cluster.secret, &settings.cluster.secret_file) {
         (Some(_), Some(_)) => {
-            reader.object("cluster.secret_file", "cluster.secret is set too: leave one of them out");
+            reader.object("cluster.secret_file", set_too("cluster.secret", reader));
             return None;
         }
         (Some(secret), None) => (secret.expose().to_owned(), "cluster.secret"),
         (None, Some(path)) => (reader.file_text("cluster.secret_file", path)?, "cluster.secret_file"),
         (None, None) => {
-            if matches!(role, Role::Gateway | Role::Worker) && !reader.is_set("cluster.secret") {
+            let is_said = reader.is_set("cluster.secret") || reader.is_set("cluster.secret_file");
+            if matches!(role, Role::Gateway | Role::Worker) && !is_said {
                 reader.demand(
                     "cluster.secret is missing: set it (RINGWAY_CLUSTER_SECRET) or cluster.secret_file \
                      (--secret-file FILE) to the same on all nodes; `openssl rand -hex 32` makes one",
@@ -171,13 +171,21 @@ fn secret(settings: &Settings, role: Role, reader: &mut Reader) -> Option<Cluste
     ClusterSecret::new(&text).map_err(|error| reader.object(key, error)).ok()
 }
 
+/// That two keys that say the same are set, and where the other one is.
+pub(super) fn set_too(key: &str, reader: &Reader) -> String {
+    match reader.origin(key) {
+        Origin::File { .. } => format!("{key} is set too: leave one of them out"),
+        origin => format!("{key} is set too ({origin}): leave one of them out"),
+    }
+}
+
 fn extractor(settings: &Settings, reader: &mut Reader) -> TokenExtractor {
     let (auth, any_page) = (&settings.auth, is_any(&settings.auth.origins));
     let cookie = auth.sources.iter().any(|source| matches!(source, TokenSource::Cookie { .. }));
     if cookie && any_page {
         let problem = "with a cookie, every page could open a socket in its visitor's name: expected auth.origins to \
                        list the pages that may";
-        reader.object("auth.sources", problem);
+        reader.contradict("auth.sources", &["auth.origins"], problem);
     }
     let extractor = TokenExtractor::new(auth.sources.clone(), auth.token_bytes_max.0);
     extractor.map_err(|error| reader.object("auth.sources", error)).unwrap_or_default()

@@ -19,6 +19,14 @@ const OTHER_VARIABLES: [&str; 4] = ["RINGWAY_CONFIG", "RINGWAY_NODE", "RINGWAY_U
 /// The short name of the variable that everybody looks for first.
 const LOG_VARIABLE: (&str, &str) = ("RINGWAY_LOG", "log.filter");
 
+/// Keys that say the same in different ways: whoever sets one of them lays it over the others, too.
+const ALTERNATIVES: [&[&str]; 4] = [
+    &["cluster.secret", "cluster.secret_file"],
+    &["etcd.password", "etcd.password_file"],
+    &["nacos.password", "nacos.password_file"],
+    &["auth.jwt.secret", "auth.jwt.secret_file", "auth.jwt.public_key_file", "auth.jwt.jwks_file"],
+];
+
 /// The settings that somebody made, each with its place; and what could not be understood as a setting at all.
 #[derive(Debug)]
 pub(crate) struct Layers {
@@ -84,7 +92,14 @@ impl Layers {
         (self.entries, self.mistakes)
     }
 
+    /// Lays a setting over those below it, which are of sources that count less. Two of one source stay, to be told of.
     fn set(&mut self, key: &'static str, origin: Origin, value: Value) {
+        let others = ALTERNATIVES.iter().filter(|group| group.contains(&key)).flat_map(|group| group.iter());
+        for other in others.filter(|other| **other != key) {
+            if self.entries.get(other).is_some_and(|(below, _)| below.rank() < origin.rank()) {
+                self.entries.remove(other);
+            }
+        }
         self.entries.insert(key, (origin, value));
     }
 

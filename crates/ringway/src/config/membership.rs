@@ -21,6 +21,9 @@ pub(super) fn membership(settings: &Settings, role: Role, reader: &mut Reader) {
         }
         return;
     }
+    if !reader.are_read(&["cluster.registry"]) {
+        return;
+    }
     match settings.cluster.registry {
         RegistryKind::Static => {
             of_no_use(reader, settings);
@@ -105,6 +108,9 @@ fn list_needs(settings: &Settings, role: Role, reader: &mut Reader) {
 }
 
 fn no_id(reader: &mut Reader) {
+    if reader.is_set("node.id") {
+        return;
+    }
     reader.demand("node.id is missing: a worker needs its stable name (--id NAME)");
 }
 
@@ -129,11 +135,13 @@ fn node_needs(settings: &Settings, role: Role, reader: &mut Reader) {
         no_id(reader);
     }
     match (node.rpc_listen, &node.rpc_url) {
+        (None, None) if reader.is_set("node.rpc_listen") || reader.is_set("node.rpc_url") => {}
         (None, None) => reader.demand(
             "node.rpc_listen is missing: a worker needs an address where the others reach it (--rpc-listen ADDR)",
         ),
-        (Some(listen), None) if listen.ip().is_unspecified() => reader.object(
+        (Some(listen), None) if listen.ip().is_unspecified() => reader.contradict(
             "node.rpc_listen",
+            &["node.rpc_url"],
             "it does not tell the others where to reach this worker: set node.rpc_url too (--rpc-url URL)",
         ),
         (_, Some(_)) | (Some(_), None) => {}
@@ -150,16 +158,14 @@ fn gossip(settings: &Settings, role: Role, reader: &mut Reader) {
     let least = gossip.interval * 8;
     if gossip.failure_timeout < least {
         let least = humantime::format_duration(least);
-        reader.object(
-            "gossip.failure_timeout",
-            format!("expected at least 8 times gossip.interval, which is {least}"),
-        );
+        let problem = format!("expected at least 8 times gossip.interval, which is {least}");
+        reader.contradict("gossip.failure_timeout", &["gossip.interval"], problem);
     }
     let least = gossip.failure_timeout * 2;
     if gossip.alone_after < least {
         let least = humantime::format_duration(least);
         let problem = format!("expected at least 2 times gossip.failure_timeout, which is {least}");
-        reader.object("gossip.alone_after", problem);
+        reader.contradict("gossip.alone_after", &["gossip.failure_timeout"], problem);
     }
 }
 
@@ -172,7 +178,8 @@ fn dns(settings: &Settings, role: Role, reader: &mut Reader) {
         }
         None | Some(Ok(_)) => {}
         Some(Err(QuestionError::PortMissing)) => {
-            reader.object("dns.name", "a name of addresses does not tell their port: set dns.port too");
+            let problem = "a name of addresses does not tell their port: set dns.port too";
+            reader.contradict("dns.name", &["dns.port"], problem);
         }
         Some(Err(QuestionError::PortTwice)) => {
             reader.object("dns.port", "the SRV records of dns.name have ports of their own: leave it out");
@@ -180,6 +187,7 @@ fn dns(settings: &Settings, role: Role, reader: &mut Reader) {
     }
     if dns.interval_min > dns.interval_max {
         let most = humantime::format_duration(dns.interval_max);
-        reader.object("dns.interval_min", format!("expected at most dns.interval_max, which is {most}"));
+        let problem = format!("expected at most dns.interval_max, which is {most}");
+        reader.contradict("dns.interval_min", &["dns.interval_max"], problem);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::json;
+
 use super::setting::Flaw;
 use super::value::Origin;
 
@@ -55,6 +57,16 @@ impl Mistakes {
         mistakes.sort();
         mistakes.dedup();
         if mistakes.is_empty() { Ok(()) } else { Err(Self(mistakes)) }
+    }
+
+    /// All of them for programs: where each is, if it is somewhere, and what is wrong.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let place = |origin: &Origin| match origin {
+            Origin::Default => None,
+            origin => Some(origin.to_string()),
+        };
+        let mistake = |mistake: &Mistake| json!({ "place": place(&mistake.origin), "text": mistake.text });
+        self.0.iter().map(mistake).collect()
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) use check::{Checked, Role};
 pub(crate) use member::MemberEntry;
 pub(crate) use mistake::Mistakes;
 pub(crate) use reader::Effective;
-pub(crate) use reference::{show, template};
+pub(crate) use reference::{show, template, to_json};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
 pub(crate) use words::{ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, RegistryKind};

@@ -1,7 +1,7 @@
 //! Turns settings as written into settings as typed. Nothing stops at a mistake: the setting counts as its default and
 //! reading goes on, so that all mistakes are found at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::layers::Layers;
@@ -16,6 +16,8 @@ pub(crate) struct Reader {
     entries: BTreeMap<&'static str, (Origin, Value)>,
     mistakes: Vec<Mistake>,
     effective: Vec<Effective>,
+    /// The keys whose values could not be read: what stands in for them is nobody's wish.
+    unread: BTreeSet<&'static str>,
 }
 
 /// One setting as it is in force.
@@ -33,7 +35,7 @@ impl Reader {
     /// Reads what was collected.
     pub(crate) fn new(layers: Layers) -> Self {
         let (entries, mistakes) = layers.into_parts();
-        Self { entries, mistakes, effective: Vec::new() }
+        Self { entries, mistakes, effective: Vec::new(), unread: BTreeSet::new() }
     }
 
     /// The setting of this key, or its default.
@@ -44,6 +46,7 @@ impl Reader {
             Some((origin, Err(flaws))) => {
                 let mistake = |flaw| Mistake::of(origin.clone(), key.name, flaw);
                 self.mistakes.extend(flaws.into_iter().map(mistake));
+                self.unread.insert(key.name);
                 (Origin::Default, built_in(key.default))
             }
             None => (Origin::Default, built_in(key.default)),
@@ -64,6 +67,7 @@ impl Reader {
         let (found, expected) = (Some(value.to_string()), format!("{} from {min} to {max}", T::EXPECTED));
         let flaw = Flaw { at: String::new(), line: value.line, found, expected, because: None };
         self.mistakes.push(Mistake::of(origin.clone(), key.name, flaw));
+        self.unread.insert(key.name);
         built_in(key.default)
     }
 
@@ -72,9 +76,30 @@ impl Reader {
         self.entries.contains_key(key)
     }
 
-    /// Notes that a key's value, though well-formed, cannot be.
+    /// Whether the settings of these keys are what somebody wished, or their defaults: none of them could not be read.
+    pub(crate) fn are_read(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| !self.unread.contains(key))
+    }
+
+    /// Where a key was set.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.entries.get(key).map_or(Origin::Default, |(origin, _)| origin.clone())
+    }
+
+    /// Notes that a key's value does not go together with those of others. Where one of them could not be read, that is the
+    /// mistake, and nothing is known about the rest.
+    pub(crate) fn contradict(&mut self, key: &'static str, others: &[&str], problem: impl std::fmt::Display) {
+        if self.are_read(others) {
+            self.object(key, problem);
+        }
+    }
+
+    /// Notes that a key's value, though well-formed, cannot be. A value that could not be read is wrong already.
     pub(crate) fn object(&mut self, key: &'static str, problem: impl std::fmt::Display) {
-        let origin = self.entries.get(key).map_or(Origin::Default, |(origin, _)| origin.clone());
+        if !self.are_read(&[key]) {
+            return;
+        }
+        let origin = self.origin(key);
         let shown = self.effective.iter().find(|effective| effective.key.name == key);
         let found = shown.and_then(|effective| effective.value.as_ref());
         let text = match found {

@@ -30,6 +30,15 @@ pub(crate) fn show(effective: &[Effective]) -> String {
     text
 }
 
+/// The same for programs: each setting with its value, `null` where it is not set, and where it was made.
+pub(crate) fn to_json(effective: &[Effective]) -> serde_json::Value {
+    let setting = |setting: &Effective| {
+        let told = serde_json::json!({ "value": setting.value, "origin": setting.origin.to_string() });
+        (setting.key.name.to_owned(), told)
+    };
+    effective.iter().map(setting).collect::<serde_json::Map<_, _>>().into()
+}
+
 /// A configuration file with every setting explained and commented out, at its default.
 pub(crate) fn template(defaults: &[Effective]) -> String {
     let mut text = String::new();

@@ -288,7 +288,7 @@ section! {
         issuers: Vec<String> = "";
         /// The audiences (`aud`) answered to. Empty: only tokens without `aud` are accepted.
         audiences: Vec<String> = "";
-        /// How far the issuer's clock may be off.
+        /// How far the issuer's clock may be off. A token counts, and its socket stays open, that much longer than it says.
         leeway: Duration = "30s", "0s" to "1h";
         /// Whether a token must expire (`exp`).
         require_exp: bool = "true";

@@ -7,7 +7,7 @@ use ringway_registry_etcd::{Credentials as EtcdCredentials, EtcdConfig, EtcdTls}
 use ringway_registry_nacos::{Credentials as NacosCredentials, NacosConfig};
 
 use super::Settings;
-use super::check::Role;
+use super::check::{Role, set_too};
 use super::reader::Reader;
 use super::setting::Hidden;
 use super::words::{EndpointUrl, HostPort, RegistryKind};
@@ -31,8 +31,14 @@ pub(super) fn etcd(settings: &Settings, role: Role, reader: &mut Reader) -> Opti
     let ca_pem = pem("etcd.ca_file", &etcd.ca_file);
     let (certificate, key) = (pem("etcd.cert_file", &etcd.cert_file), pem("etcd.key_file", &etcd.key_file));
     match (&etcd.cert_file, &etcd.key_file) {
-        (Some(_), None) => reader.object("etcd.cert_file", "etcd.key_file is missing: set both or neither"),
-        (None, Some(_)) => reader.object("etcd.key_file", "etcd.cert_file is missing: set both or neither"),
+        (Some(_), None) => {
+            let problem = "etcd.key_file is missing: set both or neither";
+            reader.contradict("etcd.cert_file", &["etcd.key_file"], problem);
+        }
+        (None, Some(_)) => {
+            let problem = "etcd.cert_file is missing: set both or neither";
+            reader.contradict("etcd.key_file", &["etcd.cert_file"], problem);
+        }
         (Some(_), Some(_)) | (None, None) => {}
     }
     Some(EtcdConfig {
@@ -82,7 +88,8 @@ fn is_registry<T>(
     }
     let chosen = settings.cluster.registry;
     if chosen != kind && !servers.is_empty() {
-        reader.object(key, format!("cluster.registry is {chosen}: set it to {kind}, or leave this out"));
+        let problem = format!("cluster.registry is {chosen}: set it to {kind}, or leave this out");
+        reader.contradict(key, &["cluster.registry"], problem);
     }
     chosen == kind
 }
@@ -100,7 +107,7 @@ impl Login<'_> {
             (self.user, self.password, self.file);
         let password = match (password, file) {
             (Some(_), Some(_)) => {
-                reader.object(file_key, format!("{password_key} is set too: leave one of them out"));
+                reader.object(file_key, set_too(password_key, reader));
                 return None;
             }
             (Some(password), None) => Some((password_key, password.expose().to_owned())),
@@ -110,11 +117,12 @@ impl Login<'_> {
         match (user, password) {
             (Some(user), Some((_, password))) => Some((user.clone(), password)),
             (Some(_), None) => {
-                reader.object(user_key, format!("{password_key} or {file_key} is missing"));
+                let problem = format!("{password_key} or {file_key} is missing");
+                reader.contradict(user_key, &[password_key, file_key], problem);
                 None
             }
             (None, Some((key, _))) => {
-                reader.object(key, format!("{user_key} is missing"));
+                reader.contradict(key, &[user_key], format!("{user_key} is missing"));
                 None
             }
             (None, None) => None,

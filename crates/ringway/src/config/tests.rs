@@ -150,10 +150,7 @@ fn a_value_out_of_bounds_is_refused() {
     );
     check_file(
         "[sessions]\nper_user_max = 0\non_conflict = 'refuse'",
-        &[
-            "ringway.toml:2: sessions.per_user_max = 0: expected a whole number from 1 to 100000",
-            "ringway.toml:3: sessions.on_conflict = \"refuse\": without sessions.per_user_max there is never a conflict: set it too",
-        ],
+        &["ringway.toml:2: sessions.per_user_max = 0: expected a whole number from 1 to 100000"],
     );
 }
 
@@ -317,6 +314,74 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     assert_eq!(max(&[("RINGWAY_SESSIONS_MAX", "2")], &[]), 2);
     assert_eq!(max(&[("RINGWAY_SESSIONS_MAX", "2")], &[("--set", "sessions.max", "3")]), 3);
     assert_eq!(max(&[("RINGWAY_SESSIONS_MAX", "")], &[]), 1, "an empty variable is none");
+}
+
+#[test]
+fn it_wins_also_where_it_says_the_same_by_another_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    fs::write(&path, "of-the-file-0123456789").unwrap();
+    let path = path.to_str().unwrap();
+    let flag = [("--secret-file", "cluster.secret_file", path)];
+    let variable = [("RINGWAY_CLUSTER_SECRET", SECRET)];
+    let secret = |file, environment, flags| {
+        let config = load(&Given { file, environment, flags, ..NOTHING }).unwrap();
+        config.checked.secret.unwrap().expose().to_owned()
+    };
+    assert_eq!(secret("", &variable, &flag), "of-the-file-0123456789");
+    assert_eq!(secret("[cluster]\nsecret_file = '/nonexistent'", &variable, &[]), SECRET);
+    assert_eq!(secret("[cluster]\nsecret = 'of-the-config-0123'", &[], &flag), "of-the-file-0123456789");
+    // Two of one source are a contradiction, and both are named.
+    let environment = &[variable[0], ("RINGWAY_CLUSTER_SECRET_FILE", "/x")];
+    assert_eq!(
+        mistakes(&Given { environment, ..NOTHING }),
+        [
+            "environment variable RINGWAY_CLUSTER_SECRET_FILE: cluster.secret_file = \"/x\": cluster.secret is set too \
+             (environment variable RINGWAY_CLUSTER_SECRET): leave one of them out"
+        ]
+    );
+}
+
+#[test]
+fn what_could_not_be_read_contradicts_nothing() {
+    let duration = "expected a duration with its unit, such as \"250ms\", \"10s\" or \"5m\"";
+    for (file, expected) in [
+        ("[gateway]\nping_interval = 5", format!("2: gateway.ping_interval = 5: {duration}")),
+        (
+            "[gateway]\nidle_timeout = 5\nping_interval = '2m'",
+            format!("2: gateway.idle_timeout = 5: {duration}"),
+        ),
+        (
+            "[sessions]\non_conflict = 'maybe'\nper_user_max = 1",
+            "2: sessions.on_conflict = \"maybe\": expected \"allow\", \"replace_oldest\" or \"refuse\", such as \
+             \"allow\""
+                .to_owned(),
+        ),
+        (
+            "[sessions]\non_conflict = 'refuse'\nper_user_max = 'one'",
+            "3: sessions.per_user_max = \"one\": expected a whole number, such as 16".to_owned(),
+        ),
+        (
+            "[limits]\nmessage_bytes_max = '1GiB'\n[sessions]\nqueue_bytes_max = '512KiB'",
+            "2: limits.message_bytes_max = \"1GiB\": expected a number of bytes from 1 to 64MiB".to_owned(),
+        ),
+        (
+            "[cluster]\nregistry = 'zookeeper'\n[gossip]\nseeds = ['10.0.0.1:7071']",
+            "2: cluster.registry = \"zookeeper\": expected \"static\", \"gossip\", \"dns\", \"etcd\" or \"nacos\", \
+             such as \"static\""
+                .to_owned(),
+        ),
+        (
+            "[auth]\nmode = 'oauth'\n[auth.jwt]\nsecret = 'x'",
+            "2: auth.mode = \"oauth\": expected \"plain\" or \"jwt\", such as \"plain\"".to_owned(),
+        ),
+    ] {
+        check_file(file, &[&format!("ringway.toml:{expected}")]);
+    }
+    let worker = Given { file: "[node]\nid = 5\n[cluster]\nsecret_file = 5", role: Role::Worker, ..NOTHING };
+    let told = mistakes(&worker);
+    assert!(!told.iter().any(|mistake| mistake.contains("node.id is missing")), "{told:?}");
+    assert!(!told.iter().any(|mistake| mistake.contains("cluster.secret is missing")), "{told:?}");
 }
 
 #[test]

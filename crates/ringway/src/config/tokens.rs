@@ -7,6 +7,7 @@ use ringway_auth::jwt::Secret;
 use ringway_auth::{Jwt, JwtConfig, KeySource, Plain};
 
 use super::Settings;
+use super::check::set_too;
 use super::reader::Reader;
 use super::words::AuthMode;
 
@@ -30,7 +31,8 @@ pub(crate) fn verifier(settings: &Settings, reader: &mut Reader) -> Verifier {
     match (settings.auth.mode, given.as_slice()) {
         (AuthMode::Plain, keys) => {
             for key in keys {
-                reader.object(key, "auth.mode is \"plain\", which verifies nothing: set auth.mode = \"jwt\"");
+                let problem = "auth.mode is \"plain\", which verifies nothing: set auth.mode = \"jwt\"";
+                reader.contradict(key, &["auth.mode"], problem);
             }
             plain()
         }
@@ -41,7 +43,7 @@ pub(crate) fn verifier(settings: &Settings, reader: &mut Reader) -> Verifier {
         }
         (AuthMode::Jwt, [_, others @ ..]) => {
             for key in others {
-                reader.object(key, format!("{} is set too: expected exactly one of them", given[0]));
+                reader.object(key, set_too(given[0], reader));
             }
             plain()
         }

@@ -21,6 +21,19 @@ pub(crate) enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// How much its settings count: what is set at a higher rank wins.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Command(_) => 1,
+            Self::File { .. } => 2,
+            Self::Environment(_) => 3,
+            Self::Flag(_) => 4,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,8 +7,33 @@ use ringway_cluster::{Lease, Member, MemberState, RegistryError};
 use ringway_ring::Weight;
 use tracing::warn;
 
+use crate::config::RegistryKind;
+
+/// Who writes a list of members, and so what a worker can have changed on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum List {
+    /// The workers: each says how it is shown.
+    Own,
+    /// Others, as in the DNS: a worker that drains waits until they have taken it off.
+    OfOthers,
+    /// Nobody any more: it is as it was configured for as long as the cluster runs.
+    Fixed,
+}
+
+impl List {
+    /// The list of this registry.
+    pub(super) fn of(registry: RegistryKind) -> Self {
+        match registry {
+            RegistryKind::Static => Self::Fixed,
+            RegistryKind::Dns => Self::OfOthers,
+            RegistryKind::Gossip | RegistryKind::Etcd | RegistryKind::Nacos => Self::Own,
+        }
+    }
+}
+
 /// A worker's place. One change is made at a time.
 pub(super) struct Membership {
+    list: List,
     held: tokio::sync::Mutex<Held>,
     /// As it was when it could last be asked.
     valid_until: Mutex<Option<Instant>>,
@@ -21,9 +46,9 @@ struct Held {
 }
 
 impl Membership {
-    pub(super) fn new(member: Member, lease: Box<dyn Lease>) -> Arc<Self> {
+    pub(super) fn new(member: Member, lease: Box<dyn Lease>, list: List) -> Arc<Self> {
         let valid_until = Mutex::new(lease.valid_until());
-        Arc::new(Self { held: Held { member, lease: Some(lease) }.into(), valid_until })
+        Arc::new(Self { list, held: Held { member, lease: Some(lease) }.into(), valid_until })
     }
 
     /// Until when the place is surely ours. While a change is under way, as it was before.
@@ -35,6 +60,11 @@ impl Membership {
             *valid_until = lease.valid_until();
         }
         *valid_until
+    }
+
+    /// Who writes the list.
+    pub(super) fn list(&self) -> List {
+        self.list
     }
 
     /// Shows the worker in another state.

@@ -17,7 +17,7 @@ use ringway_worker::Worker;
 use tonic::{Request, Response, Status};
 use tracing::info;
 
-use super::membership::Membership;
+use super::membership::{List, Membership};
 
 /// How often one who drains a worker is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -27,6 +27,18 @@ pub(super) struct NodeService {
     pub(super) membership: Arc<Membership>,
 }
 
+/// Refuses at once what would have no effect on lists of these kinds.
+fn check(list: List, refused: &[List], what: &str) -> Result<(), Refusal> {
+    if !refused.contains(&list) {
+        return Ok(());
+    }
+    let message = format!(
+        "on this cluster's list of members no worker can {what}: the list is not the workers' to change \
+         (cluster.registry); change it where it is written, or use a registry that workers write (docs/registries.md)"
+    );
+    Err(Refusal::new(Reason::MembersFixed, message))
+}
+
 type Progress = Pin<Box<dyn Stream<Item = Result<DrainProgress, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -34,6 +46,7 @@ impl Node for NodeService {
     type DrainStream = Progress;
 
     async fn drain(&self, _: Request<DrainRequest>) -> Result<Response<Progress>, Status> {
+        check(self.membership.list(), &[List::Fixed], "drain")?;
         self.membership.show(MemberState::Draining).await.map_err(|error| refusal(&error))?;
         info!(worker = %self.worker.id(), "the worker drains");
         let worker = self.worker.clone();
@@ -44,6 +57,7 @@ impl Node for NodeService {
     }
 
     async fn undrain(&self, _: Request<UndrainRequest>) -> Result<Response<UndrainResponse>, Status> {
+        check(self.membership.list(), &[List::Fixed], "drain, or end that")?;
         self.membership.show(MemberState::Active).await.map_err(|error| refusal(&error))?;
         info!(worker = %self.worker.id(), "the worker is active again");
         Ok(Response::new(UndrainResponse {}))
@@ -56,6 +70,7 @@ impl Node for NodeService {
         let weight = request.into_inner().weight;
         let weight =
             Weight::new(weight).map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        check(self.membership.list(), &[List::Fixed, List::OfOthers], "change its weight")?;
         self.membership.set_weight(weight).await.map_err(|error| refusal(&error))?;
         info!(worker = %self.worker.id(), %weight, "the worker has another weight");
         Ok(Response::new(SetWeightResponse {}))

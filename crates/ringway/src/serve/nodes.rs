@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::membership::Membership;
+use super::membership::{List, Membership};
 use super::node_service::NodeService;
 use super::parts;
 use super::running::Running;
@@ -78,10 +78,16 @@ pub(super) struct WorkerNode {
 
 impl WorkerNode {
     /// The worker of a member that has joined.
-    pub(super) fn new(member: Member, lease: Box<dyn Lease>, shared: &Shared, settings: &Settings) -> Self {
+    pub(super) fn new(
+        member: Member,
+        lease: Box<dyn Lease>,
+        list: List,
+        shared: &Shared,
+        settings: &Settings,
+    ) -> Self {
         let config = parts::worker(member.id.clone(), settings);
         let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
-        let membership = Membership::new(member, lease);
+        let membership = Membership::new(member, lease, list);
         let place = Arc::clone(&membership);
         worker.act_until(move || place.valid_until());
         Self { worker, membership }
@@ -106,7 +112,7 @@ impl WorkerNode {
                 stop.cancelled().await;
                 show(&membership, MemberState::Draining).await;
                 let left = worker.drained().await;
-                info!(phase = "drain", left, "the sessions have moved");
+                info!(worker = %worker.id(), left, "shutdown: drained; sessions that are left are closed");
                 leaving.cancel();
             };
             tokio::join!(worker.run(leaving.clone()), life);

@@ -21,8 +21,9 @@ pub(super) fn shutdown_signals() -> anyhow::Result<CancellationToken> {
     let cancelled = shutdown.clone();
     tokio::spawn(async move {
         let name = signals.next().await;
-        cancelled.cancel();
+        // Told first: whoever waits for the token tells what follows.
         tracing::info!(signal = name, "shutdown: begins; a second signal ends the process at once");
+        cancelled.cancel();
         let name = signals.next().await;
         tracing::warn!(signal = name, "shutdown: at once");
         std::process::exit(EXIT_AT_ONCE);

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
+use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
 use super::{Process, parts, tell_ready};
@@ -68,7 +69,7 @@ async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> an
     for (member, listener) in members.into_iter().zip(sockets.workers) {
         let name = format!("worker {}", member.id);
         let lease = registry.join(member.clone()).await?;
-        let node = WorkerNode::new(member, lease, &shared, settings);
+        let node = WorkerNode::new(member, lease, List::Own, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
         servers.push(server.with(|services| node.add_services(services, settings)));
         node.start(&mut running, serving.clone());

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
+use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
 use super::{Process, parts, registry, tell_ready};
@@ -45,7 +46,8 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
     let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
-    let node = WorkerNode::new(member, lease, &shared, settings);
+    let list = List::of(settings.cluster.registry);
+    let node = WorkerNode::new(member, lease, list, &shared, settings);
     let server = server.with(|services| node.add_services(services, settings));
     let health = server.health.clone();
     if let Some(socket) = clients {

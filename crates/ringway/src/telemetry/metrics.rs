@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// How often histograms' samples are moved into their buckets, so that they do not pile up when nobody asks.
@@ -21,6 +22,10 @@ pub(crate) struct Metrics(PrometheusHandle);
 impl Metrics {
     /// In the text format of Prometheus.
     pub(crate) fn render(&self) -> String {
+        // As of now: whoever looks for a leak wants no older number.
+        if let Ok(runtime) = Handle::try_current() {
+            metrics::gauge!("ringway_process_tasks").set(runtime.metrics().num_alive_tasks() as f64);
+        }
         self.0.render()
     }
 
@@ -46,6 +51,10 @@ pub(crate) fn start_metrics(shutdown: CancellationToken) -> anyhow::Result<Metri
         }
     });
     metrics::describe_gauge!("ringway_build_info", "Always 1; the label says which version runs.");
+    metrics::describe_gauge!(
+        "ringway_process_tasks",
+        "Tasks of this process: each client's socket is one, and each connection of another kind."
+    );
     metrics::gauge!("ringway_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(Metrics(handle))
 }

@@ -10,6 +10,7 @@ mod auth;
 mod count;
 mod health;
 mod probation;
+mod size;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use accept::Connections;
 use auth::AuthLayer;
 use count::CountLayer;
 pub use health::HealthHandle;
+use size::SizeLayer;
 
 /// Resets of streams that a connection may have pending before it is closed (CVE-2023-44487): above what callers'
 /// deadlines cause, far below what an attack needs.
@@ -146,6 +148,7 @@ pub async fn serve_node(
     let serving = builder(&config)
         .layer(CountLayer)
         .layer(AuthLayer::new(secret))
+        .layer(SizeLayer)
         .add_routes(routes)
         .serve_with_incoming_shutdown(connections.into_stream(), shutdown.clone().cancelled_owned());
     let deadline = async {

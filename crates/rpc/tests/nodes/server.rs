@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use ringway_proto::v1::PublishRequest;
 use ringway_proto::v1::delivery_client::DeliveryClient;
 use ringway_proto::{Reason, Refusal};
-use ringway_rpc::{ClusterSecret, NodePool, PoolConfig, ServerConfig};
+use ringway_rpc::{ClusterSecret, NodeLimits, NodePool, PoolConfig, ServerConfig};
 use tokio_stream::StreamExt as _;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
@@ -62,6 +62,27 @@ async fn a_stranger_is_refused_before_the_body_comes() {
     assert_eq!(status.code(), Code::Unauthenticated);
     let status = soon("a refusal", client.send_to_user(to_user(&"x".repeat(100_000), ""))).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_limit_is_refused_with_a_reason() {
+    let node = FakeNode::start().await;
+    let bytes_max = NodeLimits::default().intake_bytes_max();
+    let mut client = DeliveryClient::new(foreign(&node).await).max_encoding_message_size(usize::MAX);
+    let bearer = format!("Bearer {}", node.secret.expose());
+    for (bytes, expected) in [(bytes_max / 2, None), (bytes_max + 1, Some(Reason::MessageTooLarge))] {
+        let mut message = to_user("alice", "m0");
+        message.message.get_or_insert_default().payload = vec![b'x'; bytes].into();
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        let answer = soon("an answer", client.send_to_user(request)).await;
+        let refused = answer.err().map(|status| (status.code(), Refusal::from_status(&status)));
+        assert_eq!(refused.as_ref().map(|(_, refusal)| refusal.reason), expected, "{bytes}: {refused:?}");
+        if let Some((code, refusal)) = refused {
+            assert_eq!(code, Code::InvalidArgument, "as of a payload that is only a little too large");
+            assert!(refusal.message.contains(&bytes_max.to_string()), "{refusal}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -189,15 +210,4 @@ async fn beyond_connections_max_the_next_one_waits() {
     assert!(early.await.is_err(), "there is room for one connection only");
     drop(first);
     soon("the second call", call).await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_request_beyond_the_limit_is_refused() {
-    let node = FakeNode::start().await;
-    let config = PoolConfig { message_bytes_max: 8 * 1024 * 1024, ..PoolConfig::default() };
-    let pool = NodePool::new(node.secret.clone(), config);
-    let mut request = to_user("alice", "m0");
-    request.message.get_or_insert_default().payload = vec![0; 3 * 1024 * 1024].into();
-    let status = pool.node(&node.url).delivery().send_to_user(request).await.unwrap_err();
-    assert_eq!(Refusal::from_status(&status).reason, Reason::InvalidArgument, "{status:?}");
 }

@@ -2,6 +2,7 @@
 //! said about the connection goes to stderr (with `--json` all of it goes to stdout, one object on each line).
 
 mod events;
+mod hint;
 mod raw;
 mod resuming;
 mod stdin;

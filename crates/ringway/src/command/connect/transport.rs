@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use super::hint::explained;
 use crate::cli::ConnectArgs;
 
 /// How long connecting may take, the handshake included.
@@ -74,7 +75,8 @@ pub(super) async fn handshake(
             Err(error) => Err(anyhow!(error).context(format!("no WebSocket at {}", args.url))),
         }
     };
-    timeout(CONNECT_TIMEOUT, connecting).await.with_context(|| format!("{} does not answer", args.url))?
+    let connected = timeout(CONNECT_TIMEOUT, connecting).await;
+    connected.with_context(|| format!("{} does not answer", args.url))?.map_err(explained)
 }
 
 /// Says goodbye, and waits a moment for the other side to say it too.
