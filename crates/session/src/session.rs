@@ -123,8 +123,12 @@ impl Session {
         sequence: u64,
         recent_until: Option<Moment>,
     ) -> Self {
+        let next = state.waiting.first().map(|waiting| waiting.offset);
         let stream = state.stream.map(|stream| {
-            let mut restored = Stream { last: stream.last, floor: stream.floor, ..Stream::new(stream.epoch) };
+            // A checkpoint brings no messages: whoever has not had them has lost them.
+            let first = stream.unacked.first().map(|sent| sent.offset).or(next).unwrap_or(stream.last + 1);
+            let floor = stream.floor.max(first.saturating_sub(1));
+            let mut restored = Stream { last: stream.last, floor, ..Stream::new(stream.epoch) };
             stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
             restored
         });
