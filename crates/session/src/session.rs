@@ -124,8 +124,12 @@ impl Session {
 
     /// The session that another worker had, but for its groups and for what it was given lately.
     pub(crate) fn restored(state: SessionState, place: Place, sequence: u64) -> Self {
+        let next = state.waiting.first().map(|waiting| waiting.offset);
         let stream = state.stream.map(|stream| {
-            let mut restored = Stream { last: stream.last, floor: stream.floor, ..Stream::new(stream.epoch) };
+            // A checkpoint brings no messages: whoever has not had them has lost them.
+            let first = stream.unacked.first().map(|sent| sent.offset).or(next).unwrap_or(stream.last + 1);
+            let floor = stream.floor.max(first.saturating_sub(1));
+            let mut restored = Stream { last: stream.last, floor, ..Stream::new(stream.epoch) };
             stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
             restored
         });

@@ -685,6 +685,23 @@ fn a_checkpoint_goes_on_after_what_was_passed_to_the_client() {
 }
 
 #[test]
+fn what_a_checkpoint_does_not_bring_is_not_said_to_be_there() {
+    let check = |offset: u64, expected: bool| {
+        let mut old = Test::settled();
+        old.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+        ["a", "b", "c"].iter().for_each(|text| _ = old.send(text).unwrap());
+        let state = old.shard.checkpoint(id(1)).unwrap();
+        let mut test = Test::settled();
+        test.reopen(state, false, 3, at(1, 6)).unwrap();
+        test.shard.gone(at(1, 6), true, test.now, &mut test.out.0);
+        let resumed = test.resume("alice", &["all"], offset, at(1, 7));
+        assert_eq!(resumed.unwrap().complete, expected, "the client has {offset} of 3");
+    };
+    check(3, true);
+    check(2, false);
+}
+
+#[test]
 fn what_a_lost_worker_has_passed_to_the_client_is_not_sent_again() {
     let check = |subprotocol: &str, passed_offset: u64, passed_messages: u64, expected: &[&str]| {
         let mut state = state_from_elsewhere(subprotocol);
