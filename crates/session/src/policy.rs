@@ -121,10 +121,26 @@ pub struct Protections {
     pub follow: bool,
     /// An outdated copy of a session gives way to the session.
     pub terms: bool,
+    /// Messages for users whose worker has died wait for their sessions.
+    pub orphans: bool,
+    /// Also of a worker that died and runs again.
+    pub lives: bool,
+    /// Also where only another worker knows that one has died.
+    pub hearsay: bool,
 }
 
 impl Default for Protections {
     fn default() -> Self {
-        Protections { fence: true, keeping: true, flush: true, once: true, follow: true, terms: true }
+        Protections {
+            fence: true,
+            keeping: true,
+            flush: true,
+            once: true,
+            follow: true,
+            terms: true,
+            orphans: true,
+            lives: true,
+            hearsay: true,
+        }
     }
 }

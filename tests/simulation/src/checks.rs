@@ -8,6 +8,7 @@ use crate::Summary;
 use crate::event::{ClientIx, Receipt};
 use crate::ledger::{Check, MessageIx, Outcome, Record, Target};
 use crate::plan::Nature;
+use crate::schedule::Time;
 use crate::world::World;
 
 impl World {
@@ -100,6 +101,9 @@ impl World {
         if self.plan.nature == Nature::Planned {
             return self.wrong_when_planned(message, record, receipt);
         }
+        if let Some(wrong) = self.wrong_nobody(message, record, receipt, at) {
+            return Some(wrong);
+        }
         let Receipt { sessions, suspended, .. } = receipt;
         let excused = self
             .ledger
@@ -115,6 +119,37 @@ impl World {
                 record.target, record.first_sent
             );
             (Check::Lost, what)
+        })
+    }
+
+    /// Whatever breaks, nobody says of a user that he is not there whose client is connected, unless its session was lost then.
+    fn wrong_nobody(
+        &self,
+        message: MessageIx,
+        record: &Record,
+        receipt: Receipt,
+        at: Time,
+    ) -> Option<(Check, String)> {
+        if !matches!(record.target, Target::User(_)) || receipt != Receipt::default() {
+            return None;
+        }
+        let is_excused = |client: ClientIx| {
+            let mut disturbances = self.ledger.disturbances.iter().filter(|it| it.client == client);
+            disturbances.any(|it| it.excuses(record.first_sent, at))
+        };
+        let is_there = |client: &ClientIx| {
+            let since = self.ledger.connected_since.get(client);
+            self.is_meant(record, *client)
+                && since.is_some_and(|since| *since <= record.first_sent)
+                && !is_excused(*client)
+        };
+        let there: Vec<_> = (0..self.clients.len()).filter(is_there).collect();
+        (!there.is_empty()).then(|| {
+            let what = format!(
+                "m{message}, sent at {}, answered at {at}, reaches nobody, and {there:?} are connected",
+                record.first_sent
+            );
+            (Check::NoSession, what)
         })
     }
 

@@ -90,7 +90,7 @@ fn moves(random: &mut Random, protections: Protections) -> MovePolicy {
         resume_window: Duration::from_secs(6),
         reopen_window: Duration::from_secs(4),
         transit_max: Duration::from_secs(5),
-        orphan_window: Duration::from_secs(3),
+        orphan_window: Duration::from_secs(5),
         kept_bytes_max: 64 << 20,
         ack_within: Duration::from_secs(1),
         moves_under_way_max: *random.pick(&[1, 3, 256]),

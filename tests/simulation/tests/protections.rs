@@ -6,8 +6,17 @@ use ringway_simulation::{Check, GatewayProtections, History, Nature};
 /// Within how many histories it must be noticed that a protection is missing.
 const HISTORIES_MAX: u64 = 20_000;
 
-const ALL: Protections =
-    Protections { fence: true, keeping: true, flush: true, once: true, follow: true, terms: true };
+const ALL: Protections = Protections {
+    fence: true,
+    keeping: true,
+    flush: true,
+    once: true,
+    follow: true,
+    terms: true,
+    orphans: true,
+    lives: true,
+    hearsay: true,
+};
 const ALL_AT_GATEWAYS: GatewayProtections =
     GatewayProtections { keeping: true, passed_offset: true, finishing: true };
 
@@ -39,7 +48,10 @@ fn at_workers() {
     check_workers("flush", Planned, Protections { flush: false, ..ALL }, &[Lost, Numbers]);
     check_workers("once", Planned, Protections { once: false, ..ALL }, &[Twice]);
     check_workers("follow", Planned, Protections { follow: false, ..ALL }, &[Lost]);
-    check_workers("terms", Faulty, Protections { terms: false, ..ALL }, &[Lost, Twice, Numbers]);
+    check_workers("terms", Faulty, Protections { terms: false, ..ALL }, &[Lost, Twice, Numbers, NoSession]);
+    check_workers("orphans", Faulty, Protections { orphans: false, ..ALL }, &[NoSession]);
+    check_workers("lives", Faulty, Protections { lives: false, ..ALL }, &[NoSession]);
+    check_workers("hearsay", Faulty, Protections { hearsay: false, ..ALL }, &[NoSession]);
 }
 
 #[test]

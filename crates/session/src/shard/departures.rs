@@ -17,6 +17,7 @@ use crate::name::GroupId;
 #[derive(Debug)]
 pub(super) struct Transit {
     pub(super) user_hash: u64,
+    pub(super) term: u64,
     pub(super) groups: Vec<GroupId>,
     /// Where it was, as its gateway calls it; none if it went without one.
     pub(super) address: Option<Address>,

@@ -105,6 +105,11 @@ impl Shard {
         }
     }
 
+    /// Of the `others` by the ring that was adopted, these are in the view no more: they may be dead.
+    pub fn departed(&mut self, holders: impl IntoIterator<Item = MemberId>) {
+        self.arrivals.departed(holders.into_iter().collect());
+    }
+
     /// Until when the worker may act, if its lease says so.
     pub fn set_valid_until(&mut self, valid_until: Option<Moment>) {
         self.valid_until = valid_until;

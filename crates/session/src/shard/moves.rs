@@ -140,22 +140,31 @@ impl Shard {
         self.held(|_| true)
     }
 
-    /// For how long it still waits for users of workers that have died, who may be another's by now.
+    /// For how long it still waits for users of workers that have died, or may have died, who may be another's by now.
     pub fn orphans_for(&self, now: Moment) -> Duration {
+        if self.arrivals.awaits_departed() {
+            return self.policy.orphan_window;
+        }
         self.arrivals.orphaned_until().map_or(Duration::ZERO, |until| until.since(now))
     }
 
-    /// Another worker has named sessions that it holds.
-    pub fn holding(&mut self, holder: &MemberId, sessions: impl IntoIterator<Item = HeldSession>) {
-        let table = &self.table;
+    /// Another worker has named sessions that it holds. A copy here that waits for its client is outdated, if the session has gone
+    /// on there: this worker was given up meanwhile.
+    pub fn holding(&mut self, holder: &MemberId, sessions: &[HeldSession], out: &mut Vec<Directive>) {
+        for held in sessions {
+            if matches!(self.table.place(held.id), Some(Place::Suspended(_))) {
+                self.close_outdated(held.id, |term| term < held.term, out);
+            }
+        }
+        let (table, sessions) = (&self.table, sessions.iter().copied());
         self.arrivals.named(holder, sessions, |id| table.place(id).is_some());
     }
 
     /// Another worker has named all sessions that it holds. For so long it waits itself for users of workers that have died.
     pub fn heard(&mut self, holder: &MemberId, orphans_for: Duration, now: Moment, out: &mut Vec<Directive>) {
-        if orphans_for > Duration::ZERO {
+        if orphans_for > Duration::ZERO && self.policy.protections.hearsay {
             let orphans_for = orphans_for.min(self.policy.orphan_window);
-            self.arrivals.orphaned_at(holder, now + orphans_for);
+            self.arrivals.gained_may_be_orphans(now + orphans_for);
         }
         self.arrivals.heard(holder, out);
     }
@@ -173,7 +182,9 @@ impl Shard {
     /// A worker runs again that has died: by this ring its former life may have held sessions of our users. Their gateways
     /// open them again, soon. It may have been this worker itself.
     pub fn reborn(&mut self, holder: &MemberId, ring: Arc<Ring>, now: Moment) {
-        self.arrivals.reborn(holder, ring, now + self.policy.orphan_window);
+        if self.policy.protections.lives {
+            self.arrivals.reborn(holder, ring, now + self.policy.orphan_window);
+        }
     }
 
     /// Takes out a session that has no gateway, for one who waits for it, if this worker may not act any more. For how long it
@@ -193,9 +204,10 @@ impl Shard {
     }
 
     fn held(&self, theirs: impl Fn(SessionId) -> bool) -> Vec<HeldSession> {
-        let on_the_way = self.departures.in_transit().map(|(id, transit)| (id, transit.user_hash));
-        let all = self.table.user_hashes().chain(on_the_way);
-        all.filter(|(id, _)| theirs(*id)).map(|(id, user_hash)| HeldSession { id, user_hash }).collect()
+        let on_the_way =
+            self.departures.in_transit().map(|(id, transit)| (id, transit.user_hash, transit.term));
+        let all = self.table.terms().chain(on_the_way).filter(|(id, ..)| theirs(*id));
+        all.map(|(id, user_hash, term)| HeldSession { id, user_hash, term }).collect()
     }
 
     /// Takes a session without a gateway out.
@@ -208,6 +220,7 @@ impl Shard {
     fn leave_behind(&mut self, state: &SessionState, address: Option<Address>, now: Moment) {
         let transit = Transit {
             user_hash: user_hash(&state.user),
+            term: state.term,
             groups: state.groups.clone(),
             address,
             has_arrived: false,

@@ -172,7 +172,12 @@ impl Shard {
     }
 
     /// Forgets a copy of a session that went on elsewhere.
-    fn close_outdated(&mut self, id: SessionId, is_outdated: impl Fn(u64) -> bool, out: &mut Vec<Directive>) {
+    pub(super) fn close_outdated(
+        &mut self,
+        id: SessionId,
+        is_outdated: impl Fn(u64) -> bool,
+        out: &mut Vec<Directive>,
+    ) {
         if self.policy.protections.terms && self.table.term(id).is_some_and(is_outdated) {
             self.table.close(&Target::Session(id), CloseCode::RESUMED, "the session goes on elsewhere", out);
         }

@@ -82,7 +82,8 @@ impl Shard {
         for id in expected.iter().filter(|id| !exclude.contains(id)) {
             sent.add(self.keep(*id, message, Audience::User(user.clone()), out));
         }
-        if expected.is_empty() && sent.reach == Reach::default() {
+        let is_nobody = expected.is_empty() && sent.reach == Reach::default();
+        if is_nobody && self.policy.protections.orphans {
             match self.arrivals.keep_for_orphan(user, hash, message, now) {
                 Ok(ticket) => sent.tickets.push(ticket),
                 Err(NotKept::NoOrphan) => {}

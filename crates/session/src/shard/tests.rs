@@ -57,7 +57,7 @@ fn message(text: &str) -> Message {
 }
 
 fn held(number: u128) -> HeldSession {
-    HeldSession { id: id(number), user_hash: hash_of(b"alice") }
+    HeldSession { id: id(number), user_hash: hash_of(b"alice"), term: 0 }
 }
 
 /// What the clients of a history are sent, and the directives that are not that.
@@ -188,8 +188,8 @@ impl Test {
     }
 
     fn holding(&mut self, holder: &str, sessions: &[u128]) {
-        let sessions = sessions.iter().map(|number| held(*number));
-        self.shard.holding(&member(holder), sessions);
+        let sessions: Vec<_> = sessions.iter().map(|number| held(*number)).collect();
+        self.shard.holding(&member(holder), &sessions, &mut self.out.0);
         self.shard.heard(&member(holder), Duration::ZERO, self.now, &mut self.out.0);
     }
 
@@ -960,4 +960,21 @@ fn a_handover_that_failed_brings_no_session_beyond_the_bound_back() {
     test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
     assert!(test.shard.table().session(id(1)).is_none() && test.shard.table().session(id(2)).is_some());
     assert!(test.out.has(|directive| *directive == Directive::Released { session: id(1) }));
+}
+
+#[test]
+fn a_copy_of_a_session_that_has_gone_on_elsewhere_takes_nothing_any_more() {
+    let check = |term: u64, expected: (u32, Vec<Option<SessionId>>)| {
+        let mut test = Test::settled();
+        test.open(1, at(1, 1), SUBPROTOCOL).unwrap();
+        test.shard.link_gone(LinkId(1), test.now);
+        test.shard.unsettle();
+        test.adopt(ME, &[OTHER]);
+        test.shard.holding(&member(OTHER), &[HeldSession { term, ..held(1) }], &mut test.out.0);
+        test.shard.heard(&member(OTHER), Duration::ZERO, test.now, &mut test.out.0);
+        let sent = test.send("m").unwrap();
+        assert_eq!((sent.reach.suspended, awaited(&sent)), expected, "{term}");
+    };
+    check(0, (1, vec![]));
+    check(1, (0, vec![Some(id(1))]));
 }

@@ -187,9 +187,9 @@ impl SessionTable {
         self.sessions.iter().map(|(_, session)| (session.id, &session.user))
     }
 
-    /// All sessions with the hashes of their users.
-    pub(crate) fn user_hashes(&self) -> impl Iterator<Item = (SessionId, u64)> {
-        self.sessions.iter().map(|(_, session)| (session.id, session.user_hash))
+    /// All sessions with the hashes of their users, and their terms.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (SessionId, u64, u64)> {
+        self.sessions.iter().map(|(_, session)| (session.id, session.user_hash, session.term))
     }
 
     /// The session at an address.

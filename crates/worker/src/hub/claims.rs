@@ -136,9 +136,9 @@ impl Hub {
 
     /// A worker has named sessions that it holds for us. Nothing, if our ring is another one by now.
     pub(crate) fn holding(&self, holder: &MemberId, by: RingVersion, sessions: Vec<HeldSession>) {
-        self.act(|state, _| {
+        self.act(|state, out| {
             if state.shard.ring_version() == by {
-                state.shard.holding(holder, sessions);
+                state.shard.holding(holder, &sessions, out);
             }
         });
     }

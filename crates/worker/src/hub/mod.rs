@@ -138,10 +138,17 @@ impl Hub {
     }
 
     /// Acts by a new ring from now on. `others` are the other workers that may hold sessions.
-    pub(crate) fn adopt(&self, ring: Arc<Ring>, others: impl IntoIterator<Item = MemberId>) {
+    /// Of them, `departed` are in the view no more.
+    pub(crate) fn adopt(
+        &self,
+        ring: Arc<Ring>,
+        others: impl IntoIterator<Item = MemberId>,
+        departed: impl IntoIterator<Item = MemberId>,
+    ) {
         let now = self.clock.now();
         self.act(|state, out| {
             state.shard.adopt(ring, others, now, out);
+            state.shard.departed(departed);
             state.claims.ring_changed();
         });
         self.changed.send_replace(());

@@ -139,7 +139,7 @@ impl Claim {
             Some(Reply::Holding(Holding { sessions, last, orphans_for_ms })) => {
                 let held = sessions.into_iter().filter_map(|held| {
                     let id = SessionId::from_bytes(&held.id).ok()?;
-                    Some(HeldSession { id, user_hash: held.user_hash })
+                    Some(HeldSession { id, user_hash: held.user_hash, term: held.term })
                 });
                 hub.holding(&self.holder, self.version, held.collect());
                 if last {

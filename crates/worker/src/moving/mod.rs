@@ -79,7 +79,9 @@ impl Follower {
         let former = self.adopted.replace(Arc::clone(view));
         let others = self.others(former.as_deref(), view);
         self.claims = None;
-        self.shared.hub.adopt(Arc::clone(view.ring()), others.iter().map(|other| other.id.clone()));
+        let ids = || others.iter().map(|other| other.id.clone());
+        let departed = ids().filter(|id| view.member(id).is_none());
+        self.shared.hub.adopt(Arc::clone(view.ring()), ids(), departed);
         info!(version = %view.version(), others = others.len(), "the ring is adopted: the others are asked what they hold");
         let end = CancellationToken::new();
         for other in others {

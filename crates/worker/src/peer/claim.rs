@@ -147,7 +147,7 @@ impl Serving {
 }
 
 fn to_proto(held: &HeldSession) -> WireHeldSession {
-    WireHeldSession { id: id_bytes(held.id), user_hash: held.user_hash }
+    WireHeldSession { id: id_bytes(held.id), user_hash: held.user_hash, term: held.term }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -170,7 +170,7 @@ impl World {
                 if let Some(claim) = it.claims.get_mut(&holder) {
                     claim.is_answered = true;
                     let ids: Vec<SessionId> = sessions.iter().map(|held| held.id).collect();
-                    it.shard.holding(&member_id(holder), sessions);
+                    it.shard.holding(&member_id(holder), &sessions, &mut out);
                     it.shard.heard(&member_id(holder), orphans_for, now, &mut out);
                     // Of one that has lapsed, it may be that nothing of what it holds is ours.
                     if !ids.is_empty() && !ids.iter().any(|id| it.shard.expects(*id)) {

@@ -166,7 +166,10 @@ impl World {
         if !it.is_running() || it.view.as_ref().is_some_and(|shown| shown.revision >= view.revision) {
             return;
         }
-        if view.members.get(&worker).is_some_and(|member| member.incarnation == it.incarnation) {
+        // A view may be older than the end of the lease: it is the registry itself that renews it.
+        let is_its_own =
+            |member: Option<&Member>| member.is_some_and(|it_is| it_is.incarnation == it.incarnation);
+        if is_its_own(view.members.get(&worker)) && is_its_own(self.members.get(&worker)) {
             it.is_leased = true;
             it.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
         }
@@ -176,7 +179,10 @@ impl World {
         let others: BTreeSet<_> =
             view.members.keys().chain(before).filter(|other| **other != worker).collect();
         let mut out = Vec::new();
+        let departed: Vec<_> = others.iter().filter(|other| !view.members.contains_key(other)).collect();
+        let departed: Vec<_> = departed.into_iter().map(|other| member_id(**other)).collect();
         it.shard.adopt(view.ring.clone(), others.into_iter().map(|other| member_id(*other)), now, &mut out);
+        it.shard.departed(departed);
         self.trace.add(now.0, || format!("w{worker} adopts view {} {:?}", view.revision, view.members));
         self.carry_out(worker, out);
         self.claim_all(worker);

@@ -31,6 +31,8 @@ pub struct HeldSession {
     pub id: SessionId,
     /// The hash of its user.
     pub user_hash: u64,
+    /// Its term, where it is.
+    pub term: u64,
 }
 
 /// How much may be kept.
@@ -130,8 +132,8 @@ impl Arrivals {
         let mut others: BTreeSet<MemberId> = others.into_iter().collect();
         others.remove(self.settling.me());
         self.forsake_all_but(&others, until);
-        for holder in self.settling.ring_changed(ring, others) {
-            self.orphans.add(Arc::clone(self.settling.settled()), holder, until);
+        if self.settling.ring_changed(ring, others) {
+            self.gained_may_be_orphans(until);
         }
         self.release_elsewhere(out);
         for holder in self.expected.values_mut().flat_map(|expected| &mut expected.holders) {
@@ -162,7 +164,7 @@ impl Arrivals {
         sessions: impl IntoIterator<Item = HeldSession>,
         here: impl Fn(SessionId) -> bool,
     ) {
-        for HeldSession { id, user_hash } in sessions {
+        for HeldSession { id, user_hash, .. } in sessions {
             if self.settling.owns(id.slot()) && !here(id) {
                 self.expect(id, user_hash, holder, None);
             }
@@ -197,7 +199,7 @@ impl Arrivals {
     /// until that moment.
     pub(super) fn lost(&mut self, holder: &MemberId, until: Moment) {
         if self.settling.strike(holder) {
-            self.orphans.add(Arc::clone(self.settling.settled()), holder.clone(), until);
+            self.gained_may_be_orphans(until);
         }
         self.expect_only_until(|known| known == holder, until);
         self.settling.note();
@@ -209,14 +211,26 @@ impl Arrivals {
         self.expect_only_until(|known| known == holder, until);
     }
 
-    /// Another worker waits for users of one that has died, who are ours by now.
-    pub(super) fn orphaned_at(&mut self, holder: &MemberId, until: Moment) {
-        self.orphans.add(Arc::clone(self.settling.settled()), holder.clone(), until);
+    /// These have left, and may be dead.
+    pub(super) fn departed(&mut self, holders: BTreeSet<MemberId>) {
+        self.settling.departed(holders);
+    }
+
+    /// A worker may have died without saying what it held. Some of its users may be among those whom we have gained since all had
+    /// said that.
+    pub(super) fn gained_may_be_orphans(&mut self, until: Moment) {
+        let (settled, me) = (Arc::clone(self.settling.settled()), self.settling.me().clone());
+        self.orphans.add_gained(settled, me, until);
     }
 
     /// Until when users of workers that have died are waited for; none if there are none.
     pub(super) fn orphaned_until(&self) -> Option<Moment> {
         self.orphans.until()
+    }
+
+    /// Whether a worker that has left has not said what it holds.
+    pub(super) fn awaits_departed(&self) -> bool {
+        self.settling.awaits_departed()
     }
 
     /// A session is expected, from now on until its holder says otherwise, or until that moment.

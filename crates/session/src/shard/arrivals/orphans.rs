@@ -18,18 +18,39 @@ pub(super) struct Orphans {
     kept: FxHashMap<u64, Vec<Kept>>,
 }
 
-/// What a worker owned that died.
+/// Users who may be orphans.
 #[derive(Debug)]
 struct Orphanage {
-    ring: Arc<Ring>,
-    holder: MemberId,
+    whose: Whose,
     until: Moment,
 }
 
+#[derive(Debug)]
+enum Whose {
+    /// Those whom a worker owned by this ring.
+    OwnedBy(Arc<Ring>, MemberId),
+    /// Those whom a worker did not own by this ring, as it does now.
+    NotOwnedBy(Arc<Ring>, MemberId),
+}
+
+impl Orphanage {
+    fn has(&self, slot: Slot) -> bool {
+        match &self.whose {
+            Whose::OwnedBy(ring, holder) => ring.owner_of_slot(slot) == Some(holder),
+            Whose::NotOwnedBy(ring, holder) => ring.owner_of_slot(slot) != Some(holder),
+        }
+    }
+}
+
 impl Orphans {
-    /// A worker has died: its users by this ring are orphans until then.
+    /// A worker has died: its users by this ring may be orphans until then.
     pub(super) fn add(&mut self, ring: Arc<Ring>, holder: MemberId, until: Moment) {
-        self.homes.push(Orphanage { ring, holder, until });
+        self.homes.push(Orphanage { whose: Whose::OwnedBy(ring, holder), until });
+    }
+
+    /// Some worker has died. Whom we own, and did not by this ring, may be an orphan until then.
+    pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Moment) {
+        self.homes.push(Orphanage { whose: Whose::NotOwnedBy(ring, me), until });
     }
 
     /// Until when there are any.
@@ -43,7 +64,7 @@ impl Orphans {
 
     pub(super) fn has(&self, user_hash: u64, now: Moment) -> bool {
         let slot = Slot::of_hash(user_hash);
-        self.homes.iter().any(|home| now < home.until && home.ring.owner_of_slot(slot) == Some(&home.holder))
+        self.homes.iter().any(|home| now < home.until && home.has(slot))
     }
 
     pub(super) fn keep(&mut self, user_hash: u64, kept: Kept) {

@@ -20,24 +20,28 @@ pub(super) struct Settling {
     unsettled: Vec<Arc<Ring>>,
     /// Those who have not said yet what they hold, by the present ring.
     unheard: BTreeSet<MemberId>,
+    /// Those who have left with the present ring, and may be dead.
+    departed: BTreeSet<MemberId>,
 }
 
 impl Settling {
     /// Nobody was asked: under an empty ring that is as it should be.
     pub(super) fn new(me: MemberId, empty: Arc<Ring>) -> Self {
         let (ring, settled) = (Arc::clone(&empty), Arc::clone(&empty));
-        Settling { me, empty, ring, settled, unsettled: Vec::new(), unheard: BTreeSet::new() }
+        let (unheard, departed) = (BTreeSet::new(), BTreeSet::new());
+        Settling { me, empty, ring, settled, unsettled: Vec::new(), unheard, departed }
     }
 
-    /// A new ring: all others are to be asked again. Gives back who had still something to say and is not among them.
-    pub(super) fn ring_changed(&mut self, ring: Arc<Ring>, others: BTreeSet<MemberId>) -> Vec<MemberId> {
+    /// A new ring: all others are to be asked again. Gives back whether somebody had still something to say who is not among them.
+    pub(super) fn ring_changed(&mut self, ring: Arc<Ring>, others: BTreeSet<MemberId>) -> bool {
         let former = std::mem::replace(&mut self.ring, ring);
         if !self.unheard.is_empty() {
             self.pass_unsettled(former);
         }
-        let gone = self.unheard.difference(&others).cloned().collect();
+        let some_are_gone = !self.unheard.is_subset(&others);
         self.unheard = others;
-        gone
+        self.departed.clear();
+        some_are_gone
     }
 
     /// Nothing is known for sure until the others have been asked once more.
@@ -71,6 +75,15 @@ impl Settling {
     pub(super) fn is_settled(&self, slot: Slot) -> bool {
         let is_ours = |ring: &Arc<Ring>| ring.owner_of_slot(slot) == Some(&self.me);
         self.unheard.is_empty() || (is_ours(&self.settled) && self.unsettled.iter().all(is_ours))
+    }
+
+    pub(super) fn departed(&mut self, holders: BTreeSet<MemberId>) {
+        self.departed = holders;
+    }
+
+    /// Whether one of those has not said what it holds.
+    pub(super) fn awaits_departed(&self) -> bool {
+        self.unheard.intersection(&self.departed).next().is_some()
     }
 
     pub(super) fn unheard(&self) -> impl Iterator<Item = &MemberId> {
