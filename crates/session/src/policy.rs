@@ -129,18 +129,23 @@ pub struct Protections {
     pub hearsay: bool,
 }
 
+impl Protections {
+    /// All of them.
+    pub const ALL: Self = Self {
+        fence: true,
+        keeping: true,
+        flush: true,
+        once: true,
+        follow: true,
+        terms: true,
+        orphans: true,
+        lives: true,
+        hearsay: true,
+    };
+}
+
 impl Default for Protections {
     fn default() -> Self {
-        Protections {
-            fence: true,
-            keeping: true,
-            flush: true,
-            once: true,
-            follow: true,
-            terms: true,
-            orphans: true,
-            lives: true,
-            hearsay: true,
-        }
+        Self::ALL
     }
 }

@@ -6,17 +6,7 @@ use ringway_simulation::{Check, GatewayProtections, History, Nature};
 /// Within how many histories it must be noticed that a protection is missing.
 const HISTORIES_MAX: u64 = 20_000;
 
-const ALL: Protections = Protections {
-    fence: true,
-    keeping: true,
-    flush: true,
-    once: true,
-    follow: true,
-    terms: true,
-    orphans: true,
-    lives: true,
-    hearsay: true,
-};
+const ALL: Protections = Protections::ALL;
 const ALL_AT_GATEWAYS: GatewayProtections =
     GatewayProtections { keeping: true, passed_offset: true, finishing: true };
 
