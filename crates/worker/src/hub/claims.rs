@@ -135,10 +135,10 @@ impl Hub {
     }
 
     /// A worker has named sessions that it holds for us. Nothing, if our ring is another one by now.
-    pub(crate) fn holding(&self, holder: &MemberId, by: RingVersion, sessions: Vec<HeldSession>) {
+    pub(crate) fn holding(&self, holder: &MemberId, by: RingVersion, sessions: &[HeldSession]) {
         self.act(|state, out| {
             if state.shard.ring_version() == by {
-                state.shard.holding(holder, &sessions, out);
+                state.shard.holding(holder, sessions, out);
             }
         });
     }

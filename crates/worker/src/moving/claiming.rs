@@ -141,7 +141,7 @@ impl Claim {
                     let id = SessionId::from_bytes(&held.id).ok()?;
                     Some(HeldSession { id, user_hash: held.user_hash, term: held.term })
                 });
-                hub.holding(&self.holder, self.version, held.collect());
+                hub.holding(&self.holder, self.version, &held.collect::<Vec<_>>());
                 if last {
                     hub.heard(&self.holder, self.version, Duration::from_millis(orphans_for_ms));
                 }
