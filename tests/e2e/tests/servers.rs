@@ -21,8 +21,11 @@ async fn a_cluster_lives(kind: Kind) {
     second.process.kill().await;
     gateway.shows(&["w1 active"]).await;
     second.start_again().await;
-    gateway.shows(&both).await;
+    for node in [&*first, &*second, gateway] {
+        node.shows(&both).await;
+    }
 
+    // All have seen the same before the server goes.
     server.stop().await;
     let mut alice = Client::connect(gateway.clients(), "alice").await;
     alice.send("hello").await;
