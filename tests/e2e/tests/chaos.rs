@@ -99,7 +99,7 @@ async fn a_killed_worker_costs_no_socket_and_only_what_was_in_its_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_that_is_back_at_once_is_never_taken_for_one_without_users() {
-    let mut scene = Scene::set(4, CLIENTS / 2, SOON_MISSED).await;
+    let mut scene = Scene::set(4, CLIENTS, SOON_MISSED).await;
     let (users, moved) = (scene.users_of(1).await, scene.moved().await);
     let (began, died) = (Instant::now(), scene.now());
     scene.fleet.workers[1].process.kill().await;
@@ -133,7 +133,7 @@ async fn stale_call(fleet: &Fleet, worker: usize, user: &str) -> Result<v1::Rece
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_was_stopped_serves_nothing_that_is_not_its_own() {
-    let scene = Scene::set(4, CLIENTS / 2, SOON_MISSED).await;
+    let scene = Scene::set(4, CLIENTS, SOON_MISSED).await;
     let (users, moved) = (scene.users_of(1).await, scene.moved().await);
     let (began, stopped) = (Instant::now(), scene.now());
     scene.fleet.workers[1].process.signal(Signal::STOP);

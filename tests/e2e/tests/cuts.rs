@@ -10,7 +10,7 @@ use ringway_e2e::scene::Scene;
 use ringway_e2e::server::{Kind, Server};
 use ringway_e2e::{Fleet, Seat, address, metrics};
 
-const CLIENTS: usize = 500;
+const CLIENTS: usize = 2_000;
 
 fn half_raw(number: usize) -> Way {
     if number.is_multiple_of(2) { Way::Raw } else { Way::V1 }

@@ -141,10 +141,9 @@ impl Account {
         [lost, repeated, late, short, refused, doubtful, disconnects].iter().all(|flaws| *flaws == 0)
     }
 
-    /// What holds even when a worker dies: no socket ends, and nothing comes twice. (Messages that have to be sent again may
-    /// be overtaken by those that were under way with them: `SendCall::publish`.)
+    /// What holds even when a worker dies: no socket ends, and nothing comes twice or out of order.
     pub(crate) fn is_bearable(&self) -> bool {
-        self.repeated == 0 && self.disconnects == 0
+        self.repeated == 0 && self.late == 0 && self.disconnects == 0
     }
 }
 
