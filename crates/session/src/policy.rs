@@ -123,8 +123,6 @@ pub struct Protections {
     pub terms: bool,
     /// Messages for users whose worker has died wait for their sessions.
     pub orphans: bool,
-    /// Also of a worker that died and runs again.
-    pub lives: bool,
     /// Also where only another worker knows that one has died.
     pub hearsay: bool,
 }
@@ -139,7 +137,6 @@ impl Protections {
         follow: true,
         terms: true,
         orphans: true,
-        lives: true,
         hearsay: true,
     };
 }

@@ -182,9 +182,7 @@ impl Shard {
     /// A worker runs again that has died: by this ring its former life may have held sessions of our users. Their gateways
     /// open them again, soon. It may have been this worker itself.
     pub fn reborn(&mut self, holder: &MemberId, ring: Arc<Ring>, now: Moment) {
-        if self.policy.protections.lives {
-            self.arrivals.reborn(holder, ring, now + self.policy.orphan_window);
-        }
+        self.arrivals.reborn(holder, ring, now + self.policy.orphan_window);
     }
 
     /// Takes out a session that has no gateway, for one who waits for it, if this worker may not act any more. For how long it

@@ -11,6 +11,7 @@ use crate::id::SessionId;
 use crate::message::Message;
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
+use crate::session::Place;
 use crate::table::Reach;
 
 /// A message, and the sessions that shall not receive it.
@@ -128,7 +129,10 @@ impl Shard {
     ) -> Sent {
         let mut sent = Sent::default();
         for id in ids {
-            if self.table.place(*id).is_some() {
+            // A copy that waits for its client may be outdated, as long as not everybody has said what it holds.
+            let is_doubtful =
+                matches!(self.table.place(*id), Some(Place::Suspended(_))) && !self.is_settled(id.slot());
+            if self.table.place(*id).is_some() && !is_doubtful {
                 sent.reach += self.table.send_to_session(*id, message, out);
                 continue;
             }
@@ -138,7 +142,7 @@ impl Shard {
             let owner = self.ring.owner_of_slot(id.slot()).filter(|owner| **owner != self.me);
             if let Some(owner) = owner.filter(|_| self.departures.follows(*id)) {
                 sent.onward.entry(owner.clone()).or_default().push(*id);
-            } else if self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
+            } else if is_doubtful || self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
                 self.arrivals.expect_unnamed(*id, now + self.policy.transit_max);
                 sent.add(self.keep(*id, message, Audience::Many, out));
             }
