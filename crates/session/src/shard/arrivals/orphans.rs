@@ -21,12 +21,12 @@ pub(super) struct Orphans {
 /// Users who may be orphans.
 #[derive(Debug)]
 struct Orphanage {
-    whose: Whose,
+    users: Users,
     until: Moment,
 }
 
 #[derive(Debug)]
-enum Whose {
+enum Users {
     /// Those whom a worker owned by this ring.
     OwnedBy(Arc<Ring>, MemberId),
     /// Those whom a worker did not own by this ring, as it does now.
@@ -35,9 +35,9 @@ enum Whose {
 
 impl Orphanage {
     fn has(&self, slot: Slot) -> bool {
-        match &self.whose {
-            Whose::OwnedBy(ring, holder) => ring.owner_of_slot(slot) == Some(holder),
-            Whose::NotOwnedBy(ring, holder) => ring.owner_of_slot(slot) != Some(holder),
+        match &self.users {
+            Users::OwnedBy(ring, holder) => ring.owner_of_slot(slot) == Some(holder),
+            Users::NotOwnedBy(ring, holder) => ring.owner_of_slot(slot) != Some(holder),
         }
     }
 }
@@ -45,12 +45,12 @@ impl Orphanage {
 impl Orphans {
     /// A worker has died: its users by this ring may be orphans until then.
     pub(super) fn add(&mut self, ring: Arc<Ring>, holder: MemberId, until: Moment) {
-        self.homes.push(Orphanage { whose: Whose::OwnedBy(ring, holder), until });
+        self.homes.push(Orphanage { users: Users::OwnedBy(ring, holder), until });
     }
 
     /// Some worker has died. Whom we own, and did not by this ring, may be an orphan until then.
     pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Moment) {
-        self.homes.push(Orphanage { whose: Whose::NotOwnedBy(ring, me), until });
+        self.homes.push(Orphanage { users: Users::NotOwnedBy(ring, me), until });
     }
 
     /// Until when there are any.
