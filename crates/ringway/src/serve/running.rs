@@ -61,6 +61,11 @@ impl Running {
         phase.parts.push(Part { name: name.into(), stop, task });
     }
 
+    /// Waits until a part has ended without being told to.
+    pub(super) async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
     /// Runs until `shutdown` or until a part fails, then ends all parts, phase by phase.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use ringway_cluster::{Member, MemberState, MemoryRegistry, Registry as _, views};
+use ringway_cluster::{Member, MemberState, MemoryRegistry, Registry as _, Views, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
@@ -36,15 +36,24 @@ pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
     let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
     let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
     let addresses = Addresses::of(&sockets, settings, &secret_files)?;
-    let running = start(&process, sockets, secret).await?;
-    addresses.tell()?;
+    let (running, views) = start(&process, sockets, secret).await?;
+    tokio::select! {
+        biased;
+        () = process.shutdown.cancelled() => {}
+        () = running.failed() => {}
+        () = all_active(&views) => addresses.tell()?,
+    }
     let ending = process.run(running).await;
     drop(secret_files);
     ending
 }
 
 /// Starts all nodes: a gateway, and a worker for each of its sockets.
-async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> anyhow::Result<Running> {
+async fn start(
+    process: &Process,
+    sockets: Sockets,
+    secret: ClusterSecret,
+) -> anyhow::Result<(Running, Views)> {
     let settings = &process.config.settings;
     let members = sockets.members()?;
     let registry = MemoryRegistry::new();
@@ -77,7 +86,15 @@ async fn start(process: &Process, sockets: Sockets, secret: ClusterSecret) -> an
     running.phase("calls end", deadlines.calls);
     servers.into_iter().for_each(|server| server.start(&mut running, &shared, settings));
     serving.cancel();
-    Ok(running)
+    Ok((running, shared.views))
+}
+
+/// Waits until all workers are on the ring: the first client shall find its own.
+async fn all_active(views: &Views) {
+    let active = |member: &Member| member.state == MemberState::Active;
+    let mut views = views.subscribe();
+    // It fails only when nobody shows views any more, and `views` are here.
+    let _ = views.wait_for(|view| !view.workers().is_empty() && view.workers().iter().all(active)).await;
 }
 
 /// All sockets of the cluster, bound.
