@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringway_session::{Advice, CloseCode};
+use ringway_session::{Advice, CloseCode, MailboxPlace};
 
-use crate::frame::{ErrorFrame, Message, Welcome};
+use crate::frame::{ErrorFrame, Mailbox, Message, Welcome};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +56,16 @@ impl Refusal {
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a socket and offer the subprotocol; ask for the earlier session, if there is one.
-    Connect(Option<Resume>),
+    /// Open a socket and offer the subprotocol, with these parameters beside the token.
+    Connect(Continuation),
     /// Send a text message.
     Send(String),
     /// Close the socket. Nothing more of it is to be told to the session.
     Close(CloseCode),
     /// The connection stands.
     Welcomed(Welcome, Continuity),
+    /// From where on in the user's mailbox messages come.
+    Mailbox(Mailbox),
     /// Here is a message, each once and in order.
     Deliver(Message),
     /// The messages of these offsets will not come any more.
@@ -76,6 +78,30 @@ pub enum Action {
     RefreshToken,
     /// It is over.
     End(End),
+}
+
+/// What the handshake's URL says beside the token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Continuation {
+    /// The session to go on with, if there was one.
+    pub resume: Option<Resume>,
+    /// The parameter `device`, if the client has a name for the device.
+    pub device: Option<String>,
+    /// The parameter `mailbox`: the last place that has come.
+    pub mailbox: Option<MailboxPlace>,
+}
+
+impl Continuation {
+    /// Names and values of the parameters, not encoded.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let resume = self
+            .resume
+            .iter()
+            .flat_map(|resume| [("resume", resume.token.clone()), ("offset", resume.offset.to_string())]);
+        let device = self.device.iter().map(|device| ("device", device.clone()));
+        let mailbox = self.mailbox.iter().map(|place| ("mailbox", place.to_string()));
+        resume.chain(device).chain(mailbox).collect()
+    }
 }
 
 /// With what a client goes on with its session, as parameters of the handshake's URL.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringway_session::MailboxPlace;
+
 /// A client's behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
@@ -13,6 +15,10 @@ pub struct ClientConfig {
     pub acks: AckConfig,
     /// How long the welcome may take once the socket is open.
     pub welcome_timeout: Duration,
+    /// The name of the device, which has a position of its own in the user's mailbox.
+    pub device: Option<String>,
+    /// The place in the mailbox that is known from before.
+    pub mailbox: Option<MailboxPlace>,
 }
 
 /// Whether a client connects again when its socket has gone, or when it got none.
@@ -32,6 +38,8 @@ impl Default for ClientConfig {
             backoff: BackoffConfig::default(),
             acks: AckConfig::default(),
             welcome_timeout: Duration::from_secs(10),
+            device: None,
+            mailbox: None,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What a server says, read. Members and types that are not known are passed over: the server may be newer.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use ringway_session::{MailboxPlace, MailboxPlaceError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,6 +16,8 @@ pub enum ServerFrame {
     Welcome(Welcome),
     /// A message.
     Message(Message),
+    /// From where on in the user's mailbox the client is served.
+    Mailbox(Mailbox),
     /// Something that the client sent was not acted upon.
     Error(ErrorFrame),
     /// The server is about to close the socket; connect again after so many milliseconds.
@@ -43,6 +48,15 @@ pub struct Welcome {
     pub ack_within_ms: u64,
 }
 
+/// From where on in the user's mailbox the client is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// It has everything up to here, or what it has not is lost.
+    pub place: MailboxPlace,
+    /// Whether nothing is missing between what it had and what comes now.
+    pub recovered: bool,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -54,6 +68,8 @@ pub struct Message {
     pub topic: String,
     /// What it says.
     pub content: Content,
+    /// Where it is in the user's mailbox, if it is.
+    pub stored: Option<MailboxPlace>,
 }
 
 /// What a message says.
@@ -124,6 +140,7 @@ impl ServerFrame {
         Ok(match r#type.as_str() {
             "welcome" => Self::Welcome(serde_json::from_str(text)?),
             "message" => Self::Message(serde_json::from_str::<RawMessage<'_>>(text)?.read()?),
+            "mailbox" => Self::Mailbox(serde_json::from_str::<RawMailbox<'_>>(text)?.read()?),
             "error" => Self::Error(serde_json::from_str(text)?),
             "reconnect" => Self::Reconnect { delay_ms: serde_json::from_str::<RawReconnect>(text)?.delay_ms },
             _ => Self::Unknown(r#type),
@@ -142,8 +159,27 @@ struct RawReconnect {
 }
 
 #[derive(Deserialize)]
+struct RawMailbox<'a> {
+    #[serde(borrow)]
+    place: Cow<'a, str>,
+    recovered: bool,
+}
+
+impl RawMailbox<'_> {
+    fn read(self) -> Result<Mailbox, ServerFrameError> {
+        Ok(Mailbox { place: place(&self.place)?, recovered: self.recovered })
+    }
+}
+
+fn place(text: &str) -> Result<MailboxPlace, ServerFrameError> {
+    text.parse().map_err(|error: MailboxPlaceError| ServerFrameError::Unreadable(error.to_string()))
+}
+
+#[derive(Deserialize)]
 struct RawMessage<'a> {
     offset: u64,
+    #[serde(borrow, default)]
+    stored: Option<Cow<'a, str>>,
     id: String,
     #[serde(default)]
     topic: String,
@@ -159,7 +195,8 @@ fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValu
 
 impl RawMessage<'_> {
     fn read(self) -> Result<Message, ServerFrameError> {
-        let RawMessage { offset, id, topic, data, base64 } = self;
+        let RawMessage { offset, stored, id, topic, data, base64 } = self;
+        let stored = stored.as_deref().map(place).transpose()?;
         let content = match (data, base64) {
             (Some(data), None) => Content::Data(data.get().to_owned()),
             (None, Some(text)) => match BASE64.decode(text) {
@@ -168,7 +205,7 @@ impl RawMessage<'_> {
             },
             _ => return Err(ServerFrameError::Content { offset }),
         };
-        Ok(Message { offset, id, topic, content })
+        Ok(Message { offset, id, topic, content, stored })
     }
 }
 
@@ -200,6 +237,8 @@ mod tests {
                 (vector["offset"].as_u64().unwrap(), vector["id"].as_str().unwrap())
             );
             assert_eq!(message.topic, vector["topic"].as_str().unwrap());
+            let stored = message.stored.map(|place| place.to_string());
+            assert_eq!(stored.as_deref(), vector["stored"].as_str());
             let payload = BASE64.decode(vector["payload_base64"].as_str().unwrap()).unwrap();
             match (vector["kind"].as_str().unwrap(), &message.content) {
                 ("text", content) => assert_eq!(content.text().unwrap().as_bytes(), payload),
@@ -231,6 +270,13 @@ mod tests {
             let told = (vector["ref"].as_str(), vector["code"].as_str().unwrap());
             assert_eq!((error.reference.as_deref(), error.code.as_str()), told);
         }
+        for vector in vectors("mailbox") {
+            let ServerFrame::Mailbox(Mailbox { place, recovered }) = read(&vector) else {
+                panic!("{vector}")
+            };
+            let told = (vector["place"].as_str().unwrap(), vector["recovered"].as_bool().unwrap());
+            assert_eq!((place.to_string().as_str(), recovered), told);
+        }
         for vector in vectors("reconnect") {
             let delay_ms = vector["delay_ms"].as_u64().unwrap();
             assert_eq!(read(&vector), ServerFrame::Reconnect { delay_ms });
@@ -251,6 +297,8 @@ mod tests {
             (r#"{"type":"message","offset":1,"id":"m","data":1,"base64":""}"#, "either data or base64"),
             (r#"{"type":"message","offset":1,"id":"m","base64":"?"}"#, "not valid base64"),
             (r#"{"type":"message","offset":-1,"id":"m","data":1}"#, "invalid value"),
+            (r#"{"type":"message","offset":1,"id":"m","data":1,"stored":"5"}"#, "place in a mailbox"),
+            (r#"{"type":"mailbox","place":7,"recovered":true}"#, "invalid type"),
             (r#"{"type":"reconnect"}"#, "missing field `delay_ms`"),
         ];
         for (text, expected) in cases {

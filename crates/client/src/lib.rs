@@ -12,7 +12,7 @@ mod config;
 mod frame;
 mod session;
 
-pub use action::{Action, Continuity, End, Event, Refusal, Resume};
+pub use action::{Action, Continuation, Continuity, End, Event, Refusal, Resume};
 pub use config::{AckConfig, BackoffConfig, ClientConfig, Reconnect};
-pub use frame::{Content, ErrorFrame, Message, ServerFrame, ServerFrameError, Welcome};
+pub use frame::{Content, ErrorFrame, Mailbox, Message, ServerFrame, ServerFrameError, Welcome};
 pub use session::ClientSession;

@@ -18,8 +18,9 @@ pub use call::deadline_of;
 pub use dispatcher::Dispatcher;
 pub use hops::Hops;
 pub use rules::{
-    CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
-    MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX, new_message_id,
+    CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, Keeping, LIST_LIMIT_DEFAULT,
+    LIST_LIMIT_MAX, MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,
+    WAIT_ACKNOWLEDGED_MAX, new_message_id, wait_acknowledged,
 };
 pub use serve::{Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
 pub use split::SplitPublisher;

@@ -54,6 +54,12 @@ pub(crate) enum Refusal {
     BodyNotAllowed,
     #[error("{0}; leave out `resume` to begin a new session")]
     ResumeInvalid(&'static str),
+    #[error("`device` must be 1 to 128 bytes of UTF-8 without control characters, once it is decoded")]
+    DeviceInvalid,
+    #[error(
+        "`mailbox` must be a place as a `mailbox` or `message` frame told it; leave it out if there is none"
+    )]
+    MailboxInvalid,
     #[error(transparent)]
     Origin(#[from] OriginError),
     #[error(transparent)]
@@ -138,6 +144,8 @@ impl Refusal {
             Refusal::KeyInvalid => row(S::BAD_REQUEST, "key_invalid"),
             Refusal::BodyNotAllowed => row(S::BAD_REQUEST, "body_not_allowed"),
             Refusal::ResumeInvalid(_) => row(S::BAD_REQUEST, "resume_invalid"),
+            Refusal::DeviceInvalid => row(S::BAD_REQUEST, "device_invalid"),
+            Refusal::MailboxInvalid => row(S::BAD_REQUEST, "mailbox_invalid"),
             Refusal::Origin(error) => row(S::FORBIDDEN, error.reason()),
             Refusal::Token(error) => token_row(error),
             Refusal::SubprotocolsTooMany { .. } => row(S::BAD_REQUEST, "subprotocols_too_many"),
@@ -236,6 +244,8 @@ mod tests {
             (Refusal::KeyInvalid, 400, "key_invalid", &[]),
             (Refusal::BodyNotAllowed, 400, "body_not_allowed", &[]),
             (Refusal::ResumeInvalid("what"), 400, "resume_invalid", &[]),
+            (Refusal::DeviceInvalid, 400, "device_invalid", &[]),
+            (Refusal::MailboxInvalid, 400, "mailbox_invalid", &[]),
             (OriginError::Missing.into(), 403, "origin_missing", &[]),
             (OriginError::Malformed.into(), 403, "origin_malformed", &[]),
             (OriginError::NotAllowed { origin: "null".into() }.into(), 403, "origin_not_allowed", &[]),

@@ -1,9 +1,11 @@
 //! A client's wish to go on with the session that its broken socket had: the query parameters `resume` and `offset` of
-//! clients that speak `ringway.v1.json` (docs/client-protocol.md). For others they mean nothing, and are theirs.
+//! clients that speak `ringway.v1.json` (docs/client-protocol.md). For others they mean nothing, and are theirs. Also of which
+//! device it is, and how far that has read the user's mailbox: `device` and `mailbox`.
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
-use ringway_proto::v1::Resume;
+use ringway_proto::v1::{MailboxPlace, Resume};
+use ringway_session::DeviceId;
 use ringway_session::frame::SUBPROTOCOL;
 
 use crate::refusal::Refusal;
@@ -13,7 +15,7 @@ use crate::refusal::Refusal;
 /// # Errors
 /// [`Refusal::ResumeInvalid`] if it cannot be what a client was told.
 pub(crate) fn wish(uri: &Uri, subprotocols: &[String]) -> Result<Option<Resume>, Refusal> {
-    if !subprotocols.iter().any(|offered| offered == SUBPROTOCOL) {
+    if !is_ours(subprotocols) {
         return Ok(None);
     }
     let Some(token) = parameter(uri, "resume") else { return Ok(None) };
@@ -25,6 +27,35 @@ pub(crate) fn wish(uri: &Uri, subprotocols: &[String]) -> Result<Option<Resume>,
     let offset = parameter(uri, "offset").map_or(Some(0), decimal);
     let offset = offset.ok_or(Refusal::ResumeInvalid("`offset` is no decimal number below 2^64"))?;
     Ok(Some(Resume { token: token.into_owned(), offset }))
+}
+
+/// Which of the user's devices it is; empty for none in particular. Another client's parameter of that name is its own, and counts
+/// only if it could be a device's name.
+///
+/// # Errors
+/// [`Refusal::DeviceInvalid`].
+pub(crate) fn device(uri: &Uri, subprotocols: &[String]) -> Result<String, Refusal> {
+    let Some(raw) = parameter(uri, "device") else { return Ok(String::new()) };
+    let name = percent_decode_str(raw).decode_utf8().ok().filter(|name| DeviceId::new(name).is_ok());
+    match name {
+        Some(name) => Ok(name.into_owned()),
+        None if is_ours(subprotocols) => Err(Refusal::DeviceInvalid),
+        None => Ok(String::new()),
+    }
+}
+
+/// What the client says to have of the user's mailbox, if it says anything.
+///
+/// # Errors
+/// [`Refusal::MailboxInvalid`].
+pub(crate) fn mailbox(uri: &Uri, subprotocols: &[String]) -> Result<Option<MailboxPlace>, Refusal> {
+    let Some(raw) = parameter(uri, "mailbox").filter(|_| is_ours(subprotocols)) else { return Ok(None) };
+    let place = raw.parse::<ringway_session::MailboxPlace>().map_err(|_| Refusal::MailboxInvalid)?;
+    Ok(Some(MailboxPlace { epoch: place.epoch, offset: place.offset }))
+}
+
+fn is_ours(subprotocols: &[String]) -> bool {
+    subprotocols.iter().any(|offered| offered == SUBPROTOCOL)
 }
 
 /// The raw value of a query parameter, the first of this name.
@@ -41,6 +72,35 @@ fn decimal(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_and_places() {
+        let ours = [SUBPROTOCOL.to_owned()];
+        let uri = |query: &str| format!("/ws?{query}").parse::<Uri>().expect("a URI");
+        let long = "x".repeat(129);
+        for (query, of_ours, of_others) in [
+            ("token=a", Some(""), ""),
+            ("device=my%20phone", Some("my phone"), "my phone"),
+            ("device=", None, ""),
+            ("device=%ff", None, ""),
+            ("device=a%0Ab", None, ""),
+            (&format!("device={long}"), None, ""),
+        ] {
+            assert_eq!(device(&uri(query), &ours).ok().as_deref(), of_ours, "{query}");
+            assert_eq!(device(&uri(query), &[]).ok().as_deref(), Some(of_others), "{query}");
+        }
+        for (query, expected) in [
+            ("token=a", Ok(None)),
+            ("mailbox=5f0c7e1d9a3b4c62.17", Ok(Some(17))),
+            ("mailbox=", Err(())),
+            ("mailbox=17", Err(())),
+            ("mailbox=0000000000000000.17", Err(())),
+        ] {
+            let read = mailbox(&uri(query), &ours);
+            assert_eq!(read.map(|place| place.map(|place| place.offset)).map_err(drop), expected, "{query}");
+            assert!(matches!(mailbox(&uri(query), &[]), Ok(None)), "{query}");
+        }
+    }
 
     #[test]
     fn wishes() {

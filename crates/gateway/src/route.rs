@@ -12,7 +12,7 @@ use std::time::Duration;
 use rand::RngExt;
 use ringway_auth::Identity;
 use ringway_cluster::{View, Views};
-use ringway_proto::v1::{Open, RefusalReason, Refused, Resume};
+use ringway_proto::v1::{MailboxPlace, Open, RefusalReason, Refused, Resume};
 use ringway_ring::{RingVersion, Slot};
 use ringway_session::{CloseCode, SessionId};
 use tokio::sync::watch;
@@ -41,6 +41,10 @@ pub(crate) struct Applicant {
     pub(crate) remote_address: SocketAddr,
     /// The session that it wants to go on with.
     pub(crate) resume: Option<Resume>,
+    /// Which of the user's devices it is; empty for none in particular.
+    pub(crate) device: String,
+    /// What it has of the user's mailbox, if it says so.
+    pub(crate) mailbox: Option<MailboxPlace>,
 }
 
 /// A session that its worker has opened.
@@ -165,6 +169,8 @@ fn open_frame(applicant: &Applicant) -> Open {
         remote_address: applicant.remote_address.to_string(),
         subprotocols: applicant.subprotocols.clone(),
         resume: applicant.resume.clone(),
+        device: applicant.device.clone(),
+        mailbox: applicant.mailbox,
         ..Open::default()
     }
 }

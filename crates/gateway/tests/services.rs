@@ -205,7 +205,12 @@ fn hops(hops: u32) -> Option<Routing> {
 async fn sends_are_forwarded_once_and_their_receipts_come_back() {
     let nodes = Nodes::start().await;
     let mut delivery = nodes.gateway.delivery();
-    let to_user = |routing| SendToUserRequest { user: "alice".into(), message: text("hi"), routing };
+    let to_user = |routing| SendToUserRequest {
+        user: "alice".into(),
+        message: text("hi"),
+        routing,
+        ..SendToUserRequest::default()
+    };
     let receipt = soon("a receipt", delivery.send_to_user(to_user(None))).await.expect("sent").into_inner();
     assert_eq!((receipt.outcome(), receipt.message_id.as_str()), (Outcome::Delivered, "user alice"));
     delivery.send_to_user(to_user(hops(0))).await.expect("sent");
@@ -221,10 +226,16 @@ async fn what_was_forwarded_already_or_cannot_be_is_refused_here() {
     let nodes = Nodes::start().await;
     let mut delivery = nodes.gateway.delivery();
     let version = nodes.views.current().version();
-    let request = SendToUserRequest { user: "alice".into(), message: text("hi"), routing: hops(1) };
+    let request = SendToUserRequest {
+        user: "alice".into(),
+        message: text("hi"),
+        routing: hops(1),
+        ..SendToUserRequest::default()
+    };
     let refusal = Refusal::from_status(&delivery.send_to_user(request).await.expect_err("refused"));
     assert_eq!((refusal.reason, refusal.ring_version), (Reason::NotOwner, Some(version)));
-    let request = SendToUserRequest { user: String::new(), message: text("hi"), routing: None };
+    let request =
+        SendToUserRequest { user: String::new(), message: text("hi"), ..SendToUserRequest::default() };
     let refusal = Refusal::from_status(&delivery.send_to_user(request).await.expect_err("refused"));
     assert_eq!(refusal.reason, Reason::InvalidArgument);
     let list = ListSessionsRequest { routing: hops(1), ..ListSessionsRequest::default() };
@@ -245,7 +256,11 @@ async fn a_publish_stream_keeps_order_and_outlives_single_refusals() {
             // Every tenth cannot be.
             let user = if sequence % 10 == 9 { String::new() } else { "alice".to_owned() };
             let message = Message { message_id: sequence.to_string(), ..text("hi").expect("a message") };
-            let send = Send::ToUser(SendToUserRequest { user, message: Some(message), routing: None });
+            let send = Send::ToUser(SendToUserRequest {
+                user,
+                message: Some(message),
+                ..SendToUserRequest::default()
+            });
             sender.send(PublishRequest { sequence, send: Some(send), turn: 0 }).await.expect("taken");
         }
         sender.send(PublishRequest { sequence: count, send: None, turn: 0 }).await.expect("taken");

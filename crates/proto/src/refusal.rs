@@ -44,6 +44,12 @@ pub enum Reason {
     SessionNotFound,
     /// The list of members is not the workers' to change.
     MembersFixed,
+    /// The cluster stores nothing, and the message was to be stored.
+    NoMailboxes,
+    /// The store of mailboxes cannot be asked now. The message may be stored; sent again with its id it is not stored twice.
+    StoreUnavailable,
+    /// The store of mailboxes takes nothing more for now.
+    StoreFull,
     /// A defect.
     Internal,
 }
@@ -60,7 +66,7 @@ pub enum Retry {
 }
 
 impl Reason {
-    const ALL: [Reason; 14] = [
+    const ALL: [Reason; 17] = [
         Reason::InvalidArgument,
         Reason::MessageTooLarge,
         Reason::Unauthenticated,
@@ -74,6 +80,9 @@ impl Reason {
         Reason::DeadlineExceeded,
         Reason::SessionNotFound,
         Reason::MembersFixed,
+        Reason::NoMailboxes,
+        Reason::StoreUnavailable,
+        Reason::StoreFull,
         Reason::Internal,
     ];
 
@@ -93,6 +102,9 @@ impl Reason {
             Reason::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded, Retry::Ambiguous),
             Reason::SessionNotFound => ("SESSION_NOT_FOUND", Code::NotFound, Retry::Never),
             Reason::MembersFixed => ("MEMBERS_FIXED", Code::FailedPrecondition, Retry::Never),
+            Reason::NoMailboxes => ("NO_MAILBOXES", Code::FailedPrecondition, Retry::Never),
+            Reason::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable, Retry::Safe),
+            Reason::StoreFull => ("STORE_FULL", Code::ResourceExhausted, Retry::Safe),
             Reason::Internal => ("INTERNAL", Code::Internal, Retry::Never),
         }
     }

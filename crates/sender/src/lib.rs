@@ -16,7 +16,12 @@
 //!     Outcome::NoSession => println!("alice is not connected"),
 //!     Outcome::Overflowed => println!("alice is connected, but too slow to take it"),
 //!     Outcome::Suspended => println!("alice's connection has just broken: it waits for her to come back"),
+//!     Outcome::Stored => println!("it is in alice's mailbox"),
 //! }
+//!
+//! // Where the cluster keeps mailboxes: stored before the answer, and sent until alice's devices have acknowledged it.
+//! let receipt = sender.send_to_user("alice", json!({ "invoice": 17 })).at_least_once().await?;
+//! assert!(receipt.stored_offset.is_some());
 //!
 //! // Many messages: publish does not wait for each answer.
 //! let mut tickets = Vec::new();
@@ -34,6 +39,8 @@
 //! - A message is sent again only if it surely was not delivered, with the same message id, inside its deadline. What may
 //!   have been delivered is sent again only if the caller asks for it ([`SendCall::retry_ambiguous`]).
 //! - [`SendError::maybe_delivered`] tells whether a failed message may have arrived after all.
+//! - A message that is sent [at least once](SendCall::at_least_once) is known by its id, and so is sent again inside its deadline
+//!   whatever happened to it: it is stored once.
 //! - Order: a message whose send was awaited is taken before one that is sent afterwards. For messages that are under
 //!   way together, see [`SendCall::publish`].
 //!

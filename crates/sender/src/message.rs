@@ -100,9 +100,11 @@ impl Target {
     pub(crate) fn request(&self, message: Message) -> Send {
         let message = Some(message);
         match self {
-            Target::User(user) => {
-                Send::ToUser(SendToUserRequest { user: user.clone(), message, routing: None })
-            }
+            Target::User(user) => Send::ToUser(SendToUserRequest {
+                user: user.clone(),
+                message,
+                ..SendToUserRequest::default()
+            }),
             Target::Group(group) => {
                 Send::ToGroup(SendToGroupRequest { group: group.clone(), message, routing: None })
             }

@@ -15,16 +15,19 @@ pub enum Outcome {
     /// The sessions that can take it have lost their connections a moment ago: it waits with them, and is lost unless they
     /// resume in time.
     Suspended,
+    /// It is in the user's mailbox, and was put on the way to no session yet.
+    Stored,
 }
 
 impl Outcome {
-    /// The name in metrics and on the command line: `delivered`, `no_session`, `overflowed`, `suspended`.
+    /// The name in metrics and on the command line: `delivered`, `no_session`, `overflowed`, `suspended`, `stored`.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Delivered => "delivered",
             Outcome::NoSession => "no_session",
             Outcome::Overflowed => "overflowed",
             Outcome::Suspended => "suspended",
+            Outcome::Stored => "stored",
         }
     }
 }
@@ -49,6 +52,13 @@ pub struct Receipt {
     pub sessions_missed: u32,
     /// The workers that may hold receivers and could not be asked. Empty: the counts are complete.
     pub workers_unreached: Vec<String>,
+    /// Its offset in the user's mailbox, if it was sent [at least once](crate::SendCall::at_least_once).
+    pub stored_offset: Option<u64>,
+    /// Whether an earlier send with the same message id had stored it already.
+    pub is_duplicate: bool,
+    /// Whether one of the user's devices has acknowledged it, as far as the send
+    /// [waited](crate::SendCall::wait_acknowledged) for that.
+    pub is_acknowledged: bool,
 }
 
 impl TryFrom<v1::Receipt> for Receipt {
@@ -60,6 +70,7 @@ impl TryFrom<v1::Receipt> for Receipt {
             v1::Outcome::NoSession => Outcome::NoSession,
             v1::Outcome::Overflowed => Outcome::Overflowed,
             v1::Outcome::Suspended => Outcome::Suspended,
+            v1::Outcome::Stored => Outcome::Stored,
             v1::Outcome::Unspecified => {
                 let number = receipt.outcome;
                 let message = format!("the receipt's outcome is {number}, which this version does not know");
@@ -75,6 +86,9 @@ impl TryFrom<v1::Receipt> for Receipt {
             message_id: receipt.message_id,
             ring_version: RingVersion::from_u64(receipt.ring_version),
             workers_unreached: receipt.workers_unreached,
+            stored_offset: (receipt.stored_offset > 0).then_some(receipt.stored_offset),
+            is_duplicate: receipt.is_duplicate,
+            is_acknowledged: receipt.is_acknowledged,
         })
     }
 }
@@ -91,7 +105,8 @@ mod tests {
             (2, Some("no_session")),
             (3, Some("overflowed")),
             (4, Some("suspended")),
-            (5, None),
+            (5, Some("stored")),
+            (6, None),
         ];
         for (outcome, expected) in cases {
             let receipt = Receipt::try_from(v1::Receipt { outcome, ..v1::Receipt::default() });

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Hops, new_message_id};
+use ringway_dispatch::{Hops, WAIT_ACKNOWLEDGED_MAX, new_message_id};
 use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::{Refusal, v1};
 use ringway_session::SessionId;
@@ -29,6 +29,10 @@ pub struct SendCall {
     topic: String,
     message_id: Option<String>,
     exclude_sessions: Vec<String>,
+    guarantee: v1::Guarantee,
+    time_to_live: Duration,
+    until_first_ack: bool,
+    wait_acknowledged: Duration,
     deadline: Duration,
     retry_ambiguous: bool,
 }
@@ -53,6 +57,10 @@ impl SendCall {
             topic: String::new(),
             message_id: None,
             exclude_sessions: Vec::new(),
+            guarantee: v1::Guarantee::AtMostOnce,
+            time_to_live: Duration::ZERO,
+            until_first_ack: false,
+            wait_acknowledged: Duration::ZERO,
             deadline,
             retry_ambiguous: false,
         }
@@ -74,6 +82,36 @@ impl SendCall {
     /// Sessions that shall not receive it, such as the one whose action caused it; at most 1,024.
     pub fn exclude_sessions(mut self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
         self.exclude_sessions.extend(sessions.into_iter().map(|session| session.to_string()));
+        self
+    }
+
+    /// Has it stored in the user's mailbox before the send is answered: it is sent again until each of the user's devices has
+    /// acknowledged it, or its time is over. For one user only, and only where the cluster keeps mailboxes. It is known by its id,
+    /// and so sent again also if it may have been stored already: it is not stored twice.
+    pub fn at_least_once(mut self) -> Self {
+        self.guarantee = v1::Guarantee::AtLeastOnce;
+        self.retry_ambiguous = true;
+        self
+    }
+
+    /// With [`at_least_once`](SendCall::at_least_once): for how long it is of use, rounded to milliseconds. Default: as long as
+    /// the cluster keeps anything.
+    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.time_to_live = time_to_live;
+        self
+    }
+
+    /// With [`at_least_once`](SendCall::at_least_once): it is for the device that takes it first, whose acknowledgement
+    /// withdraws it from the others.
+    pub fn until_first_ack(mut self) -> Self {
+        self.until_first_ack = true;
+        self
+    }
+
+    /// With [`at_least_once`](SendCall::at_least_once): waits so long, at most a minute, until one of the user's devices has
+    /// acknowledged it ([`Receipt::is_acknowledged`]). The deadline is so much later.
+    pub fn wait_acknowledged(mut self, wait: Duration) -> Self {
+        self.wait_acknowledged = wait.min(WAIT_ACKNOWLEDGED_MAX);
         self
     }
 
@@ -126,8 +164,14 @@ impl SendCall {
             message_id: message_id.clone(),
             exclude_sessions: self.exclude_sessions,
             topic: self.topic,
+            guarantee: self.guarantee.into(),
+            time_to_live_ms: millis(self.time_to_live),
+            until_first_ack: self.until_first_ack,
         };
         let mut request = self.target.request(message);
+        if let Request::ToUser(request) = &mut request {
+            request.wait_acknowledged_ms = millis(self.wait_acknowledged);
+        }
         let rules = &self.sender.shared.rules;
         let checked = match &mut request {
             Request::ToUser(request) => rules.user_send(request).map(drop),
@@ -135,8 +179,8 @@ impl SendCall {
             Request::ToAll(request) => rules.all_send(request).map(drop),
         };
         checked.map_err(|refusal| Attempts::default().error(refusal, &message_id))?;
-        let allowance =
-            Allowance { deadline: started + self.deadline, retry_ambiguous: self.retry_ambiguous };
+        let deadline = started + self.deadline + self.wait_acknowledged;
+        let allowance = Allowance { deadline, retry_ambiguous: self.retry_ambiguous };
         Ok(Prepared { target: Arc::new(self.target), request, message_id, started, allowance })
     }
 }
@@ -148,6 +192,10 @@ impl IntoFuture for SendCall {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Sender {

@@ -6,7 +6,8 @@ use ringway_ring::MemberId;
 
 use crate::close::CloseCode;
 use crate::id::SessionId;
-use crate::name::GroupId;
+use crate::mailbox::{MailboxPlace, Taken};
+use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
 use crate::state::SessionState;
 
@@ -69,6 +70,19 @@ pub enum Fate {
     Ended,
     /// It goes to another worker by now.
     Elsewhere,
+}
+
+/// A session that is to read its user's mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxWish {
+    /// The session.
+    pub session: SessionId,
+    /// Its user.
+    pub user: UserId,
+    /// Which of the user's devices it is; empty for none in particular.
+    pub device: Box<str>,
+    /// What the client has, if anybody says so.
+    pub has: Option<MailboxPlace>,
 }
 
 /// One thing to do. Directives of one link are carried out in their order.
@@ -148,6 +162,29 @@ pub enum Directive {
     Expired {
         /// The session.
         session: SessionId,
+    },
+    /// Find out what is in the mailbox of a session's user, and say so with
+    /// [`Shard::mailbox_opened`](crate::Shard::mailbox_opened), in turn with what is stored for the user.
+    OpenMailbox(MailboxWish),
+    /// Read what stands in the user's mailbox behind a place, for [`Shard::mailbox_read`](crate::Shard::mailbox_read).
+    ReadMailbox {
+        /// For whom.
+        session: SessionId,
+        /// Whose mailbox.
+        user: UserId,
+        /// Behind this.
+        after: MailboxPlace,
+        /// How much there is room for; a single message may be larger.
+        bytes_max: u64,
+    },
+    /// A client has taken something that is stored.
+    Taken {
+        /// Whose mailbox.
+        user: UserId,
+        /// Which device; empty for none in particular.
+        device: Box<str>,
+        /// What it has.
+        taken: Taken,
     },
     /// A group has its first member here.
     GroupAppeared(GroupId),

@@ -6,10 +6,12 @@
 //! run in a test without a network.
 
 pub mod close;
+mod device;
 mod directive;
 pub mod frame;
 mod id;
 mod interest;
+mod mailbox;
 mod message;
 mod moment;
 mod name;
@@ -25,9 +27,11 @@ mod table;
 mod tally;
 
 pub use close::{Advice, CloseCode};
-pub use directive::{Address, Channel, Directive, Fate, LinkId, Ticket};
+pub use device::{DeviceId, DeviceIdError};
+pub use directive::{Address, Channel, Directive, Fate, LinkId, MailboxWish, Ticket};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
+pub use mailbox::{MailboxOpened, MailboxPlace, MailboxPlaceError, MailboxReader, Stored, Taken};
 pub use message::Message;
 pub use moment::Moment;
 pub use name::{GroupId, NameError, UserId};
@@ -36,7 +40,11 @@ pub use policy::{MovePolicy, OnConflict, OnSlowConsumer, Policy, Protections};
 pub use queue::Acked;
 pub use relay::Relay;
 pub use session::{Opening, SessionView};
-pub use shard::{HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard};
+pub use shard::{
+    HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard, StoredElsewhere,
+};
 pub use state::{Numbered, SessionState, StreamState};
-pub use table::{Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes};
+pub use table::{
+    Attached, Filter, MailboxPage, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes,
+};
 pub use tally::{Circle, InVain, Tally};

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use ringway_ring::hash_of;
 
-use crate::frame;
+use crate::frame::{self, Head};
+use crate::mailbox::Stored;
 use crate::payload::Payload;
 
 /// A message that was accepted. Raw clients receive its payload as it is, clients of `ringway.v1.json` a frame around it
@@ -14,18 +15,39 @@ pub struct Message {
     id: String,
     topic: String,
     payload: Payload,
+    stored: Option<Stored>,
     tail: OnceLock<Payload>,
 }
 
 impl Message {
     /// A message of this id, about this topic (empty for none).
     pub fn new(id: String, topic: String, payload: Payload) -> Self {
-        Message { id, topic, payload, tail: OnceLock::new() }
+        Message { id, topic, payload, stored: None, tail: OnceLock::new() }
+    }
+
+    /// The same message as it is stored there.
+    pub fn stored_at(self, stored: Stored) -> Self {
+        Message { stored: Some(stored), tail: OnceLock::new(), ..self }
+    }
+
+    /// Where it is stored, if it is.
+    pub fn stored(&self) -> Option<Stored> {
+        self.stored
     }
 
     /// A payload that the cluster itself has for a raw client, without an id.
     pub fn of(payload: Payload) -> Self {
         Message::new(String::new(), String::new(), payload)
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What it is about; empty for none.
+    pub fn topic(&self) -> &str {
+        &self.topic
     }
 
     /// The id, taken out.
@@ -43,8 +65,12 @@ impl Message {
         &self.payload
     }
 
+    fn head(&self) -> Head<'_> {
+        Head { id: &self.id, topic: &self.topic, stored: self.stored.map(|stored| stored.place) }
+    }
+
     /// What stands behind the offset in the frame of `ringway.v1.json`.
     pub(crate) fn tail(&self) -> &Payload {
-        self.tail.get_or_init(|| Payload::text(frame::message_tail(&self.id, &self.topic, &self.payload)))
+        self.tail.get_or_init(|| Payload::text(frame::message_tail(&self.head(), &self.payload)))
     }
 }

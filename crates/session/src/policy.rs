@@ -38,6 +38,8 @@ pub struct Policy {
     pub link_bytes_max: u64,
     /// What happens beyond `queue_bytes_max`.
     pub on_slow_consumer: OnSlowConsumer,
+    /// Whether there are mailboxes to be read.
+    pub mailboxes: bool,
 }
 
 impl Policy {
@@ -51,7 +53,7 @@ impl Policy {
 
 impl Default for Policy {
     /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
-    /// consumers closed.
+    /// consumers closed, no mailboxes.
     fn default() -> Self {
         Policy {
             sessions_max: 1_000_000,
@@ -61,6 +63,7 @@ impl Default for Policy {
             window_bytes: 256 << 10,
             link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
+            mailboxes: false,
         }
     }
 }

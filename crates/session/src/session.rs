@@ -3,6 +3,7 @@
 use crate::directive::{Address, LinkId};
 use crate::frame;
 use crate::id::SessionId;
+use crate::mailbox::{MailboxPlace, MailboxReader, Reading};
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId, user_hash};
 use crate::queue::{Item, OutboundQueue, Stream};
@@ -30,6 +31,10 @@ pub struct Opening {
     pub epoch: u64,
     /// With what the client may resume it.
     pub resume_token: Box<str>,
+    /// Which of the user's devices the client says to be; empty for none in particular.
+    pub device: Box<str>,
+    /// What the client says to have of the user's mailbox, if it says anything.
+    pub has: Option<MailboxPlace>,
 }
 
 /// A session as it is shown: a copy of a moment.
@@ -94,6 +99,10 @@ pub(crate) struct Session {
     pub(crate) recent: Option<Box<Recent>>,
     /// How far it is from its first worker ([`SessionState::term`]).
     pub(crate) term: u64,
+    /// Which of the user's devices the client is; empty for none in particular.
+    pub(crate) device: Box<str>,
+    /// How it stands to the user's mailbox.
+    pub(crate) reading: Reading,
     remote_address: Box<str>,
     subprotocol: Box<str>,
     opened_at_ms: u64,
@@ -116,6 +125,8 @@ impl Session {
             foreign: false,
             recent: None,
             term: 0,
+            device: opening.device,
+            reading: Reading::begun(opening.has),
             remote_address: opening.remote_address,
             subprotocol: opening.subprotocol,
             opened_at_ms: opening.opened_at_ms,
@@ -149,6 +160,8 @@ impl Session {
             foreign: false,
             recent: None,
             term: state.term,
+            device: state.device,
+            reading: Reading::restored(state.mailbox),
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
             opened_at_ms: state.opened_at_ms,
@@ -162,6 +175,7 @@ impl Session {
             told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
         }
         state.waiting = self.queue.waiting().cloned().map(Numbered::from).collect();
+        state.mailbox = self.reading.left().map(|left| self.as_written(left));
         if let Some(recent) = &self.recent {
             state.recent = recent.ids_with(lately.given_to(&self.groups, self.spread_before));
         }
@@ -188,7 +202,16 @@ impl Session {
             stream,
             waiting: Vec::new(),
             recent: Vec::new(),
+            device: self.device.clone(),
+            // Without its messages, what the client has not taken is to be read again.
+            mailbox: self.reading.left().map(|left| MailboxReader { read_to: left.taken, ..left }),
         }
+    }
+
+    /// What is on its way to a client that does not acknowledge counts as taken: its gateway has it, and keeps its socket.
+    fn as_written(&self, left: MailboxReader) -> MailboxReader {
+        let unwritten = self.queue.last_unwritten().filter(|place| place.epoch == left.epoch);
+        MailboxReader { taken: left.taken.max(unwritten.map_or(0, |place| place.offset)), ..left }
     }
 
     pub(crate) fn opened_at_ms(&self) -> u64 {
@@ -222,12 +245,12 @@ pub(crate) fn sorted(mut groups: Vec<GroupId>) -> Vec<GroupId> {
 
 impl From<Item> for Numbered {
     fn from(item: Item) -> Self {
-        Numbered { offset: item.offset, payload: item.payload }
+        Numbered { offset: item.offset, payload: item.payload, stored: item.stored }
     }
 }
 
 impl From<Numbered> for Item {
     fn from(numbered: Numbered) -> Self {
-        Item { offset: numbered.offset, payload: numbered.payload }
+        Item { offset: numbered.offset, payload: numbered.payload, stored: numbered.stored }
     }
 }

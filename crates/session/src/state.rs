@@ -1,6 +1,7 @@
 //! What is left of a session between two workers: everything that the next one needs, and nothing that it can find out.
 
 use crate::id::SessionId;
+use crate::mailbox::{MailboxReader, Stored};
 use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
 
@@ -29,6 +30,10 @@ pub struct SessionState {
     pub waiting: Vec<Numbered>,
     /// Hashes of the ids of messages to groups and to all that it was given lately, the oldest first.
     pub recent: Vec<u64>,
+    /// Which of the user's devices the client is; empty for none in particular.
+    pub device: Box<str>,
+    /// How far it has read the user's mailbox, if it has begun.
+    pub mailbox: Option<MailboxReader>,
 }
 
 impl SessionState {
@@ -78,4 +83,6 @@ pub struct Numbered {
     pub offset: u64,
     /// The whole message, or the tail of a numbered frame.
     pub payload: Payload,
+    /// Where it is stored, if it is.
+    pub stored: Option<Stored>,
 }

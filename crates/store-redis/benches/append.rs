@@ -89,7 +89,13 @@ async fn one(store: Arc<dyn Mailbox>, number: usize, count: usize, window: usize
 
 fn message(number: u64) -> NewEntry {
     let payload = Payload::new(Bytes::from(vec![b'x'; 200]), Kind::Text).expect("a text");
-    NewEntry { message_id: format!("{number:032x}"), topic: "topic".to_owned(), payload, time_to_live: None }
+    NewEntry {
+        message_id: format!("{number:032x}"),
+        topic: "topic".to_owned(),
+        payload,
+        time_to_live: None,
+        until_first_ack: false,
+    }
 }
 
 /// The CPU time of a process so far, in seconds.

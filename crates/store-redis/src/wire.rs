@@ -38,15 +38,14 @@ pub(crate) fn add(log: &str, first: Offset, entry: &Entry) -> Cmd {
     command
 }
 
+/// Behind a kind: the message is for the device that takes it first.
+const UNTIL_FIRST_ACK: &str = ",until_first_ack";
+
 /// The id and six fields.
 fn add_fields(command: &mut Cmd, entry: &Entry) {
     command.arg(id(entry.offset));
     command.arg("id").arg(&entry.message_id).arg("topic").arg(&entry.topic);
-    command
-        .arg("kind")
-        .arg(kind_name(entry.payload.kind()))
-        .arg("payload")
-        .arg(entry.payload.bytes().as_ref());
+    command.arg("kind").arg(kind_text(entry)).arg("payload").arg(entry.payload.bytes().as_ref());
     command.arg("stored").arg(entry.stored_at.0).arg("expires").arg(entry.expires_at.0);
 }
 
@@ -142,11 +141,12 @@ fn read_fields(offset: Offset, fields: &[Value]) -> Option<Entry> {
         |name: &str| fields.chunks_exact(2).find(|pair| text(&pair[0]) == Some(name)).map(|pair| &pair[1]);
     let number = |name: &str| value(name).and_then(text)?.parse().ok();
     let Value::BulkString(payload) = value("payload")? else { return None };
-    let payload = Payload::new(payload.clone().into(), kind(text(value("kind")?)?)?).ok()?;
+    let (kind, until_first_ack) = read_kind(text(value("kind")?)?)?;
+    let payload = Payload::new(payload.clone().into(), kind).ok()?;
     let message_id = text(value("id")?)?.to_owned();
     let topic = text(value("topic")?)?.to_owned();
     let (stored_at, expires_at) = (UnixTime(number("stored")?), UnixTime(number("expires")?));
-    Some(Entry { offset, message_id, topic, payload, stored_at, expires_at })
+    Some(Entry { offset, message_id, topic, payload, stored_at, expires_at, until_first_ack })
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -169,8 +169,17 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-fn kind(name: &str) -> Option<Kind> {
-    [Kind::Text, Kind::Json, Kind::Binary].into_iter().find(|kind| kind_name(*kind) == name)
+/// A kind, and whether the message is for the device that takes it first.
+fn kind_text(entry: &Entry) -> String {
+    let name = kind_name(entry.payload.kind());
+    if entry.until_first_ack { format!("{name}{UNTIL_FIRST_ACK}") } else { name.to_owned() }
+}
+
+fn read_kind(kind_text: &str) -> Option<(Kind, bool)> {
+    let name = kind_text.strip_suffix(UNTIL_FIRST_ACK);
+    let kinds = [Kind::Text, Kind::Json, Kind::Binary];
+    let kind = kinds.into_iter().find(|kind| kind_name(*kind) == name.unwrap_or(kind_text))?;
+    Some((kind, name.is_some()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,13 @@ fn alice() -> UserId {
 #[expect(clippy::needless_pass_by_value, reason = "names are given as they come")]
 fn message(name: impl ToString) -> NewEntry {
     let payload = Payload::new(Bytes::from("x".repeat(200)), Kind::Text).expect("a text");
-    NewEntry { message_id: name.to_string(), topic: "topic".to_owned(), payload, time_to_live: None }
+    NewEntry {
+        message_id: name.to_string(),
+        topic: "topic".to_owned(),
+        payload,
+        time_to_live: None,
+        until_first_ack: false,
+    }
 }
 
 async fn end(store: &RedisMailbox) -> Place {

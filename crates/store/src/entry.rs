@@ -22,6 +22,8 @@ pub struct NewEntry {
     pub payload: Payload,
     /// For how long it is of use; as long as the mailbox keeps anything if it does not say.
     pub time_to_live: Option<Duration>,
+    /// Whether it is for the device that takes it first. The store keeps that for its readers, and does nothing by it.
+    pub until_first_ack: bool,
 }
 
 /// A message that is stored.
@@ -39,6 +41,8 @@ pub struct Entry {
     pub stored_at: UnixTime,
     /// From when on it is of no use.
     pub expires_at: UnixTime,
+    /// Whether it is for the device that takes it first.
+    pub until_first_ack: bool,
 }
 
 /// How much of a mailbox is read at once.
@@ -84,8 +88,8 @@ impl NewEntry {
     pub fn stored(self, offset: Offset, now: UnixTime, limits: &Limits) -> Entry {
         let longest = limits.time_to_live;
         let expires_at = now.plus(self.time_to_live.map_or(longest, |wanted| wanted.min(longest)));
-        let Self { message_id, topic, payload, .. } = self;
-        Entry { offset, message_id, topic, payload, stored_at: now, expires_at }
+        let Self { message_id, topic, payload, until_first_ack, .. } = self;
+        Entry { offset, message_id, topic, payload, stored_at: now, expires_at, until_first_ack }
     }
 }
 

@@ -25,6 +25,7 @@ pub use file::{FileConfig, FileMailbox};
 pub use limits::{Limits, WrongLimits};
 pub use mailbox::{Appended, Mailbox};
 pub use memory::MemoryMailbox;
-pub use names::{DeviceId, DeviceIdError, Epoch, Offset, Place};
+pub use names::{Epoch, Offset, Place};
 pub use presence::{MemoryPresence, Online, Presence, PresenceExport, WorkerLife};
+pub use ringway_session::{DeviceId, DeviceIdError};
 pub use state::{MailboxState, Recovery, RecoveryError, Stored};

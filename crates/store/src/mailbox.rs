@@ -16,12 +16,12 @@
 //! - A call whose future is dropped is carried out or not; the mailbox is whole in either case.
 
 use async_trait::async_trait;
-use ringway_session::UserId;
+use ringway_session::{DeviceId, UserId};
 
 use crate::durability::Durability;
 use crate::entry::{NewEntry, Page, PageBounds};
 use crate::error::StoreError;
-use crate::names::{DeviceId, Offset, Place};
+use crate::names::{Offset, Place};
 use crate::state::MailboxState;
 
 /// What an append has done.

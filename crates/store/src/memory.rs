@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use ringway_session::UserId;
+use ringway_session::{DeviceId, UserId};
 use rustc_hash::FxHashMap;
 
 use crate::book::{Book, Mark};
@@ -17,7 +17,7 @@ use crate::entry::{Entry, NewEntry, Page, PageBounds};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::mailbox::{Appended, Mailbox};
-use crate::names::{DeviceId, Epoch, Offset, Place};
+use crate::names::{Epoch, Offset, Place};
 use crate::state::MailboxState;
 
 const STORE: &str = "memory";

@@ -1,6 +1,8 @@
 //! What a new owner of a mailbox learns, and what it can tell a client that comes back.
 
-use crate::names::{DeviceId, Epoch, Offset, Place};
+use ringway_session::DeviceId;
+
+use crate::names::{Epoch, Offset, Place};
 
 /// A mailbox as it is when it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,7 +33,13 @@ fn entries(user: &UserId, from: u64, count: u64) -> Vec<NewEntry> {
     let entry = |offset| {
         let payload = Payload::new(Bytes::from(format!("{user} {offset} {}", "x".repeat(180))), Kind::Text);
         let payload = payload.expect("a text");
-        NewEntry { message_id: format!("{user}-{offset}"), topic: String::new(), payload, time_to_live: None }
+        NewEntry {
+            message_id: format!("{user}-{offset}"),
+            topic: String::new(),
+            payload,
+            time_to_live: None,
+            until_first_ack: false,
+        }
     };
     (from..from + count).map(entry).collect()
 }

@@ -22,7 +22,13 @@ fn alice() -> UserId {
 
 fn message(number: u64) -> NewEntry {
     let payload = Payload::new(Bytes::from(vec![7; 20_000]), Kind::Binary).expect("any bytes");
-    NewEntry { message_id: number.to_string(), topic: String::new(), payload, time_to_live: None }
+    NewEntry {
+        message_id: number.to_string(),
+        topic: String::new(),
+        payload,
+        time_to_live: None,
+        until_first_ack: false,
+    }
 }
 
 fn store(directory: &std::path::Path, bytes_max: u64) -> FileMailbox {

@@ -15,7 +15,13 @@ fn user(number: usize) -> UserId {
 
 fn message(number: usize) -> NewEntry {
     let payload = Payload::new(Bytes::from(format!("{number:0200}")), Kind::Text).expect("a text");
-    NewEntry { message_id: format!("{number:032x}"), topic: "topic".to_owned(), payload, time_to_live: None }
+    NewEntry {
+        message_id: format!("{number:032x}"),
+        topic: "topic".to_owned(),
+        payload,
+        time_to_live: None,
+        until_first_ack: false,
+    }
 }
 
 /// The most that was ever resident, in KiB.

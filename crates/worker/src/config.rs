@@ -7,6 +7,8 @@ use ringway_ring::MemberId;
 use ringway_rpc::NodeLimits;
 use ringway_session::{MovePolicy, Policy};
 
+use crate::mailbox::Mailboxes;
+
 /// What happens to a client's message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnClientMessage {
@@ -55,6 +57,8 @@ pub struct WorkerConfig {
     pub publish: StreamBounds,
     /// How long sessions' last frames may take to leave at shutdown.
     pub flush_timeout: Duration,
+    /// Where messages are stored for users; none refuses those that are to be stored.
+    pub mailboxes: Option<Mailboxes>,
 }
 
 impl WorkerConfig {
@@ -83,6 +87,7 @@ impl WorkerConfig {
             peer_timeout: Duration::from_secs(5),
             publish: StreamBounds::default(),
             flush_timeout: Duration::from_secs(5),
+            mailboxes: None,
         }
     }
 }

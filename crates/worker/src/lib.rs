@@ -16,6 +16,7 @@ mod fence;
 mod hub;
 mod interest;
 mod link;
+mod mailbox;
 mod metrics;
 mod moving;
 mod peer;
@@ -24,4 +25,5 @@ mod sessions;
 mod worker;
 
 pub use config::{OnClientMessage, WorkerConfig};
+pub use mailbox::Mailboxes;
 pub use worker::Worker;

@@ -40,6 +40,9 @@ pub(crate) struct Metrics {
     pub(crate) client_bytes: Counter,
     pub(crate) forwards: Counter,
     pub(crate) not_owner: Counter,
+    stored: Counter,
+    pub(crate) store_errors: Counter,
+    mailboxes_opened: [Counter; 2],
 }
 
 impl Metrics {
@@ -72,8 +75,23 @@ impl Metrics {
             client_bytes: counter("ringway_worker_client_bytes_total"),
             forwards: counter("ringway_worker_forwards_total"),
             not_owner: counter("ringway_worker_not_owner_total"),
+            stored: counter("ringway_worker_messages_stored_total"),
+            store_errors: counter("ringway_worker_messages_not_stored_total"),
+            mailboxes_opened: ["error", "ok"].map(|result| {
+                counter!("ringway_worker_mailboxes_opened_total", "worker" => worker.clone(), "result" => result)
+            }),
             worker,
         }
+    }
+
+    /// So many messages are in mailboxes now.
+    pub(crate) fn stored(&self, messages: usize) {
+        self.stored.increment(messages as u64);
+    }
+
+    /// A mailbox was opened for a session, or could not be.
+    pub(crate) fn mailbox_opened(&self, is_open: bool) {
+        self.mailboxes_opened[usize::from(is_open)].increment(1);
     }
 
     pub(crate) fn population(&self, sessions: usize, users: usize, groups: usize) {
@@ -151,6 +169,9 @@ fn describe() {
     describe_counter!("ringway_worker_opens_total", "Sessions asked for, by result: ok or why not.");
     describe_counter!("ringway_worker_closes_total", "Sessions closed by this worker, by close code.");
     describe_counter!("ringway_worker_forwards_total", "Calls that another worker owns, forwarded to it.");
+    describe_counter!("ringway_worker_messages_stored_total", "Messages that were put into mailboxes.");
+    describe_counter!("ringway_worker_messages_not_stored_total", "Messages that the store did not take.");
+    describe_counter!("ringway_worker_mailboxes_opened_total", "Mailboxes opened for sessions, by result.");
     describe_counter!(
         "ringway_worker_not_owner_total",
         "Forwarded calls refused because another worker owns them."

@@ -22,6 +22,7 @@ use crate::hub::Hub;
 use crate::interest::Interest;
 use crate::link::outbox::Outbox;
 use crate::link::{self, LinkService};
+use crate::mailbox::{self, Office};
 use crate::metrics::Metrics;
 use crate::moving::{self, Follower};
 use crate::peer::{PeerService, Reporters};
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
     pub(crate) seal: Arc<Seal>,
+    /// The users' mailboxes, if there are any.
+    pub(crate) office: Option<Arc<Office>>,
     /// Until when the worker may act, if anybody says so.
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
 }
@@ -64,7 +67,9 @@ pub(crate) struct Shared {
 impl Worker {
     /// A worker without sessions. It serves nobody until its services are served, and tells nobody of its groups until
     /// it [runs](Worker::run).
-    pub fn new(config: WorkerConfig, incarnation: u64, views: Views, pool: NodePool) -> Self {
+    pub fn new(mut config: WorkerConfig, incarnation: u64, views: Views, pool: NodePool) -> Self {
+        config.policy.mailboxes = config.mailboxes.is_some();
+        let office = config.mailboxes.clone().map(|mailboxes| Arc::new(Office::new(mailboxes)));
         let metrics = Metrics::new(&config.id);
         let interest = Arc::new(Interest::new(config.id.clone(), &views.current()));
         let seal = Arc::new(Seal::new(pool.secret()));
@@ -81,6 +86,7 @@ impl Worker {
             interest,
             metrics,
             seal,
+            office,
             valid_until: Mutex::default(),
         };
         Worker { shared: Arc::new(shared) }
@@ -130,8 +136,11 @@ impl Worker {
             () = moving::leave_for_ever(Arc::clone(&self.shared)) => {}
             () = self.watch_links() => {}
             () = self.watch_time() => {}
+            () = mailbox::run_errands(Arc::clone(&self.shared)) => {}
+            () = mailbox::tell_taken(Arc::clone(&self.shared)) => {}
         }
         self.leave().await;
+        self.shared.flush_mailboxes().await;
     }
 
     /// Acts only until the moment that `valid_until` gives, which is asked again and again: that of the worker's lease

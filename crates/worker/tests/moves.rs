@@ -193,7 +193,11 @@ async fn a_broken_socket_resumes_where_it_stopped() {
     let mut client = Framed::open(&house, "alice", None).await;
     client.gateway.opened(1).await;
     let send = async |content: &str| {
-        let request = SendToUserRequest { user: "alice".into(), message: text(content), routing: None };
+        let request = SendToUserRequest {
+            user: "alice".into(),
+            message: text(content),
+            ..SendToUserRequest::default()
+        };
         house.tenant("w1").node.delivery().send_to_user(request).await.unwrap().into_inner()
     };
     for offset in 1..=3 {

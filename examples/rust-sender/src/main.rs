@@ -26,6 +26,8 @@ async fn main() -> Result<()> {
         Outcome::NoSession => println!("{user} is not connected"),
         Outcome::Overflowed => println!("{user} is connected, but too slow to take it"),
         Outcome::Suspended => println!("{user}'s connection has just broken: it waits for them to come back"),
+        // Only what is sent with `.at_least_once()`.
+        Outcome::Stored => println!("it is in the mailbox of {user}"),
     }
 
     // Many messages at once: publish them without waiting for each receipt, then look at all receipts.

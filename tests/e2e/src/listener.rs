@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ringway_client::{Action, ClientConfig, ClientSession, Continuity, Event, Refusal, Resume, ServerFrame};
+use ringway_client::{
+    Action, ClientConfig, ClientSession, Continuation, Continuity, Event, Refusal, ServerFrame,
+};
 use ringway_session::CloseCode;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -185,8 +187,8 @@ impl V1<'_> {
             let mut actions = VecDeque::from(actions);
             while let Some(action) = actions.pop_front() {
                 match action {
-                    Action::Connect(resume) => {
-                        let event = self.connect(resume).await;
+                    Action::Connect(continuation) => {
+                        let event = self.connect(continuation).await;
                         actions.extend(session.handle(Instant::now(), event));
                     }
                     Action::End(_) => return,
@@ -217,10 +219,10 @@ impl V1<'_> {
         }
     }
 
-    async fn connect(&mut self, resume: Option<Resume>) -> Event<'static> {
+    async fn connect(&mut self, continuation: Continuation) -> Event<'static> {
         let gateway = self.listener.gateways[self.connections % self.listener.gateways.len()];
         self.connections += 1;
-        match Client::open(gateway, request(gateway, &self.listener.user, resume)).await {
+        match Client::open(gateway, request(gateway, &self.listener.user, continuation)).await {
             Ok(socket) => {
                 self.socket = Some(socket);
                 Event::Opened
@@ -253,11 +255,11 @@ impl V1<'_> {
 }
 
 /// The request of a handshake with the subprotocol.
-fn request(gateway: SocketAddr, user: &str, resume: Option<Resume>) -> Request {
+fn request(gateway: SocketAddr, user: &str, continuation: Continuation) -> Request {
     let mut request = client::request(gateway, user);
-    if let Some(Resume { token, offset }) = resume {
-        // Resume tokens are of letters that need no encoding.
-        let uri = format!("{}&resume={token}&offset={offset}", request.uri());
+    for (name, value) in continuation.parameters() {
+        // Resume tokens and places are of letters that need no encoding.
+        let uri = format!("{}&{name}={value}", request.uri());
         *request.uri_mut() = uri.parse().expect("a good URL");
     }
     let offered = HeaderValue::from_static("ringway.v1.json");

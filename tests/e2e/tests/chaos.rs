@@ -125,7 +125,12 @@ async fn stale_call(fleet: &Fleet, worker: usize, user: &str) -> Result<v1::Rece
     let mut client = fleet.pool().node(&fleet.workers[worker].url()).delivery();
     let message = v1::Message { payload: "stale".into(), ..v1::Message::default() };
     let routing = Some(v1::Routing { hops: 1, ..v1::Routing::default() });
-    let request = v1::SendToUserRequest { user: user.to_owned(), message: Some(message), routing };
+    let request = v1::SendToUserRequest {
+        user: user.to_owned(),
+        message: Some(message),
+        routing,
+        ..v1::SendToUserRequest::default()
+    };
     let answer = tokio::time::timeout(PATIENCE, client.send_to_user(request)).await;
     let answer = answer.expect("it is answered in time");
     answer.map(tonic::Response::into_inner).map_err(|status| Refusal::from_status(&status))

@@ -161,8 +161,11 @@ async fn larger_payloads_than_allowed_are_refused_on_either_side() {
             let transport = pool.node(&node.url()).transport();
             let mut client = v1::delivery_client::DeliveryClient::new(transport);
             let message = v1::Message { payload: vec![0; size].into(), kind: 1, ..v1::Message::default() };
-            let request =
-                v1::SendToUserRequest { user: "alice".to_owned(), message: Some(message), routing: None };
+            let request = v1::SendToUserRequest {
+                user: "alice".to_owned(),
+                message: Some(message),
+                ..v1::SendToUserRequest::default()
+            };
             let status = client.send_to_user(request).await.expect_err("it is too large");
             assert!(
                 Refusal::from_status(&status).reason.retry() == ringway_proto::Retry::Never,
@@ -197,8 +200,11 @@ async fn a_plain_client_may_call_any_node() {
     let mut alice = cluster.client("alice").await;
     for node in cluster.workers.iter().chain(&cluster.gateways) {
         let message = v1::Message { payload: "any node".into(), ..v1::Message::default() };
-        let request =
-            v1::SendToUserRequest { user: "alice".to_owned(), message: Some(message), routing: None };
+        let request = v1::SendToUserRequest {
+            user: "alice".to_owned(),
+            message: Some(message),
+            ..v1::SendToUserRequest::default()
+        };
         let receipt = cluster.pool().node(&node.url()).delivery().send_to_user(request).await;
         let receipt = receipt.expect("it is taken").into_inner();
         assert_eq!((receipt.outcome(), receipt.sessions), (v1::Outcome::Delivered, 1));

@@ -15,10 +15,10 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use ringway_session::{Advice, CloseCode};
+use ringway_session::{Advice, CloseCode, MailboxPlace};
 
 use crate::acks::Acks;
-use crate::action::{Action, Continuity, End, Event, Refusal, Resume};
+use crate::action::{Action, Continuation, Continuity, End, Event, Refusal, Resume};
 use crate::backoff::{Backoff, Hurry};
 use crate::config::{ClientConfig, Reconnect};
 use crate::frame::{Message, ServerFrame, Welcome};
@@ -32,6 +32,8 @@ pub struct ClientSession {
     config: ClientConfig,
     state: State,
     stream: Option<Stream>,
+    /// The last place in the user's mailbox that has come.
+    mailbox: Option<MailboxPlace>,
     acks: Acks,
     backoff: Backoff,
     /// What the server asked for before it closes the present socket.
@@ -69,6 +71,7 @@ impl ClientSession {
         ClientSession {
             state: State::Waiting { until: now },
             stream: None,
+            mailbox: config.mailbox,
             acks: Acks::new(config.acks.clone()),
             backoff: Backoff::new(config.backoff.clone(), seed),
             delay_asked: None,
@@ -88,6 +91,11 @@ impl ClientSession {
     /// The highest offset that has come.
     pub fn offset(&self) -> Option<u64> {
         self.stream.as_ref().map(|stream| stream.offset)
+    }
+
+    /// The last place in the user's mailbox that has come: what a client keeps that shall miss nothing when it starts again.
+    pub fn mailbox(&self) -> Option<MailboxPlace> {
+        self.mailbox
     }
 
     /// Takes an event in. One that does not fit the state, such as a text after the end, changes nothing.
@@ -132,7 +140,8 @@ impl ClientSession {
         self.delay_asked = None;
         let resume = self.stream.as_ref();
         let resume = resume.map(|stream| Resume { token: stream.resume.clone(), offset: stream.offset });
-        vec![Action::Connect(resume)]
+        let (device, mailbox) = (self.config.device.clone(), self.mailbox);
+        vec![Action::Connect(Continuation { resume, device, mailbox })]
     }
 
     /// Connecting -> Greeting
@@ -174,6 +183,12 @@ impl ClientSession {
     fn told(&mut self, now: Instant, text: &str) -> Vec<Action> {
         match ServerFrame::read(text) {
             Ok(ServerFrame::Message(message)) => self.message(now, message, text.len()),
+            Ok(ServerFrame::Mailbox(mailbox)) => {
+                if !self.has(mailbox.place) {
+                    self.mailbox = Some(mailbox.place);
+                }
+                vec![Action::Mailbox(mailbox)]
+            }
             Ok(ServerFrame::Error(error)) => vec![Action::Rejected(error)],
             Ok(ServerFrame::Reconnect { delay_ms }) => {
                 self.delay_asked = Some(Duration::from_millis(delay_ms).min(DELAY_MAX));
@@ -197,9 +212,18 @@ impl ClientSession {
         if !missed.is_empty() {
             actions.push(Action::Missed(missed));
         }
-        actions.push(Action::Deliver(message));
+        // What is stored comes again when a worker did not hear that it had come.
+        if message.stored.is_none_or(|place| !self.has(place)) {
+            self.mailbox = message.stored.or(self.mailbox);
+            actions.push(Action::Deliver(message));
+        }
         actions.extend(self.ack(now));
         actions
+    }
+
+    /// Whether everything up to a place in the user's mailbox has come.
+    fn has(&self, place: MailboxPlace) -> bool {
+        self.mailbox.is_some_and(|has| has.epoch == place.epoch && has.offset >= place.offset)
     }
 
     fn ack(&mut self, now: Instant) -> Option<Action> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::BackoffConfig;
-use crate::frame::Content;
+use crate::frame::{Content, Mailbox};
 
 /// A client with a clock.
 struct Desk {
@@ -29,8 +29,12 @@ fn ack(offset: u64) -> String {
 /// An action in a few words.
 fn told(action: &Action) -> String {
     match action {
-        Action::Connect(None) => "connect".to_owned(),
-        Action::Connect(Some(Resume { token, offset })) => format!("connect {token} from {offset}"),
+        Action::Connect(Continuation { resume, device: None, mailbox: None }) => match resume {
+            None => "connect".to_owned(),
+            Some(Resume { token, offset }) => format!("connect {token} from {offset}"),
+        },
+        Action::Connect(continuation) => format!("connect with {:?}", continuation.parameters()),
+        Action::Mailbox(Mailbox { place, recovered }) => format!("mailbox {place} recovered {recovered}"),
         Action::Send(text) => {
             let ack: serde_json::Value = serde_json::from_str(text).unwrap();
             format!("send {} {}", ack["type"].as_str().unwrap(), ack["offset"])
@@ -152,6 +156,42 @@ fn nothing_is_delivered_twice_and_no_hole_is_silent() {
         desk.comes_back("connect e-0 from 3", &welcome(epoch, offset, recovered), welcomed);
         desk.check(Event::Text(&message(then)), expected);
     }
+}
+
+fn stored(offset: u64, place: &str) -> String {
+    format!(r#"{{"type":"message","offset":{offset},"id":"m","stored":"{place}","data":{offset}}}"#)
+}
+
+#[test]
+fn what_is_stored_is_delivered_once_however_often_it_comes() {
+    let (then, now) = ("000000000000000a", "000000000000000b");
+    let config = ClientConfig { device: Some("phone".to_owned()), ..ClientConfig::default() };
+    let mut desk = Desk::new(config);
+    desk.check(Event::Tick, &[r#"connect with [("device", "phone")]"#]);
+    desk.check(Event::Opened, &[]);
+    desk.check(Event::Text(&welcome("e", 0, false)), &["new"]);
+    let mailbox = |epoch: &str, offset: u64, recovered: bool| {
+        format!(r#"{{"type":"mailbox","place":"{epoch}.{offset}","recovered":{recovered}}}"#)
+    };
+    let at = |epoch: &str, offset: u64| format!("{epoch}.{offset}");
+    desk.check(Event::Text(&mailbox(then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
+    desk.check(Event::Text(&stored(1, &at(then, 5))), &["deliver 1"]);
+    desk.check(Event::Text(&stored(2, &at(then, 5))), &[]);
+    desk.check(Event::Text(&message(3)), &["deliver 3"]);
+    desk.check(Event::Text(&stored(4, &at(then, 6))), &["deliver 4"]);
+    desk.check(Event::Text(&mailbox(then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
+    desk.check(Event::Text(&stored(5, &at(then, 6))), &[]);
+    assert_eq!(desk.session.mailbox().map(|place| place.offset), Some(6));
+    desk.tick(&[&ack(5)]);
+    desk.comes_back(
+        &format!(
+            r#"connect with [("resume", "e-0"), ("offset", "5"), ("device", "phone"), ("mailbox", "{then}.6")]"#
+        ),
+        &welcome("f", 0, false),
+        &["lost"],
+    );
+    desk.check(Event::Text(&mailbox(now, 0, false)), &[&format!("mailbox {now}.0 recovered false")]);
+    desk.check(Event::Text(&stored(1, &at(now, 1))), &["deliver 1"]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The rules for a message: size, text, id, topic, excluded sessions.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use ringway_proto::v1::{Message, PayloadKind};
+use ringway_proto::v1::{Guarantee, Message, PayloadKind};
 use ringway_proto::{Reason, Refusal};
 use ringway_session::{Kind, Payload, SessionId};
 
-use super::{CheckedSend, RequestRules, invalid, session_id};
+use super::{CheckedSend, Keeping, RequestRules, invalid, session_id};
 
 /// The longest message id, in bytes.
 pub const MESSAGE_ID_BYTES_MAX: usize = 128;
@@ -41,11 +43,12 @@ impl RequestRules {
         let checked = message.as_mut().ok_or_else(|| invalid("the field \"message\" is missing"))?;
         let payload = self.payload(checked)?;
         let exclude = exclude(&checked.exclude_sessions)?;
+        let keeping = keeping(checked)?;
         check_message_id(&checked.message_id)?;
         check_topic(&checked.topic)?;
         let topic = checked.topic.clone();
         let message_id = name_message(message).to_owned();
-        Ok(CheckedSend { payload, message_id, topic, exclude })
+        Ok(CheckedSend { payload, message_id, topic, exclude, keeping })
     }
 
     fn payload(&self, message: &mut Message) -> Result<Payload, Refusal> {
@@ -105,6 +108,31 @@ fn exclude(sessions: &[String]) -> Result<Vec<SessionId>, Refusal> {
     sessions.iter().map(|id| session_id(id)).collect()
 }
 
+/// How a message is to be kept, if it is to be stored.
+fn keeping(message: &Message) -> Result<Option<Keeping>, Refusal> {
+    let time_to_live = (message.time_to_live_ms > 0).then(|| Duration::from_millis(message.time_to_live_ms));
+    match Guarantee::try_from(message.guarantee) {
+        Ok(Guarantee::AtMostOnce) if time_to_live.is_some() || message.until_first_ack => {
+            let words =
+                "time_to_live_ms and until_first_ack are for messages with the guarantee at least once";
+            Err(invalid(words))
+        }
+        Ok(Guarantee::AtMostOnce) => Ok(None),
+        Ok(Guarantee::AtLeastOnce) if !message.exclude_sessions.is_empty() => Err(invalid(
+            "a message that is stored is for all sessions of its user; leave out exclude_sessions",
+        )),
+        Ok(Guarantee::AtLeastOnce) => {
+            Ok(Some(Keeping { time_to_live, until_first_ack: message.until_first_ack }))
+        }
+        Err(_) => {
+            let number = message.guarantee;
+            let words =
+                format!("the guarantee is {number}; it must be 0 (at most once) or 1 (at least once)");
+            Err(invalid(words))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +152,7 @@ mod tests {
             message
         };
         type Expected = Result<(), (Reason, &'static str)>;
-        let cases: [(Message, Expected); 19] = [
+        let cases: [(Message, Expected); 25] = [
             (message(), Ok(())),
             (with(&|m| m.payload = Bytes::new()), Ok(())),
             (with(&|m| m.payload = Bytes::from_static(b"12345678")), Ok(())),
@@ -152,6 +180,15 @@ mod tests {
             (
                 with(&|m| m.exclude_sessions = vec!["x".into()]),
                 Err((Reason::InvalidArgument, "32 hexadecimal digits")),
+            ),
+            (with(&|m| m.guarantee = 1), Ok(())),
+            (with(&|m| (m.guarantee, m.time_to_live_ms, m.until_first_ack) = (1, 5, true)), Ok(())),
+            (with(&|m| m.guarantee = 2), Err((Reason::InvalidArgument, "guarantee is 2"))),
+            (with(&|m| m.time_to_live_ms = 5), Err((Reason::InvalidArgument, "time_to_live_ms"))),
+            (with(&|m| m.until_first_ack = true), Err((Reason::InvalidArgument, "until_first_ack"))),
+            (
+                with(&|m| (m.guarantee, m.exclude_sessions) = (1, vec![session.clone()])),
+                Err((Reason::InvalidArgument, "leave out exclude_sessions")),
             ),
         ];
         for (message, expected) in cases {

@@ -6,7 +6,9 @@
 mod message;
 mod session;
 
-use ringway_proto::v1::{SendToAllRequest, SendToGroupRequest, SendToUserRequest};
+use std::time::Duration;
+
+use ringway_proto::v1::{Message as WireMessage, SendToAllRequest, SendToGroupRequest, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_session::{GroupId, Message, Payload, SessionId, UserId};
 
@@ -21,6 +23,14 @@ pub struct RequestRules {
     message_bytes_max: usize,
 }
 
+/// The longest time for which a call waits for an acknowledgement.
+pub const WAIT_ACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+
+/// For how long a send waits for an acknowledgement. Whoever passes it on gives it so much more time.
+pub fn wait_acknowledged(request: &SendToUserRequest) -> Duration {
+    Duration::from_millis(request.wait_acknowledged_ms).min(WAIT_ACKNOWLEDGED_MAX)
+}
+
 /// A message that has passed the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedSend {
@@ -32,6 +42,17 @@ pub struct CheckedSend {
     pub topic: String,
     /// The sessions that shall not receive it.
     pub exclude: Vec<SessionId>,
+    /// How it is to be kept, if it is to be stored.
+    pub keeping: Option<Keeping>,
+}
+
+/// What the sender of a message that is to be stored says of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keeping {
+    /// For how long it is of use; as long as anything is kept if it does not say.
+    pub time_to_live: Option<Duration>,
+    /// Whether it is for the device that takes it first.
+    pub until_first_ack: bool,
 }
 
 impl CheckedSend {
@@ -58,7 +79,11 @@ impl RequestRules {
     /// # Errors
     /// `InvalidArgument` or `MessageTooLarge`.
     pub fn user_send(&self, request: &mut SendToUserRequest) -> Result<(UserId, CheckedSend), Refusal> {
-        Ok((user(&request.user)?, self.message(&mut request.message)?))
+        let (user, send) = (user(&request.user)?, self.message(&mut request.message)?);
+        if request.wait_acknowledged_ms > 0 && send.keeping.is_none() {
+            return Err(invalid("wait_acknowledged_ms is for messages with the guarantee at least once"));
+        }
+        Ok((user, send))
     }
 
     /// Checks a send to a group, as [`user_send`](RequestRules::user_send) does.
@@ -66,7 +91,7 @@ impl RequestRules {
     /// # Errors
     /// `InvalidArgument` or `MessageTooLarge`.
     pub fn group_send(&self, request: &mut SendToGroupRequest) -> Result<(GroupId, CheckedSend), Refusal> {
-        Ok((group(&request.group)?, self.message(&mut request.message)?))
+        Ok((group(&request.group)?, self.message_for_many(&mut request.message)?))
     }
 
     /// Checks a send to all, as [`user_send`](RequestRules::user_send) does.
@@ -74,7 +99,17 @@ impl RequestRules {
     /// # Errors
     /// `InvalidArgument` or `MessageTooLarge`.
     pub fn all_send(&self, request: &mut SendToAllRequest) -> Result<CheckedSend, Refusal> {
-        self.message(&mut request.message)
+        self.message_for_many(&mut request.message)
+    }
+
+    fn message_for_many(&self, message: &mut Option<WireMessage>) -> Result<CheckedSend, Refusal> {
+        let send = self.message(message)?;
+        if send.keeping.is_some() {
+            let message =
+                "only one user's messages are stored; send to each user, or to a group or all at most once";
+            return Err(invalid(message));
+        }
+        Ok(send)
     }
 }
 

@@ -17,6 +17,8 @@ use ringway_rpc::StreamId;
 pub enum Way {
     /// It is carried out by this node.
     Here,
+    /// Into a store. It can refuse one while the next is on its way already, so they go one by one.
+    Store,
     /// To another node, on this stream.
     Stream(StreamId),
 }
@@ -136,7 +138,7 @@ impl Ahead {
 
     fn poll_way(&self, way: Way, turn: Turn, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
         let mut state = self.0.lock();
-        if state.way.is_some_and(|theirs| theirs != way) {
+        if state.way.is_some_and(|theirs| theirs != way || way == Way::Store) {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }

@@ -194,7 +194,11 @@ mod tests {
 
     fn request(user: &str, sequence: u64, turn: Turn) -> PublishRequest {
         let message = Some(Message { payload: vec![0; 10].into(), ..Message::default() });
-        let send = Target::ToUser(SendToUserRequest { user: user.to_owned(), message, routing: None });
+        let send = Target::ToUser(SendToUserRequest {
+            user: user.to_owned(),
+            message,
+            ..SendToUserRequest::default()
+        });
         PublishRequest { sequence, send: Some(send), turn: turn.into() }
     }
 

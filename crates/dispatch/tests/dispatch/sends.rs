@@ -15,7 +15,7 @@ fn message(id: &str) -> Option<Message> {
 }
 
 fn to_user(user: &str) -> SendToUserRequest {
-    SendToUserRequest { user: user.into(), message: message("m1"), routing: None }
+    SendToUserRequest { user: user.into(), message: message("m1"), ..SendToUserRequest::default() }
 }
 
 fn to_group(group: &str) -> SendToGroupRequest {

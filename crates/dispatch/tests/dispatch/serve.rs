@@ -135,7 +135,11 @@ impl Bench {
         self.sequence += 1;
         let payload = vec![b'x'; payload_bytes].into();
         let message = Some(Message { payload, ..Message::default() });
-        let send = Some(Target::ToUser(SendToUserRequest { user: user.into(), message, routing: None }));
+        let send = Some(Target::ToUser(SendToUserRequest {
+            user: user.into(),
+            message,
+            ..SendToUserRequest::default()
+        }));
         self.requests
             .send(PublishRequest { sequence: self.sequence, send, turn: turn.into() })
             .await

@@ -25,7 +25,11 @@ fn message(id: &str) -> Option<Message> {
 }
 
 fn to_user(user: &str, id: &str) -> Send {
-    Send::ToUser(SendToUserRequest { user: user.into(), message: message(id), routing: None })
+    Send::ToUser(SendToUserRequest {
+        user: user.into(),
+        message: message(id),
+        ..SendToUserRequest::default()
+    })
 }
 
 /// A user of worker `w0` that moves to `w1` when that joins.

@@ -221,7 +221,10 @@ impl Front {
         check_subprotocols(&presented.subprotocols, self.http())?;
         let identity = self.parts.authenticator.authenticate(&presented.token, SystemTime::now())?;
         let resume = resume::wish(request.uri(), &presented.subprotocols)?;
-        Ok(Applicant { identity, subprotocols: presented.subprotocols, remote_address, resume })
+        let device = resume::device(request.uri(), &presented.subprotocols)?;
+        let mailbox = resume::mailbox(request.uri(), &presented.subprotocols)?;
+        let subprotocols = presented.subprotocols;
+        Ok(Applicant { identity, subprotocols, remote_address, resume, device, mailbox })
     }
 
     fn readiness(&self) -> Result<Response<Body>, Refusal> {

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ringway_dispatch::{Hops, serve_publish};
+use ringway_dispatch::{Hops, serve_publish, wait_acknowledged};
 use ringway_proto::v1::delivery_server::Delivery;
 use ringway_proto::v1::{
     PublishReply, PublishRequest, Receipt, SendToAllRequest, SendToGroupRequest, SendToUserRequest,
@@ -23,7 +23,8 @@ impl Delivery for DeliveryService {
         let mut request = request.into_inner();
         forwarder.check_hops(request.routing.as_ref())?;
         forwarder.rules.user_send(&mut request)?;
-        let sent = forwarder.dispatcher.send_to_user(request, Hops::Forwarded, forwarder.deadline());
+        let deadline = forwarder.deadline() + wait_acknowledged(&request);
+        let sent = forwarder.dispatcher.send_to_user(request, Hops::Forwarded, deadline);
         Ok(Response::new(sent.await?))
     }
 

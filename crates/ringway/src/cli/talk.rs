@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ringway_sender::SessionId;
+use ringway_session::MailboxPlace;
 
 use super::NodeArgs;
 
@@ -30,10 +31,11 @@ const SEND_EXAMPLES: &str = "\
 Examples:
   ringway send user alice-room7 'hello'
   ringway send group room7 --topic news --kind json '{\"headline\":\"it works\"}'
+  ringway send user alice-room7 --at-least-once 'for whenever you are back'
   date | ringway send all -
   ringway send user alice-room7 --binary-file photo.jpg
 
-Exit codes: 0 delivered, or waiting for sessions that lost their connections a moment ago;
+Exit codes: 0 delivered, stored, or waiting for sessions that lost their connections a moment ago;
 1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target
 was too slow to take it. --json tells the outcomes apart.";
 
@@ -56,6 +58,12 @@ pub(crate) struct ConnectArgs {
     /// With --protocol v1: leave when the connection breaks, instead of connecting again
     #[arg(long)]
     pub(crate) no_reconnect: bool,
+    /// Which of the user's devices this is: each has its own position in the user's mailbox
+    #[arg(long, value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// With --protocol v1: the last place in the mailbox that is known from before (a message's "stored")
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) mailbox: Option<MailboxPlace>,
     /// A subprotocol to offer; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
@@ -143,6 +151,18 @@ pub(crate) struct Content {
     /// A session that shall not receive it; may be repeated
     #[arg(long, value_name = "SESSION")]
     pub(crate) exclude: Vec<SessionId>,
+    /// Store it until each of the user's devices has acknowledged it; for one user only
+    #[arg(long)]
+    pub(crate) at_least_once: bool,
+    /// With --at-least-once: for how long it is of use
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "at_least_once")]
+    pub(crate) time_to_live: Option<Duration>,
+    /// With --at-least-once: it is for the device that takes it first
+    #[arg(long, requires = "at_least_once")]
+    pub(crate) until_first_ack: bool,
+    /// With --at-least-once: wait so long until a device has acknowledged it
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, requires = "at_least_once")]
+    pub(crate) wait_acknowledged: Option<Duration>,
     /// How long it may take
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, bail};
-use ringway_sender::{Outcome, Payload, Receipt, Sender, SenderConfig};
+use ringway_sender::{Outcome, Payload, Receipt, SendCall, Sender, SenderConfig};
 use serde_json::json;
 
 use super::node;
@@ -24,7 +24,7 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
     let call = call.message_id(content.message_id.clone().unwrap_or_default());
     let call = call.topic(content.topic.clone().unwrap_or_default());
     let call = call.exclude_sessions(content.exclude.iter().copied()).deadline(content.timeout);
-    let receipt = call.await.map_err(|error| {
+    let receipt = kept(call, content).await.map_err(|error| {
         let maybe_delivered = error.maybe_delivered();
         let told = node::refused(error.refusal, &content.node.node);
         if maybe_delivered { told.context("it may have been delivered, nobody knows") } else { told }
@@ -35,10 +35,21 @@ pub(crate) async fn send(args: SendArgs) -> anyhow::Result<Ending> {
         output::line(receipt_text(&receipt, &args.target))?;
     }
     Ok(match receipt.outcome {
-        Outcome::Delivered | Outcome::Suspended => Ending::Done,
+        Outcome::Delivered | Outcome::Suspended | Outcome::Stored => Ending::Done,
         Outcome::NoSession => Ending::NobodyThere,
         Outcome::Overflowed => Ending::Overflowed,
     })
+}
+
+/// Whether it is stored, and how.
+fn kept(call: SendCall, content: &Content) -> SendCall {
+    if !content.at_least_once {
+        return call;
+    }
+    let call = call.at_least_once();
+    let call = call.time_to_live(content.time_to_live.unwrap_or_default());
+    let call = call.wait_acknowledged(content.wait_acknowledged.unwrap_or_default());
+    if content.until_first_ack { call.until_first_ack() } else { call }
 }
 
 async fn connect(content: &Content) -> anyhow::Result<Sender> {
@@ -90,6 +101,9 @@ fn receipt_json(receipt: &Receipt) -> serde_json::Value {
         "message_id": receipt.message_id,
         "ring_version": receipt.ring_version,
         "workers_unreached": receipt.workers_unreached,
+        "stored_offset": receipt.stored_offset,
+        "is_duplicate": receipt.is_duplicate,
+        "is_acknowledged": receipt.is_acknowledged,
     })
 }
 
@@ -106,6 +120,7 @@ fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
         Outcome::Suspended => {
             format!("suspended: waiting for {} to come back", count(receipt.sessions_suspended, "session"))
         }
+        Outcome::Stored => "stored: no session has it yet".to_owned(),
     };
     if receipt.outcome == Outcome::Delivered && receipt.sessions_suspended > 0 {
         text.push_str(&format!(", waiting for {} to come back", receipt.sessions_suspended));
@@ -116,7 +131,16 @@ fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {
     if receipt.sessions_missed > 0 {
         text.push_str(&format!(", {} between two workers for too long", receipt.sessions_missed));
     }
-    text.push_str(&format!(" (message {})", receipt.message_id));
+    if receipt.is_duplicate {
+        text.push_str(", sent before");
+    }
+    if receipt.is_acknowledged {
+        text.push_str(", acknowledged");
+    }
+    match receipt.stored_offset {
+        Some(offset) => text.push_str(&format!(" (message {}, offset {offset})", receipt.message_id)),
+        None => text.push_str(&format!(" (message {})", receipt.message_id)),
+    }
     if !receipt.workers_unreached.is_empty() {
         text.push_str(&format!("\nnot complete: no answer from {}", receipt.workers_unreached.join(", ")));
     }
@@ -150,6 +174,9 @@ mod tests {
             message_id: "m1".to_owned(),
             ring_version: RingVersion::from_u64(1),
             workers_unreached: unreached.iter().map(ToString::to_string).collect(),
+            stored_offset: None,
+            is_duplicate: false,
+            is_acknowledged: false,
         }
     }
 
@@ -179,6 +206,18 @@ mod tests {
             [0, 1, 2, 0],
             "suspended: waiting for 2 sessions to come back, 1 too slow to take it",
         );
+    }
+
+    #[test]
+    fn a_receipt_says_where_the_message_is_stored() {
+        let stored = Receipt { stored_offset: Some(7), ..receipt(Outcome::Stored, [0; 4], &[]) };
+        let line = "ringway send user alice hi --at-least-once";
+        check(line, &stored, "stored: no session has it yet (message m1, offset 7)");
+        let again = Receipt { is_duplicate: true, ..stored.clone() };
+        check(line, &again, "stored: no session has it yet, sent before (message m1, offset 7)");
+        let (outcome, sessions) = (Outcome::Delivered, 1);
+        let acknowledged = Receipt { outcome, sessions, is_acknowledged: true, ..stored };
+        check(line, &acknowledged, "delivered to 1 session, acknowledged (message m1, offset 7)");
     }
 
     #[test]

@@ -7,10 +7,12 @@
 
 mod check;
 mod layers;
+mod mailbox;
 mod member;
 mod membership;
 mod mistake;
 mod reader;
+mod redis;
 mod reference;
 mod section;
 mod sections;
@@ -31,7 +33,9 @@ pub(crate) use reader::Effective;
 pub(crate) use reference::{show, template, to_json};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
-pub(crate) use words::{ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, RegistryKind};
+pub(crate) use words::{
+    ClientPath, HostPort, LogFormat, MailboxStore, OnConflict, OnSlowConsumer, RegistryKind,
+};
 
 use layers::Layers;
 use mistake::Mistake;
@@ -87,6 +91,10 @@ sections! {
     sessions: SessionsSection,
     /// Sessions that move.
     handover: HandoverSection,
+    /// Mailboxes.
+    mailbox: MailboxSection,
+    /// Redis.
+    redis: RedisSection,
     /// Limits.
     limits: LimitsSection,
     /// Workers.
@@ -96,10 +104,11 @@ sections! {
 }
 
 /// What is different for `ringway up`, which is for people who try things: it ends at once, says little, and shows its
-/// metrics where the clients connect.
-const UP_DEFAULTS: [(&str, &str); 3] = [
+/// metrics where the clients connect. It stores what is sent at least once for as long as it runs.
+const UP_DEFAULTS: [(&str, &str); 4] = [
     ("gateway.drain_window", "0s"),
     ("gateway.metrics_on_client_listener", "true"),
+    ("mailbox.store", "memory"),
     ("log.filter", "warn,ringway::serve=info"),
 ];
 

@@ -10,10 +10,12 @@ use ringway_ring::{MemberId, Strategy, Weight};
 use ringway_rpc::NodeUrl;
 
 use super::member::Members;
+use super::redis::RedisUrl;
 use super::section::section;
 use super::setting::{Bytes, Hidden};
 use super::words::{
-    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
+    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, MailboxStore, OnConflict, OnSlowConsumer,
+    RegistryKind,
 };
 
 section! {
@@ -348,6 +350,48 @@ section! {
         kept_bytes_max: Bytes = "256MiB", "1MiB" to "64GiB";
         /// At shutdown: how long the sessions may take to move to the other workers. Those that are left are closed (1012).
         drain_timeout: Duration = "60s", "0s" to "1h";
+    }
+}
+
+section! {
+    /// Users' mailboxes: where messages are stored that are sent at least once (docs/mailbox.md). All workers must agree.
+    MailboxSection("mailbox") {
+        /// Where: `none` refuses such messages; `memory` forgets them when the process ends; `file` is for a single worker; `redis`
+        /// (section `redis`) is for a cluster. `ringway up` keeps them in memory.
+        store: MailboxStore = "none";
+        /// The directory of the store `file`. It is made if it is not there.
+        directory: Option<PathBuf> = "";
+        /// Whether a worker may keep mailboxes that no other worker sees (`memory`, `file`), although there may be others.
+        allow_unshared: bool = "false";
+        /// How many messages one mailbox holds. Of more, the oldest go, and clients are told.
+        entries_max: u64 = "1000", "1" to "1000000";
+        /// How much one mailbox holds, each message counted with its id, its topic and 64 bytes more. Of more, the oldest go, and
+        /// clients are told.
+        bytes_max: Bytes = "1MiB", "1KiB" to "1GiB";
+        /// How long a message is kept at most.
+        time_to_live: Duration = "3days", "1s" to "365days";
+        /// For how long a message's id is known: sent again with it, the message is not stored twice.
+        idempotency_window: Duration = "2m", "1s" to "1day";
+        /// After which time without a word a device is forgotten: nothing is kept for it any more.
+        device_forget_after: Duration = "14days", "1m" to "365days";
+        /// How many devices of one user are known. Of more, the one silent for longest is forgotten.
+        devices_max: usize = "16", "1" to "1000";
+        /// After which time without use a mailbox is forgotten. Longer than everything else here.
+        forget_after: Duration = "30days", "1m" to "1000days";
+        /// How much the stores `memory` and `file` hold in all. Beyond it messages are refused.
+        store_bytes_max: Bytes = "4GiB", "1MiB" to "1000GiB";
+    }
+}
+
+section! {
+    /// The Redis in which the cluster writes.
+    RedisSection("redis") {
+        /// Its address: `redis://[user[:password]@]host[:port][/database]` or `unix:///path`.
+        url: Option<RedisUrl> = "";
+        /// What all keys begin with. Clusters with different prefixes do not see each other.
+        prefix: String = "ringway";
+        /// How long it may take for an answer, or to be connected to.
+        answer_timeout: Duration = "2s", "10ms" to "1m";
     }
 }
 

@@ -462,6 +462,32 @@ fn each_role_says_what_it_needs() {
 }
 
 #[test]
+fn what_only_one_worker_sees_is_no_store_for_several() {
+    let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
+    let id = ("--id", "node.id", "w1");
+    let memory = ("--set", "mailbox.store", "memory");
+    let alone = ("--member", "cluster.members", "w1=http://a:1");
+    let [gossip, seeds] =
+        [("--set", "cluster.registry", "gossip"), ("--join", "gossip.seeds", "w1.example:7071")];
+    let listen = ("--rpc-listen", "node.rpc_listen", "127.0.0.1:7071");
+    let told = needs(Role::Worker, &[secret], &[id, gossip, seeds, listen, memory]);
+    assert!(told[0].contains("no other worker sees what is stored there"), "{told:?}");
+    assert!(told[0].contains("expected \"redis\""), "{told:?}");
+    let file = needs(Role::Worker, &[secret], &[id, alone, ("--set", "mailbox.store", "file")]);
+    assert!(file[0].contains("mailbox.directory"), "{file:?}");
+    let redis = needs(Role::Worker, &[secret], &[id, alone, ("--set", "mailbox.store", "redis")]);
+    assert!(redis[0].contains("redis.url"), "{redis:?}");
+    let early = needs(Role::Worker, &[secret], &[id, alone, ("--set", "mailbox.forget_after", "1day")]);
+    assert!(early[0].contains("mailbox.time_to_live"), "{early:?}");
+
+    let told_so = ("--set", "mailbox.allow_unshared", "true");
+    for flags in [vec![id, alone, memory], vec![id, gossip, seeds, listen, memory, told_so]] {
+        load(&Given { environment: &[secret], flags: &flags, role: Role::Worker, ..NOTHING }).unwrap();
+    }
+    load(&Given { flags: &[memory], role: Role::Up, ..NOTHING }).unwrap();
+}
+
+#[test]
 fn whoever_gossips_needs_seeds_and_an_address_but_no_list() {
     let secret = ("RINGWAY_CLUSTER_SECRET", SECRET);
     let gossip = ("--join", "cluster.registry", "gossip");

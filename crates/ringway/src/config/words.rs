@@ -122,6 +122,20 @@ impl std::fmt::Display for RegistryKind {
 }
 
 choice! {
+    /// Where messages are stored for users.
+    MailboxStore: "\"none\", \"memory\", \"file\" or \"redis\"" {
+        /// Nowhere: messages that are to be stored are refused.
+        Nowhere = "none",
+        /// In the process.
+        Memory = "memory",
+        /// In a file of this machine.
+        File = "file",
+        /// In Redis, which all workers see.
+        Redis = "redis",
+    }
+}
+
+choice! {
     /// What happens to a user's further session when there are as many as there may be.
     OnConflict: "\"allow\", \"replace_oldest\" or \"refuse\"" {
         /// There is no limit for one user.

@@ -8,7 +8,7 @@ use ringway_dispatch::Dispatcher;
 use ringway_gateway::{Gateway, Listener, ShutdownConfig};
 use ringway_ring::MemberId;
 use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_node};
-use ringway_worker::Worker;
+use ringway_worker::{Mailboxes, Worker, WorkerConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -28,12 +28,19 @@ pub(super) struct Shared {
     pub(super) pool: NodePool,
     /// The cluster's secret.
     pub(super) secret: ClusterSecret,
+    /// Where the process's workers store messages, if they do.
+    pub(super) mailboxes: Option<Mailboxes>,
 }
 
 impl Shared {
     /// The way to the ring, and connections that show this secret.
     pub(super) fn new(views: Views, secret: ClusterSecret, settings: &Settings) -> Self {
-        Self { views, pool: NodePool::new(secret.clone(), parts::pool(settings)), secret }
+        Self { views, pool: NodePool::new(secret.clone(), parts::pool(settings)), secret, mailboxes: None }
+    }
+
+    /// The same with a store for messages.
+    pub(super) fn with_mailboxes(self, mailboxes: Option<Mailboxes>) -> Self {
+        Self { mailboxes, ..self }
     }
 }
 
@@ -85,7 +92,10 @@ impl WorkerNode {
         shared: &Shared,
         settings: &Settings,
     ) -> Self {
-        let config = parts::worker(member.id.clone(), settings);
+        let config = WorkerConfig {
+            mailboxes: shared.mailboxes.clone(),
+            ..parts::worker(member.id.clone(), settings)
+        };
         let worker = Worker::new(config, member.incarnation, shared.views.clone(), shared.pool.clone());
         let membership = Membership::new(member, lease, list);
         let place = Arc::clone(&membership);

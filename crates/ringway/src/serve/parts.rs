@@ -13,11 +13,15 @@ use ringway_gateway::{
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
 use ringway_session::{self as session, MovePolicy, Policy};
-use ringway_worker::{OnClientMessage, WorkerConfig};
+use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox};
+use ringway_store_redis::RedisMailbox;
+use ringway_worker::{Mailboxes, OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
-use crate::config::{Config, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier};
+use crate::config::{
+    Config, MailboxStore, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier,
+};
 
 /// How long a registry in which workers write may take until all see it.
 const REGISTRY_LAG: Duration = Duration::from_secs(5);
@@ -77,6 +81,26 @@ pub(super) fn unlisted_member(settings: &Settings, rpc_url: NodeUrl) -> anyhow::
         labels: node.labels.clone().unwrap_or_default(),
         ..Member::new(id, node.rpc_url.clone().unwrap_or(rpc_url))
     })
+}
+
+/// Where messages are stored for users, if they are.
+pub(super) fn mailboxes(config: &Config) -> anyhow::Result<Option<Mailboxes>> {
+    let mailbox = &config.settings.mailbox;
+    let (limits, bytes_max) = (mailbox.limits(), mailbox.store_bytes_max.0 as u64);
+    let store: Arc<dyn Mailbox> = match (mailbox.store, &mailbox.directory, &config.checked.redis) {
+        (MailboxStore::Memory, _, _) => Arc::new(MemoryMailbox::new(limits, bytes_max, Clock::system())),
+        (MailboxStore::File, Some(directory), _) => {
+            let file = FileConfig { limits, bytes_max, ..FileConfig::new(directory) };
+            let what = || format!("mailbox.directory {}", directory.display());
+            Arc::new(FileMailbox::open(file, Clock::system()).with_context(what)?)
+        }
+        (MailboxStore::Redis, _, Some(redis)) => {
+            Arc::new(RedisMailbox::new(redis.clone(), Clock::system()).context("redis.url")?)
+        }
+        // The check has said what is missing.
+        (MailboxStore::Nowhere | MailboxStore::File | MailboxStore::Redis, _, _) => return Ok(None),
+    };
+    Ok(Some(Mailboxes::new(store, limits.idempotency_window)))
 }
 
 /// How a worker of this name works.
@@ -143,6 +167,7 @@ fn policy(settings: &Settings) -> Policy {
             OnSlowConsumer::Close => session::OnSlowConsumer::Close,
             OnSlowConsumer::DropOldest => session::OnSlowConsumer::DropOldest,
         },
+        mailboxes: settings.mailbox.store != MailboxStore::Nowhere,
     }
 }
 

@@ -155,7 +155,7 @@ impl FakeNode {
 
 pub(crate) fn to_user(user: &str, message_id: &str) -> SendToUserRequest {
     let message = Message { payload: "hello".into(), message_id: message_id.into(), ..Message::default() };
-    SendToUserRequest { user: user.into(), message: Some(message), routing: None }
+    SendToUserRequest { user: user.into(), message: Some(message), ..SendToUserRequest::default() }
 }
 
 pub(crate) fn send(message_id: &str) -> Send {

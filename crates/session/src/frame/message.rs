@@ -7,22 +7,38 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 
+use crate::mailbox::MailboxPlace;
 use crate::payload::{Kind, Payload};
 
 /// How every numbered frame begins, up to its offset.
 const NUMBERED: &str = "{\"type\":\"message\",\"offset\":";
 
 /// What the members' names and signs of a tail need at most, in bytes.
-const TAIL_OVERHEAD_BYTES: usize = 48;
+const TAIL_OVERHEAD_BYTES: usize = 96;
+
+/// What the frame of a message says beside its content.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    /// The message's id.
+    pub id: &'a str,
+    /// What it is about; empty for none.
+    pub topic: &'a str,
+    /// Where it is stored, if it is.
+    pub stored: Option<MailboxPlace>,
+}
 
 /// What stands behind the offset in the frame of a message: text as a string and JSON as it is in `data`, anything else
 /// in `base64`.
-pub fn message_tail(id: &str, topic: &str, payload: &Payload) -> Bytes {
+pub fn message_tail(head: &Head<'_>, payload: &Payload) -> Bytes {
+    let Head { id, topic, stored } = head;
     let mut tail =
         String::with_capacity(payload.bytes().len() + id.len() + topic.len() + TAIL_OVERHEAD_BYTES);
     push_member(&mut tail, "id", id);
     if !topic.is_empty() {
         push_member(&mut tail, "topic", topic);
+    }
+    if let Some(place) = stored {
+        _ = write!(tail, ",\"stored\":\"{place}\""); // Writing to a String cannot fail.
     }
     let text = std::str::from_utf8(payload.bytes()).unwrap_or_default();
     match payload.kind() {

@@ -13,8 +13,8 @@ mod tests;
 
 pub use client::{ClientFrame, FromClient, REF_BYTES_MAX, parse};
 pub use error::{ERROR_MESSAGE_BYTES_MAX, ErrorCode, FrameError};
-pub use message::{message_tail, numbered, numbered_bytes};
-pub use server::{Welcome, error, reconnect, welcome};
+pub use message::{Head, message_tail, numbered, numbered_bytes};
+pub use server::{Welcome, error, mailbox, reconnect, welcome};
 
 /// The name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const SUBPROTOCOL: &str = "ringway.v1.json";

@@ -54,9 +54,19 @@ fn messages_are_as_the_vectors_say() {
             kind => panic!("{kind}"),
         };
         let payload = Payload::new(bytes.into(), kind).unwrap();
-        let tail = message_tail(&string(&vector, "id"), &string(&vector, "topic"), &payload);
+        let (id, topic) = (string(&vector, "id"), string(&vector, "topic"));
+        let stored = vector["stored"].as_str().map(|place| place.parse().unwrap());
+        let tail = message_tail(&Head { id: &id, topic: &topic, stored }, &payload);
         let frame = numbered(number(&vector, "offset"), std::str::from_utf8(&tail).unwrap());
         assert_eq!(frame, string(&vector, "frame"));
+    }
+}
+
+#[test]
+fn mailboxes_are_as_the_vectors_say() {
+    for vector in vectors("mailbox") {
+        let place = string(&vector, "place").parse().unwrap();
+        check(&mailbox(place, vector["recovered"].as_bool().unwrap()), &vector);
     }
 }
 
@@ -154,7 +164,7 @@ fn check_answer(text: &[u8]) {
 
 /// The frame of a message as JSON, and its length as it was foretold.
 fn frame_of(offset: u64, id: &str, topic: &str, payload: &Payload) -> Value {
-    let tail = message_tail(id, topic, payload);
+    let tail = message_tail(&Head { id, topic, stored: None }, payload);
     let frame = numbered(offset, std::str::from_utf8(&tail).unwrap());
     assert_eq!(frame.len(), numbered_bytes(offset, tail.len()));
     serde_json::from_str(&frame).unwrap()

@@ -5,16 +5,19 @@
 //! it, but for a single message on an empty queue, which is always taken.
 
 mod stream;
+mod taken;
 
 use std::collections::VecDeque;
 
 use crate::frame;
+use crate::mailbox::{MailboxPlace, Stored, Taken};
 use crate::message::Message;
 use crate::payload::{MESSAGE_OVERHEAD_BYTES, Payload};
 use crate::policy::{OnSlowConsumer, Policy};
 
 pub use stream::Acked;
 pub(crate) use stream::Stream;
+use taken::{Untold, Unwritten};
 
 /// What became of a pushed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(crate) struct Item {
     pub(crate) offset: u64,
     /// The whole message, or the tail of a numbered frame.
     pub(crate) payload: Payload,
+    /// Where it is stored, if it is.
+    pub(crate) stored: Option<Stored>,
 }
 
 impl Item {
@@ -60,6 +65,8 @@ pub(crate) struct OutboundQueue {
     waiting_bytes: u64,
     waiting: VecDeque<Item>,
     stream: Option<Box<Stream>>,
+    unwritten: Unwritten,
+    untold: Untold,
 }
 
 impl OutboundQueue {
@@ -81,6 +88,32 @@ impl OutboundQueue {
     /// All bytes that count against `queue_bytes_max`.
     pub(crate) fn bytes(&self) -> u64 {
         self.waiting_bytes + self.stream.as_ref().map_or(self.in_flight_bytes, |stream| stream.unacked_bytes)
+    }
+
+    /// Whether there is room for a stored message. Those leave the other half to what is not stored, which cannot wait elsewhere.
+    pub(crate) fn takes_stored(&self, message: &Message, policy: &Policy) -> bool {
+        let bytes = self.bytes();
+        bytes == 0 || bytes + self.cost_bytes(message) <= policy.queue_bytes_max / 2
+    }
+
+    /// What a message would count.
+    pub(crate) fn cost_bytes(&self, message: &Message) -> u64 {
+        self.item(message).cost_bytes()
+    }
+
+    /// What the client has taken of what is stored, since this was asked last.
+    pub(crate) fn take_taken(&mut self) -> Option<Taken> {
+        self.untold.tell()
+    }
+
+    /// Whether it has taken something since.
+    pub(crate) fn has_taken(&self) -> bool {
+        self.untold.is_some()
+    }
+
+    /// The last stored message on its way to a client that does not acknowledge.
+    pub(crate) fn last_unwritten(&self) -> Option<MailboxPlace> {
+        self.unwritten.last()
     }
 
     /// Takes a message. `link` says whether the session's link has room.
@@ -113,11 +146,15 @@ impl OutboundQueue {
     /// Takes note of bytes that have left the gateway.
     pub(crate) fn written(&mut self, bytes: u64) {
         self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        if self.stream.is_none() {
+            self.unwritten.in_flight(self.in_flight_bytes, &mut self.untold);
+        }
     }
 
     /// Takes note of what the client has. A session that does not number has nothing to acknowledge.
     pub(crate) fn acknowledge(&mut self, offset: u64) -> Acked {
-        self.stream.as_mut().map_or(Acked::OutOfRange { sent: 0 }, |stream| stream.acknowledge(offset))
+        let Some(stream) = &mut self.stream else { return Acked::OutOfRange { sent: 0 } };
+        stream.acknowledge(offset, |item| item.stored.into_iter().for_each(|stored| self.untold.add(stored)))
     }
 
     /// The next message that may go, in order, if there is one and the window is open.
@@ -137,7 +174,10 @@ impl OutboundQueue {
     /// number): what was sent after that goes again. Gives back whether nothing in between is lost.
     pub(crate) fn rewind(&mut self, offset: u64) -> bool {
         self.in_flight_bytes = 0;
-        let Some(stream) = &mut self.stream else { return true };
+        let Some(stream) = &mut self.stream else {
+            self.forget_stored();
+            return true;
+        };
         stream.know_of(offset);
         let complete = offset >= stream.floor;
         // What waits here may have been sent by another worker, which was lost.
@@ -161,16 +201,26 @@ impl OutboundQueue {
 
     fn item(&self, message: &Message) -> Item {
         match &self.stream {
-            None => Item { offset: 0, payload: message.payload().clone() },
-            Some(stream) => Item { offset: stream.last + 1, payload: message.tail().clone() },
+            None => Item { offset: 0, payload: message.payload().clone(), stored: message.stored() },
+            Some(stream) => {
+                Item { offset: stream.last + 1, payload: message.tail().clone(), stored: message.stored() }
+            }
         }
     }
 
     fn fly(&mut self, item: Item) {
         self.in_flight_bytes += item.cost_bytes();
-        if let Some(stream) = &mut self.stream {
-            stream.sent(item);
+        match &mut self.stream {
+            Some(stream) => stream.sent(item),
+            None => self.unwritten.sent(item.cost_bytes(), item.stored),
         }
+    }
+
+    /// Of a session that does not number, nobody knows what the client has: what is stored is read again.
+    fn forget_stored(&mut self) {
+        self.unwritten.forget();
+        self.waiting.retain(|item| item.stored.is_none());
+        self.waiting_bytes = self.waiting.iter().map(Item::cost_bytes).sum();
     }
 
     fn wait(&mut self, item: Item) {

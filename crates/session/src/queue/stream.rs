@@ -48,14 +48,18 @@ impl Stream {
         self.unacked.push_back(item);
     }
 
-    /// Forgets what the client has.
-    pub(crate) fn acknowledge(&mut self, offset: u64) -> Acked {
+    /// Forgets what the client has, after a look at each.
+    pub(crate) fn acknowledge(&mut self, offset: u64, mut look: impl FnMut(&Item)) -> Acked {
         if offset > self.last {
             return Acked::OutOfRange { sent: self.last };
         }
         self.floor = self.floor.max(offset);
-        while self.unacked.front().is_some_and(|item| item.offset <= offset) {
-            self.pop();
+        while let Some(item) = self.unacked.pop_front_if(|item| item.offset <= offset) {
+            self.unacked_bytes -= item.cost_bytes();
+            look(&item);
+        }
+        if self.unacked.is_empty() {
+            self.unacked = VecDeque::new();
         }
         Acked::Noted
     }
@@ -74,14 +78,5 @@ impl Stream {
         let again = self.unacked.split_off(known);
         self.unacked_bytes -= again.iter().map(Item::cost_bytes).sum::<u64>();
         again
-    }
-
-    fn pop(&mut self) {
-        if let Some(item) = self.unacked.pop_front() {
-            self.unacked_bytes -= item.cost_bytes();
-        }
-        if self.unacked.is_empty() {
-            self.unacked = VecDeque::new();
-        }
     }
 }

@@ -32,6 +32,8 @@ fn shard(address: Address) -> Shard {
         opened_at_ms: 0,
         epoch: 0,
         resume_token: "".into(),
+        device: "".into(),
+        has: None,
     };
     shard.open(opening, Moment(0), &mut out).unwrap();
     shard

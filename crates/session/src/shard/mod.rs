@@ -12,6 +12,7 @@
 mod aftermath;
 mod arrivals;
 mod departures;
+mod mailbox;
 mod moves;
 mod opening;
 mod send;
@@ -24,6 +25,7 @@ use ringway_ring::{MemberId, Ring, RingVersion, Slot};
 use rustc_hash::FxHashSet;
 
 pub use arrivals::HeldSession;
+pub use mailbox::StoredElsewhere;
 pub use opening::{NotOpened, Reopening, Resuming};
 pub use send::{NotHere, Sending, Sent};
 
@@ -238,8 +240,8 @@ impl Shard {
     }
 
     /// Takes note of what a client has; nothing if there is no such session.
-    pub fn acknowledge(&mut self, address: Address, offset: u64) -> Option<Acked> {
-        self.table.acknowledge(address, offset)
+    pub fn acknowledge(&mut self, address: Address, offset: u64, out: &mut Vec<Directive>) -> Option<Acked> {
+        self.table.acknowledge(address, offset, out)
     }
 
     /// Sends something of the cluster's own to one session.

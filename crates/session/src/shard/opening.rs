@@ -144,9 +144,10 @@ impl Shard {
         self.table.renew_groups(id, &groups, out)?;
         let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
         // What the client says to have it has acknowledged by that.
-        self.table.acknowledge(address, offset);
+        self.table.acknowledge(address, offset, out);
         let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
+        self.table.tell_mailbox(id, out);
         self.table.flush(id, out);
         Ok(attached)
     }

@@ -150,6 +150,8 @@ impl Test {
             opened_at_ms,
             epoch: 7,
             resume_token: "token".into(),
+            device: "".into(),
+            has: None,
         };
         self.shard.open(opening, self.now, &mut self.out.0)
     }
@@ -366,7 +368,8 @@ fn messages_are_kept_for_a_session_that_is_to_arrive_and_follow_what_it_brings()
     assert_eq!((sent.reach, awaited(&sent)), (Reach::default(), vec![Some(id(1))]));
     assert!(test.out.has(|it| *it == Directive::Hasten { holder: member(OTHER), session: id(1) }));
     let mut state = state_from_elsewhere("");
-    state.waiting = vec![crate::Numbered { offset: 0, payload: message("brought").payload().clone() }];
+    state.waiting =
+        vec![crate::Numbered { offset: 0, payload: message("brought").payload().clone(), stored: None }];
     test.reopen(state, true, 0, at(1, 1)).unwrap();
     test.send("after").unwrap();
     let texts: Vec<_> = test.out.delivered().into_iter().map(|(_, text)| text).collect();
@@ -588,7 +591,7 @@ fn a_client_resumes_where_it_was() {
         test.send(text).unwrap();
     }
     test.out.delivered();
-    test.shard.acknowledge(at(1, 5), 1);
+    test.shard.acknowledge(at(1, 5), 1, &mut test.out.0);
     let mut resume = |user: &str, offset: u64, channel: u64| {
         let resumed = test.resume(user, &["all"], offset, at(2, channel));
         (resumed.map(|attached| attached.complete), test.out.delivered().len())
@@ -711,6 +714,7 @@ fn what_a_lost_worker_has_passed_to_the_client_is_not_sent_again() {
             .map(|(number, text)| crate::Numbered {
                 offset: if numbers { number } else { 0 },
                 payload: message(text).payload().clone(),
+                stored: None,
             })
             .collect();
         state.stream.iter_mut().for_each(|stream| stream.last = 3);

@@ -143,7 +143,7 @@ impl<'a> Releases<'a> {
 
     /// Adds a receiver behind the place `after`, so that each session's messages keep their order.
     fn add(&mut self, item: Item, channel: Channel, after: Option<usize>) -> usize {
-        let Item { offset, payload } = item;
+        let Item { offset, payload, .. } = item;
         let address = (payload.bytes().as_ptr() as usize, payload.bytes().len());
         if let Some(&place) = self.places.get(&address)
             && after.is_none_or(|after| place > after)

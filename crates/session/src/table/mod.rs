@@ -7,6 +7,9 @@
 mod groups;
 mod link;
 mod list;
+mod mailbox;
+#[cfg(test)]
+mod mailbox_tests;
 mod place;
 mod send;
 #[cfg(test)]
@@ -19,6 +22,7 @@ use slab::Slab;
 
 pub use link::deliver_cost_bytes;
 pub use list::Filter;
+pub use mailbox::MailboxPage;
 pub(crate) use place::Claim;
 pub use place::{Attached, ResumeError};
 pub use send::Reach;
@@ -139,6 +143,7 @@ impl SessionTable {
         for group in groups {
             self.add_member(key, &group, out);
         }
+        self.open_mailbox(key, out);
         Ok(())
     }
 

@@ -81,6 +81,7 @@ impl SessionTable {
         for group in groups {
             self.add_member(key, &group, out);
         }
+        self.open_mailbox(key, out);
         self.keep_to_bound(&user, out);
         Ok(())
     }
@@ -101,6 +102,9 @@ impl SessionTable {
             return Err(ResumeError::NotTheirs);
         }
         let complete = session.queue.rewind(offset);
+        if session.queue.stream().is_none() {
+            session.reading.go_back();
+        }
         let former = std::mem::replace(&mut session.place, Place::Attached(address));
         session.in_line = false;
         self.forget_place(id, former);
@@ -109,6 +113,7 @@ impl SessionTable {
             let (code, reason) = (CloseCode::RESUMED, "the session goes on over another socket".to_owned());
             out.push(Directive::Close { address, code, reason });
         }
+        self.read_on(key, out);
         Ok(Attached { complete })
     }
 
@@ -174,9 +179,16 @@ impl SessionTable {
     }
 
     /// Takes note of what a client has.
-    pub(crate) fn acknowledge(&mut self, address: Address, offset: u64) -> Option<Acked> {
+    pub(crate) fn acknowledge(
+        &mut self,
+        address: Address,
+        offset: u64,
+        out: &mut Vec<Directive>,
+    ) -> Option<Acked> {
         let key = self.at(address)?;
-        Some(self.sessions[key].queue.acknowledge(offset))
+        let acked = self.sessions[key].queue.acknowledge(offset);
+        self.read_on(key, out);
+        Some(acked)
     }
 
     /// Whether the session at an address speaks `ringway.v1.json`.
@@ -223,10 +235,12 @@ impl SessionTable {
         }
     }
 
-    /// A session's client was passed everything up to this offset, by whatever way: what comes after it goes again.
+    /// A session's client was passed everything up to this offset, by whatever way: what comes after it goes again. One that does
+    /// not number its messages has none.
     pub(crate) fn rewind(&mut self, id: SessionId, offset: u64) {
-        if let Some(&key) = self.by_id.get(&id) {
-            self.sessions[key].queue.rewind(offset);
+        let session = self.by_id.get(&id).map(|&key| &mut self.sessions[key]);
+        if let Some(session) = session.filter(|session| session.queue.stream().is_some()) {
+            session.queue.rewind(offset);
         }
     }
 

@@ -133,14 +133,17 @@ impl SessionTable {
     ) {
         let Some(state) = self.by_link.get_mut(&link) else { return };
         let mut releases = Releases::new(link, state, &self.policy);
+        let mut readers = Vec::new();
         for (channel, bytes) in reports {
             if let Some(key) = releases.key_of(channel) {
                 let session = &mut self.sessions[key];
                 session.queue.written(bytes);
                 releases.release(key, session);
+                readers.extend(Self::is_to_read_on(session).then_some(key));
             }
         }
         releases.finish(out);
+        readers.into_iter().for_each(|key| self.read_on(key, out));
     }
 
     /// Takes note that a link's stream has taken messages of this cost ([`deliver_cost_bytes`](crate::deliver_cost_bytes)), and sends what waited
@@ -158,7 +161,7 @@ impl SessionTable {
         self.by_link.get(&link).is_some_and(|link| link.room(&self.policy) == Room::Full)
     }
 
-    fn close_slow(&mut self, (reach, slow): (Reach, Vec<Key>), out: &mut Vec<Directive>) -> Reach {
+    pub(super) fn close_slow(&mut self, (reach, slow): (Reach, Vec<Key>), out: &mut Vec<Directive>) -> Reach {
         for key in slow {
             self.close_key(key, CloseCode::TRY_AGAIN_LATER, "too slow to take its messages", out);
         }
@@ -167,7 +170,7 @@ impl SessionTable {
 }
 
 /// One message on its way to many sessions: the receivers gathered for each link, so that it crosses a link once.
-struct Fanout<'a> {
+pub(super) struct Fanout<'a> {
     policy: &'a Policy,
     sessions: &'a mut Slab<Session>,
     by_link: &'a mut FxHashMap<LinkId, Link>,
@@ -179,7 +182,7 @@ struct Fanout<'a> {
 }
 
 impl<'a> Fanout<'a> {
-    fn new(
+    pub(super) fn new(
         policy: &'a Policy,
         sessions: &'a mut Slab<Session>,
         by_link: &'a mut FxHashMap<LinkId, Link>,
@@ -189,7 +192,11 @@ impl<'a> Fanout<'a> {
         Fanout { policy, sessions, by_link, message, links, slow, reach: Reach::default() }
     }
 
-    fn add(&mut self, key: Key, exclude: &[SessionId]) {
+    pub(super) fn session(&mut self, key: Key) -> &mut Session {
+        &mut self.sessions[key]
+    }
+
+    pub(super) fn add(&mut self, key: Key, exclude: &[SessionId]) {
         let session = &mut self.sessions[key];
         if exclude.contains(&session.id) {
             return;
@@ -240,7 +247,7 @@ impl<'a> Fanout<'a> {
         }
     }
 
-    fn finish(self, out: &mut Vec<Directive>) -> (Reach, Vec<Key>) {
+    pub(super) fn finish(self, out: &mut Vec<Directive>) -> (Reach, Vec<Key>) {
         for id in self.links {
             let Some(link) = self.by_link.get_mut(&id) else { continue };
             let mut cost_bytes = 0;

@@ -31,7 +31,7 @@ fn id(name: &str, number: u64) -> SessionId {
     SessionId::new(Slot::of(name.as_bytes()), number.into())
 }
 
-fn opening(name: &str, address: Address, groups: &[&str]) -> Opening {
+pub(super) fn opening(name: &str, address: Address, groups: &[&str]) -> Opening {
     Opening {
         id: id(name, address.link.0 << 32 | address.channel.0),
         user: user(name),
@@ -42,6 +42,8 @@ fn opening(name: &str, address: Address, groups: &[&str]) -> Opening {
         opened_at_ms: 0,
         epoch: 0,
         resume_token: "".into(),
+        device: "".into(),
+        has: None,
     }
 }
 

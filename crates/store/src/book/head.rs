@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{Book, Mark, OffsetRanges};
 use crate::clock::UnixTime;
 use crate::limits::Limits;
-use crate::names::{DeviceId, Epoch, Offset};
+use ringway_session::DeviceId;
+
+use crate::names::{Epoch, Offset};
 
 /// How much of the time after which something is forgotten may pass before its use is written down.
 const REFRESH_SHARE: u32 = 8;

@@ -24,7 +24,9 @@ pub use trim::Trimmed;
 use crate::clock::UnixTime;
 use crate::error::StoreError;
 use crate::limits::Limits;
-use crate::names::{DeviceId, Epoch, Offset, Place};
+use ringway_session::DeviceId;
+
+use crate::names::{Epoch, Offset, Place};
 use crate::state::{MailboxState, Stored};
 
 /// What a book knows of an entry.

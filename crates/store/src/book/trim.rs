@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{Book, Mark};
 use crate::clock::UnixTime;
 use crate::limits::Limits;
-use crate::names::{DeviceId, Offset};
+use ringway_session::DeviceId;
+
+use crate::names::Offset;
 
 /// What was taken out of a book. Its store removes that when it suits.
 #[derive(Clone, Debug, PartialEq, Eq)]

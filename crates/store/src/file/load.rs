@@ -102,8 +102,13 @@ mod tests {
 
     fn entry(offset: u64) -> Entry {
         let payload = ringway_session::Payload::new("x".into(), ringway_session::Kind::Text).unwrap();
-        let new =
-            crate::NewEntry { message_id: "m".into(), topic: String::new(), payload, time_to_live: None };
+        let new = crate::NewEntry {
+            message_id: "m".into(),
+            topic: String::new(),
+            payload,
+            time_to_live: None,
+            until_first_ack: false,
+        };
         new.stored(Offset(offset), UnixTime(1000), &Limits::default())
     }
 

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
-use ringway_session::UserId;
+use ringway_session::{DeviceId, UserId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::shelf::Key;
@@ -16,7 +16,7 @@ use crate::durability::Durability;
 use crate::entry::{Entry, NewEntry, Page, PageBounds};
 use crate::error::StoreError;
 use crate::mailbox::{Appended, Mailbox};
-use crate::names::{DeviceId, Epoch, Offset, Place};
+use crate::names::{Epoch, Offset, Place};
 use crate::state::MailboxState;
 
 /// How much of the file may be unused before it is made smaller when it is opened, in bytes.

@@ -4,16 +4,18 @@
 //! the XXH64 of all that. What does not read back whole is nothing.
 
 use bytes::{Buf, BufMut, Bytes};
-use ringway_session::{Kind, Payload, UserId};
+use ringway_session::{DeviceId, Kind, Payload, UserId};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::book::{Device, Head};
 use crate::clock::UnixTime;
 use crate::entry::Entry;
-use crate::names::{DeviceId, Epoch, Offset};
+use crate::names::{Epoch, Offset};
 
 const FORMAT: u8 = 1;
 const CHECKSUM_BYTES: usize = 8;
+/// Beside a kind: the message is for the device that takes it first.
+const UNTIL_FIRST_ACK: u8 = 0x80;
 
 /// An entry of a user's mailbox.
 pub(super) fn write_entry(user: &UserId, epoch: Epoch, entry: &Entry) -> Vec<u8> {
@@ -25,7 +27,7 @@ pub(super) fn write_entry(user: &UserId, epoch: Epoch, entry: &Entry) -> Vec<u8>
     }
     put_text(&mut bytes, &entry.message_id);
     put_text(&mut bytes, &entry.topic);
-    bytes.put_u8(kind_number(entry.payload.kind()));
+    bytes.put_u8(kind_number(entry.payload.kind()) | if entry.until_first_ack { UNTIL_FIRST_ACK } else { 0 });
     bytes.put_slice(entry.payload.bytes());
     sealed(bytes)
 }
@@ -38,9 +40,10 @@ pub(super) fn read_entry(record: &[u8]) -> Option<(UserId, Epoch, Entry)> {
     let offset = Offset(number(&mut bytes)?);
     let (stored_at, expires_at) = (UnixTime(number(&mut bytes)?), UnixTime(number(&mut bytes)?));
     let (message_id, topic) = (text(&mut bytes)?.to_owned(), text(&mut bytes)?.to_owned());
-    let kind = kind(bytes.try_get_u8().ok()?)?;
+    let flags = bytes.try_get_u8().ok()?;
+    let (kind, until_first_ack) = (kind(flags & !UNTIL_FIRST_ACK)?, flags & UNTIL_FIRST_ACK != 0);
     let payload = Payload::new(Bytes::copy_from_slice(bytes), kind).ok()?;
-    Some((user, epoch, Entry { offset, message_id, topic, payload, stored_at, expires_at }))
+    Some((user, epoch, Entry { offset, message_id, topic, payload, stored_at, expires_at, until_first_ack }))
 }
 
 /// What is written down of a mailbox.
@@ -120,7 +123,9 @@ mod tests {
         let payload = Payload::new(Bytes::from_static(b"[1]"), kind).unwrap();
         let (message_id, topic) = ("m".to_owned(), "töpic".to_owned());
         let (stored_at, expires_at) = (UnixTime(5), UnixTime(u64::MAX));
-        let entry = Entry { offset: Offset(9), message_id, topic, payload, stored_at, expires_at };
+        let until_first_ack = kind == Kind::Json;
+        let entry =
+            Entry { offset: Offset(9), message_id, topic, payload, stored_at, expires_at, until_first_ack };
         (UserId::new("ålice").unwrap(), Epoch::random(), entry)
     }
 

@@ -24,6 +24,7 @@ pub(crate) async fn what_was_appended_is_read(fixture: &dyn Fixture) {
         topic: topic.to_owned(),
         payload: Payload::new(Bytes::from_static(bytes), kind).expect("it is that"),
         time_to_live: None,
+        until_first_ack: kind == Kind::Json,
     };
     let sent = [
         entry(Kind::Text, "grüß\r\n\0".as_bytes(), "töpic/😀"),
@@ -39,6 +40,7 @@ pub(crate) async fn what_was_appended_is_read(fixture: &dyn Fixture) {
         assert_eq!(entry.offset, Offset(index as u64 + 1));
         assert_eq!((&entry.message_id, &entry.topic), (&sent.message_id, &sent.topic));
         assert_eq!((&entry.payload, entry.stored_at), (&sent.payload, now));
+        assert_eq!(entry.until_first_ack, sent.until_first_ack);
     }
     assert_eq!((page.read_to, page.is_last), (Offset(4), true));
 }

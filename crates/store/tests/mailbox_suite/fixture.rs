@@ -58,7 +58,13 @@ pub(crate) fn device(name: &str) -> DeviceId {
 pub(crate) fn message(name: impl ToString) -> NewEntry {
     let name = name.to_string();
     let payload = Payload::new(Bytes::from(format!("this is {name}")), Kind::Text).expect("a text");
-    NewEntry { message_id: name, topic: "topic".to_owned(), payload, time_to_live: None }
+    NewEntry {
+        message_id: name,
+        topic: "topic".to_owned(),
+        payload,
+        time_to_live: None,
+        until_first_ack: false,
+    }
 }
 
 /// A handle with a mailbox in it, into which so many messages were put: `1`, `2`, ….

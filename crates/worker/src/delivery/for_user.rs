@@ -14,6 +14,7 @@ use ringway_session::{Circle, InVain, NotHere};
 use tokio::time::timeout_at;
 
 use super::Account;
+use super::to_store::{StoringForUser, place_in_store};
 use crate::fence::Place;
 use crate::hub::Placed;
 use crate::worker::Shared;
@@ -22,6 +23,8 @@ use crate::worker::Shared;
 pub(super) enum ForUserPlace {
     /// It is on its way here.
     Here(PlacedForUser),
+    /// It is about to be stored here.
+    ToStore(StoringForUser),
     /// It belongs to another worker, by this view.
     Elsewhere(Arc<View>, SendToUserRequest),
 }
@@ -39,6 +42,9 @@ pub(super) async fn place_for_user(
     earlier: Option<&Earlier>,
 ) -> Result<ForUserPlace, Refusal> {
     let (user, checked) = shared.rules().user_send(&mut request)?;
+    if checked.keeping.is_some() {
+        return place_in_store(shared, request, (user, checked), earlier).await;
+    }
     let (message, exclude) = checked.into_parts();
     let mut deadline = None;
     loop {
@@ -104,7 +110,7 @@ impl PlacedForUser {
     }
 }
 
-fn not_here(shared: &Shared, why: NotHere) -> Refusal {
+pub(super) fn not_here(shared: &Shared, why: NotHere) -> Refusal {
     let (reason, message) = match why {
         NotHere::NotOwner => (
             Reason::NotOwner,

@@ -4,6 +4,7 @@ mod completion;
 mod for_user;
 mod publish;
 mod service;
+mod to_store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use ringway_cluster::{Member, View};
-use ringway_dispatch::{CheckedSend, Hops};
+use ringway_dispatch::{CheckedSend, Hops, wait_acknowledged};
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{
     DeliverLocalRequest, DeliverLocalResponse, Everyone, Message as WireMessage, Outcome, Receipt,
@@ -30,6 +31,7 @@ use crate::worker::Shared;
 
 use self::for_user::{ForUserPlace, place_for_user};
 pub(crate) use service::DeliveryService;
+pub(crate) use to_store::{no_mailboxes, refusal_of_store};
 
 /// How long a worker that is not in the view any more may take for its part of a message. It may have to send it on after a
 /// session that its gateway is about to take away, and the group's next message must not overtake this one.
@@ -42,8 +44,10 @@ pub(crate) async fn send_to_user(
 ) -> Result<Receipt, Refusal> {
     match place_for_user(shared, request, None).await? {
         ForUserPlace::Here(placed) => placed.receipt().await,
+        ForUserPlace::ToStore(storing) => storing.receipt().await,
         ForUserPlace::Elsewhere(view, request) => {
-            let receipt = shared.dispatcher.send_to_user(request, Hops::Forwarded, shared.peer_deadline());
+            let deadline = shared.peer_deadline() + wait_acknowledged(&request);
+            let receipt = shared.dispatcher.send_to_user(request, Hops::Forwarded, deadline);
             Ok(Receipt { ring_version: view.version().as_u64(), ..receipt.await? })
         }
     }
@@ -225,7 +229,7 @@ fn receipt(reach: Reach, message_id: String, ring_version: RingVersion) -> Recei
         sessions_missed: reach.missed,
         message_id,
         ring_version: ring_version.as_u64(),
-        workers_unreached: Vec::new(),
+        ..Receipt::default()
     }
 }
 

@@ -33,6 +33,7 @@ impl Publishing {
         let (view, request) = match place_for_user(&self.shared, request, Some(earlier)).await {
             Ok(ForUserPlace::Here(placed)) if placed.is_done() => return Taken::Now(placed.receipt().await),
             Ok(ForUserPlace::Here(placed)) => return Taken::Later(Way::Here, placed.receipt().boxed()),
+            Ok(ForUserPlace::ToStore(storing)) => return Taken::Later(Way::Store, storing.receipt().boxed()),
             Ok(ForUserPlace::Elsewhere(view, request)) => (view, request),
             Err(refusal) => return Taken::Now(Err(refusal)),
         };

@@ -8,7 +8,7 @@ use ringway_proto::v1::{Checkpoint, Close, Deliver, Detached, Move, StatePart};
 use ringway_session::{Directive, LinkId, Reach, SessionTable};
 use rustc_hash::FxHashMap;
 
-use super::{HandOver, Hub, Link, State};
+use super::{Errand, HandOver, Hub, Link, ReadErrand, State, TakenBy};
 use crate::convert::kind_to_proto;
 use crate::link::outbox::Outbox;
 
@@ -55,6 +55,18 @@ impl Hub {
             Directive::Hasten { holder, session } => state.claims.ask(&holder, session),
             Directive::Released { session } => state.claims.released(session),
             Directive::Settled { ticket, fate } => state.settle(ticket, fate),
+            Directive::OpenMailbox(wish) => {
+                state.errands.push(Errand::Open(wish));
+                self.to_run.notify_one();
+            }
+            Directive::ReadMailbox { session, user, after, bytes_max } => {
+                state.errands.push(Errand::Read(ReadErrand { session, user, after, bytes_max }));
+                self.to_run.notify_one();
+            }
+            Directive::Taken { user, device, taken } => {
+                state.errands.taken(TakenBy { user, device, taken });
+                self.to_tell.notify_one();
+            }
             Directive::Expired { .. } => self.metrics.expired.increment(1),
             Directive::GroupAppeared(group) => self.interest.appeared(&group),
             Directive::GroupVanished(group) if state.shard.lingers(&group) => {}

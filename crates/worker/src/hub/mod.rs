@@ -5,6 +5,7 @@
 
 mod claims;
 mod directives;
+mod errands;
 mod guarded;
 mod moves;
 mod waits;
@@ -29,6 +30,8 @@ use tracing::warn;
 use self::claims::Claims;
 pub(crate) use self::claims::{Asking, ClaimHeld, Held, HeldNews, Surrendered};
 use self::directives::crowded;
+use self::errands::Errands;
+pub(crate) use self::errands::{Errand, ReadErrand, TakenBy};
 use self::guarded::Guarded;
 pub(crate) use self::moves::HandOver;
 pub(crate) use self::waits::Wait;
@@ -90,6 +93,10 @@ pub(crate) struct Hub {
     unsettled: Notify,
     /// Fires when sessions are to be brought to their owners.
     to_hand_over: Notify,
+    /// Fires when sessions want something of mailboxes.
+    to_run: Notify,
+    /// Fires when clients have taken something of mailboxes.
+    to_tell: Notify,
 }
 
 struct State {
@@ -99,6 +106,7 @@ struct State {
     tickets: FxHashMap<Ticket, oneshot::Sender<ringway_session::Fate>>,
     claims: Claims,
     hand_overs: VecDeque<HandOver>,
+    errands: Errands,
 }
 
 struct Link {
@@ -121,6 +129,7 @@ impl Hub {
             tickets: FxHashMap::default(),
             claims: Claims::default(),
             hand_overs: VecDeque::new(),
+            errands: Errands::default(),
         };
         Hub {
             state: Guarded::new(state),
@@ -134,6 +143,8 @@ impl Hub {
             changed: watch::Sender::new(()),
             unsettled: Notify::new(),
             to_hand_over: Notify::new(),
+            to_run: Notify::new(),
+            to_tell: Notify::new(),
         }
     }
 
@@ -291,7 +302,7 @@ impl Hub {
 
     /// A client has everything up to an offset; nothing if there is no such session.
     pub(crate) fn acknowledge(&self, address: Address, offset: u64) -> Option<Acked> {
-        self.state.lock().shard.acknowledge(address, offset)
+        self.act(|state, out| state.shard.acknowledge(address, offset, out))
     }
 
     /// Whether a session speaks `ringway.v1.json`.

@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use ringway_proto::v1::worker_frame::Frame;
 use ringway_proto::v1::{Open, RefusalReason, Refused, Reopen};
 use ringway_session::{
-    Address, GroupId, NotOpened, OpenError, Opening, Reopening, Resuming, SessionId, UserId, frame,
+    Address, GroupId, MailboxPlace, NotOpened, OpenError, Opening, Reopening, Resuming, SessionId, UserId,
+    frame,
 };
+use ringway_store::DeviceId;
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -154,7 +156,18 @@ fn read(shared: &Shared, address: Address, open: Open) -> Result<Opening, NoSess
         opened_at_ms: now_ms(),
         epoch: rand::random(),
         resume_token: shared.seal.resume_token(id),
+        device: device(open.device)?,
+        has: open.mailbox.map(|place| MailboxPlace { epoch: place.epoch, offset: place.offset }),
     })
+}
+
+fn device(name: String) -> Result<Box<str>, NoSession> {
+    if !name.is_empty()
+        && let Err(error) = DeviceId::new(&name)
+    {
+        return Err(NoSession::new(RefusalReason::Invalid, error.to_string()));
+    }
+    Ok(name.into())
 }
 
 fn answer_when_settled(shared: &Arc<Shared>, address: Address, id: SessionId) {

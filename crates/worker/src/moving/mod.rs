@@ -78,6 +78,9 @@ impl Follower {
     fn adopt(&mut self, view: &Arc<View>) {
         let former = self.adopted.replace(Arc::clone(view));
         let others = self.others(former.as_deref(), view);
+        // Whoever owns a user from now on shall see what his devices have.
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move { shared.flush_mailboxes().await });
         self.claims = None;
         let ids = || others.iter().map(|other| other.id.clone());
         let departed = ids().filter(|id| view.member(id).is_none());

@@ -9,16 +9,17 @@ use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
     AdoptRequest, AdoptResponse, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse, Everyone,
-    InterestAck, InterestReport, SessionIds,
+    InterestAck, InterestReport, PokeRequest, PokeResponse, Routing, SessionIds,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{Circle, GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId};
+use ringway_session::{Circle, GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId, UserId};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::claim;
 use crate::convert::invalid_name;
+use crate::delivery::{no_mailboxes, refusal_of_store};
 use crate::hub::{Denied, Receivers};
 use crate::interest::{Interest, ReportStream};
 use crate::worker::Shared;
@@ -61,6 +62,18 @@ impl Peer for PeerService {
             }
             Err(denied) => Err(refusal_of(&denied).with_ring(self.0.hub.ring_version()).into()),
         }
+    }
+
+    async fn poke(&self, request: Request<PokeRequest>) -> Result<Response<PokeResponse>, Status> {
+        let shared = &self.0;
+        let user = UserId::new(&request.into_inner().user).map_err(|error| invalid_name(&error))?;
+        let view = shared.view();
+        let forwarded = Routing { hops: 1, ..Routing::default() };
+        // It has come as far as it goes: whoever is not the owner refuses.
+        shared.place(&view, user.as_str(), Some(&forwarded))?;
+        let office = shared.office.as_ref().ok_or_else(no_mailboxes)?;
+        shared.look(office, &user).await.map_err(|error| refusal_of_store(&error))?;
+        Ok(Response::new(PokeResponse {}))
     }
 
     async fn deliver_local(

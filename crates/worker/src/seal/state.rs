@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use prost::Message as _;
 use ringway_proto::v1;
-use ringway_session::{GroupId, Numbered, Payload, SessionId, SessionState, StreamState, UserId};
+use ringway_session::{
+    GroupId, MailboxPlace, MailboxReader, Numbered, Payload, SessionId, SessionState, Stored, StreamState,
+    UserId,
+};
 
 use super::{Seal, SealError, opened, sealed};
 use crate::convert::{kind_from_proto, kind_to_proto};
@@ -66,6 +69,12 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         stream,
         waiting: state.waiting.into_iter().map(message_to_proto).collect(),
         recent: state.recent,
+        device: state.device.into(),
+        mailbox: state.mailbox.map(|left| v1::MailboxReader {
+            epoch: left.epoch,
+            read_to: left.read_to,
+            taken: left.taken,
+        }),
     }
 }
 
@@ -90,6 +99,12 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
         stream: stream.transpose()?,
         waiting: state.waiting.iter().map(message_from_proto).collect::<Result<_, _>>()?,
         recent: state.recent,
+        device: state.device.into(),
+        mailbox: state.mailbox.map(|left| MailboxReader {
+            epoch: left.epoch,
+            read_to: left.read_to,
+            taken: left.taken,
+        }),
     })
 }
 
@@ -99,14 +114,26 @@ fn groups(names: &[String]) -> Result<Vec<GroupId>, SealError> {
 
 fn message_to_proto(message: Numbered) -> v1::StateMessage {
     let kind = kind_to_proto(message.payload.kind()).into();
-    v1::StateMessage { offset: message.offset, payload: message.payload.into_bytes(), kind }
+    v1::StateMessage {
+        offset: message.offset,
+        payload: message.payload.into_bytes(),
+        kind,
+        stored: message
+            .stored
+            .map(|stored| v1::MailboxPlace { epoch: stored.place.epoch, offset: stored.place.offset }),
+        until_first_ack: message.stored.is_some_and(|stored| stored.until_first_ack),
+    }
 }
 
 fn message_from_proto(message: &v1::StateMessage) -> Result<Numbered, SealError> {
     let kind = kind_from_proto(message.kind());
     // Memory of its own: the whole state would stay as long as one message of it.
     let bytes = Bytes::copy_from_slice(&message.payload);
-    Ok(Numbered { offset: message.offset, payload: Payload::new(bytes, kind).map_err(unreadable)? })
+    let stored = message.stored.map(|place| Stored {
+        place: MailboxPlace { epoch: place.epoch, offset: place.offset },
+        until_first_ack: message.until_first_ack,
+    });
+    Ok(Numbered { offset: message.offset, payload: Payload::new(bytes, kind).map_err(unreadable)?, stored })
 }
 
 fn unreadable(error: impl std::fmt::Display) -> SealError {
@@ -125,6 +152,8 @@ mod tests {
         let message = |offset, text: &'static str| Numbered {
             offset,
             payload: Payload::new(Bytes::from_static(text.as_bytes()), Kind::Text).unwrap(),
+            stored: (offset == 2)
+                .then_some(Stored { place: MailboxPlace { epoch: 8, offset: 5 }, until_first_ack: true }),
         };
         SessionState {
             id: SessionId::new(Slot::of(b"alice"), 7),
@@ -138,6 +167,8 @@ mod tests {
             stream: Some(StreamState { epoch: 9, last: 3, floor: 1, unacked: vec![message(2, "two")] }),
             waiting: vec![message(3, "three")],
             recent: vec![1, u64::MAX],
+            device: "phone".into(),
+            mailbox: Some(MailboxReader { epoch: 8, read_to: 6, taken: 4 }),
         }
     }
 

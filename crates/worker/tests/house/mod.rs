@@ -190,20 +190,21 @@ impl Gateway {
 
     /// Asks for a session and gives back its channel and the answer.
     pub async fn open(&mut self, user: &str, groups: &[&str]) -> (u64, Down) {
+        let groups = groups.iter().map(ToString::to_string).collect();
+        let channel = self.ask(Open { user: user.into(), groups, ..Open::default() }).await;
+        (channel, self.next().await)
+    }
+
+    /// Asks for a session and gives back its channel.
+    pub async fn ask(&mut self, open: Open) -> u64 {
         self.next += 1;
         let channel = self.next;
-        let session = SessionId::new(Slot::of(user.as_bytes()), (rand::random::<u64>()).into());
+        let session = SessionId::new(Slot::of(open.user.as_bytes()), (rand::random::<u64>()).into());
         self.sessions.insert(channel, session);
-        self.say(Up::Open(Open {
-            channel,
-            session_id: Bytes::copy_from_slice(&session.to_bytes()),
-            user: user.into(),
-            groups: groups.iter().map(ToString::to_string).collect(),
-            remote_address: "127.0.0.1:1".into(),
-            ..Open::default()
-        }))
-        .await;
-        (channel, self.next().await)
+        let session_id = Bytes::copy_from_slice(&session.to_bytes());
+        let remote_address = "127.0.0.1:1".into();
+        self.say(Up::Open(Open { channel, session_id, remote_address, ..open })).await;
+        channel
     }
 
     pub async fn open_ok(&mut self, user: &str, groups: &[&str]) -> u64 {
@@ -279,7 +280,7 @@ pub fn text(content: &str) -> Option<v1::Message> {
 }
 
 pub fn to_user(user: &str, content: &str) -> v1::SendToUserRequest {
-    v1::SendToUserRequest { user: user.into(), message: text(content), routing: None }
+    v1::SendToUserRequest { user: user.into(), message: text(content), ..v1::SendToUserRequest::default() }
 }
 
 pub fn to_group(group: &str, content: &str) -> v1::SendToGroupRequest {

@@ -292,7 +292,7 @@ impl World {
                 self.asked_to_open(worker, open);
             }
             Frame::Message { channel, said: Said::Ack(offset) } => {
-                _ = it.shard.acknowledge(at(channel), offset);
+                _ = it.shard.acknowledge(at(channel), offset, &mut out);
             }
             Frame::Message { channel, said: Said::Message(number) } => {
                 // A worker whose lease has run out acts for nobody.
@@ -358,6 +358,8 @@ impl World {
             Directive::Released { session } => self.release_claimed(worker, session),
             Directive::Settled { ticket, fate } => self.settled(worker, ticket, fate),
             Directive::Expired { session } => self.ledger.expired(session, self.schedule.now),
+            // There are no mailboxes here: what is in them cannot be lost by a worker.
+            Directive::OpenMailbox(_) | Directive::ReadMailbox { .. } | Directive::Taken { .. } => {}
             Directive::GroupAppeared(_) | Directive::GroupVanished(_) => {}
         }
     }

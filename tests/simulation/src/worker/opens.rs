@@ -129,6 +129,8 @@ impl World {
             opened_at_ms: now.0,
             epoch: self.schedule.planned(),
             resume_token: open.session.to_string().into(),
+            device: "".into(),
+            has: None,
         };
         self.workers[worker].shard.open(opening, now, out)?;
         self.ledger.opened(open.session, open.client);

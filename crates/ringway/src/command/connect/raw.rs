@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use futures_util::{SinkExt as _, StreamExt as _};
+use ringway_client::Continuation;
 use ringway_session::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -13,7 +14,8 @@ use crate::exit::Ending;
 
 /// Connects, relays, and says how it ended.
 pub(super) async fn connect(args: &ConnectArgs, events: Events) -> anyhow::Result<Ending> {
-    let (socket, subprotocol) = match handshake(args, &[], None).await? {
+    let continuation = Continuation { device: args.device.clone(), ..Continuation::default() };
+    let (socket, subprotocol) = match handshake(args, &[], &continuation).await? {
         Handshake::Refused(response) => {
             events.refused(&response)?;
             return Ok(Ending::Refused);

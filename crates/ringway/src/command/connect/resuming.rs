@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use futures_util::{SinkExt as _, StreamExt as _};
-use ringway_client::{Action, ClientConfig, ClientSession, End, Event, Reconnect, Refusal, Resume};
+use ringway_client::{Action, ClientConfig, ClientSession, Continuation, End, Event, Reconnect, Refusal};
 use ringway_session::CloseCode;
 use ringway_session::frame::SUBPROTOCOL;
 use serde_json::Value;
@@ -25,7 +25,12 @@ use crate::output::chain;
 /// Connects, relays across broken sockets, and says how it ended.
 pub(super) async fn connect(args: &ConnectArgs, events: Events) -> anyhow::Result<Ending> {
     let reconnect = if args.no_reconnect { Reconnect::Never } else { Reconnect::AsAdvised };
-    let config = ClientConfig { reconnect, ..ClientConfig::default() };
+    let config = ClientConfig {
+        reconnect,
+        device: args.device.clone(),
+        mailbox: args.mailbox,
+        ..ClientConfig::default()
+    };
     let client = Client {
         args,
         events,
@@ -194,13 +199,16 @@ impl Client<'_> {
 
     async fn act(&mut self, action: Action) -> anyhow::Result<Next> {
         match action {
-            Action::Connect(resume) => self.connecting = Some(Box::pin(attempt(self.args, resume))),
+            Action::Connect(continuation) => {
+                self.connecting = Some(Box::pin(attempt(self.args, continuation)));
+            }
             Action::Send(text) => self.send(text).await,
             Action::Close(code) => self.close(code).await,
             Action::Welcomed(welcome, continuity) => {
                 self.was_welcomed = true;
                 self.events.welcomed(&self.args.url, &welcome, continuity)?;
             }
+            Action::Mailbox(mailbox) => self.events.mailbox(mailbox)?,
             Action::Deliver(message) => {
                 self.events.message(&message)?;
                 return Ok(self.counted());
@@ -245,8 +253,8 @@ impl Client<'_> {
     }
 }
 
-async fn attempt(args: &ConnectArgs, resume: Option<Resume>) -> anyhow::Result<Handshake> {
-    handshake(args, &[SUBPROTOCOL], resume.as_ref()).await
+async fn attempt(args: &ConnectArgs, continuation: Continuation) -> anyhow::Result<Handshake> {
+    handshake(args, &[SUBPROTOCOL], &continuation).await
 }
 
 /// What a refusal means for the session.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ringway_client::Resume;
+use ringway_client::Continuation;
 use ringway_session::CloseCode;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -56,9 +56,9 @@ pub(super) enum Handshake {
 pub(super) async fn handshake(
     args: &ConnectArgs,
     subprotocols: &[&str],
-    resume: Option<&Resume>,
+    continuation: &Continuation,
 ) -> anyhow::Result<Handshake> {
-    let request = request(args, subprotocols, resume)?;
+    let request = request(args, subprotocols, continuation)?;
     let uri = request.uri().clone();
     let connecting = async {
         let stream = stream(&uri, args).await.with_context(|| format!("cannot connect to {}", args.url))?;
@@ -96,9 +96,9 @@ pub(super) async fn goodbye(mut socket: Socket, code: CloseCode) {
 fn request(
     args: &ConnectArgs,
     subprotocols: &[&str],
-    resume: Option<&Resume>,
+    continuation: &Continuation,
 ) -> anyhow::Result<Request<()>> {
-    let url = url(args, resume);
+    let url = url(args, continuation);
     let uri: Uri =
         url.parse().map_err(|_| anyhow!("--url {}: no URL; it looks like ws://host:port/ws", args.url))?;
     ensure!(
@@ -112,13 +112,10 @@ fn request(
 }
 
 /// The URL with what a client says in its query (docs/client-protocol.md).
-fn url(args: &ConnectArgs, resume: Option<&Resume>) -> String {
+fn url(args: &ConnectArgs, continuation: &Continuation) -> String {
     let token = args.token.iter().map(|token| ("token", token.clone()));
-    let resume = resume
-        .into_iter()
-        .flat_map(|resume| [("resume", resume.token.clone()), ("offset", resume.offset.to_string())]);
     let mut url = args.url.clone();
-    for (name, value) in token.chain(resume) {
+    for (name, value) in token.chain(continuation.parameters()) {
         url.push(if url.contains('?') { '&' } else { '?' });
         url.extend([name, "="]);
         url.extend(utf8_percent_encode(&value, ESCAPED));
@@ -222,21 +219,28 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use ringway_client::Resume;
+
     use crate::cli::{Cli, Command};
 
     #[test]
     fn the_query_holds_the_token_and_what_is_resumed() {
-        let check = |line: &str, resume: Option<&Resume>, expected: &str| {
+        let check = |line: &str, continuation: &Continuation, expected: &str| {
             let Command::Connect(args) = Cli::parse_from(line.split_whitespace()).command else {
                 panic!("{line}")
             };
-            assert_eq!(url(&args, resume), expected);
+            assert_eq!(url(&args, continuation), expected);
         };
-        let resume = Resume { token: "a/b=".to_owned(), offset: 7 };
+        let none = Continuation::default();
+        let resume = Some(Resume { token: "a/b=".to_owned(), offset: 7 });
+        let resume = Continuation { resume, ..Continuation::default() };
+        let mailbox = "5f0c7e1d9a3b4c62.17".parse().ok();
+        let phone = Continuation { device: Some("my phone".to_owned()), mailbox, resume: None };
         let connect = "ringway connect --url ws://h/ws";
-        check(connect, None, "ws://h/ws");
-        check(&format!("{connect} --token å"), None, "ws://h/ws?token=%C3%A5");
-        check(&format!("{connect} --token t"), Some(&resume), "ws://h/ws?token=t&resume=a%2Fb%3D&offset=7");
-        check(&format!("{connect}?x=1"), Some(&resume), "ws://h/ws?x=1&resume=a%2Fb%3D&offset=7");
+        check(connect, &none, "ws://h/ws");
+        check(&format!("{connect} --token å"), &none, "ws://h/ws?token=%C3%A5");
+        check(&format!("{connect} --token t"), &resume, "ws://h/ws?token=t&resume=a%2Fb%3D&offset=7");
+        check(connect, &phone, "ws://h/ws?device=my%20phone&mailbox=5f0c7e1d9a3b4c62.17");
+        check(&format!("{connect}?x=1"), &resume, "ws://h/ws?x=1&resume=a%2Fb%3D&offset=7");
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringway_client::{Content, Continuity, ErrorFrame, Message, Welcome};
+use ringway_client::{Content, Continuity, ErrorFrame, Mailbox, Message, Welcome};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -32,6 +32,17 @@ impl Events {
             "offset": welcome.offset,
             "recovered": welcome.recovered,
         });
+        self.tell(&event, &words)
+    }
+
+    /// Stored messages come from here on.
+    pub(in super::super) fn mailbox(self, mailbox: Mailbox) -> anyhow::Result<()> {
+        let Mailbox { place, recovered } = mailbox;
+        let words = match recovered {
+            true => format!("mailbox: from {place} on"),
+            false => format!("mailbox: from {place} on; messages before that are lost"),
+        };
+        let event = json!({ "event": "mailbox", "place": place.to_string(), "recovered": recovered });
         self.tell(&event, &words)
     }
 
@@ -77,6 +88,8 @@ struct MessageEvent<'a> {
     id: &'a str,
     topic: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_hex: Option<String>,
@@ -84,12 +97,13 @@ struct MessageEvent<'a> {
 
 impl<'a> MessageEvent<'a> {
     fn of(message: &'a Message) -> anyhow::Result<Self> {
-        let Message { offset, id, topic, content } = message;
+        let Message { offset, id, topic, content, stored } = message;
+        let stored = stored.map(|place| place.to_string());
         let (data, data_hex) = match content {
             Content::Data(json) => (Some(RawValue::from_string(on_one_line(json))?), None),
             Content::Binary(bytes) => (None, Some(hex(bytes))),
         };
-        Ok(MessageEvent { event: "message", offset: *offset, id, topic, data, data_hex })
+        Ok(MessageEvent { event: "message", offset: *offset, id, topic, stored, data, data_hex })
     }
 }
 
@@ -114,7 +128,8 @@ mod tests {
     #[test]
     fn a_message_is_shown_with_its_topic() {
         let check = |topic: &str, content: Content, human: &str, event: &str| {
-            let message = Message { offset: 3, id: "m".to_owned(), topic: topic.to_owned(), content };
+            let (id, topic_text, stored) = ("m".to_owned(), topic.to_owned(), None);
+            let message = Message { offset: 3, id, topic: topic_text, content, stored };
             assert_eq!(message_text(&message), human);
             let told = serde_json::to_string(&MessageEvent::of(&message).unwrap()).unwrap();
             let beginning = format!(r#"{{"event":"message","offset":3,"id":"m","topic":"{topic}","#);
