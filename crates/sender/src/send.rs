@@ -27,6 +27,7 @@ pub struct SendCall {
     target: Target,
     payload: Payload,
     topic: String,
+    from_user: String,
     message_id: Option<String>,
     exclude_sessions: Vec<String>,
     deadline: Duration,
@@ -51,6 +52,7 @@ impl SendCall {
             target,
             payload,
             topic: String::new(),
+            from_user: String::new(),
             message_id: None,
             exclude_sessions: Vec::new(),
             deadline,
@@ -68,6 +70,12 @@ impl SendCall {
     /// not see it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = topic.into();
+        self
+    }
+
+    /// The user from whom it is, for clients of `ringway.v1.json`. Other clients do not see it.
+    pub fn from_user(mut self, user: impl Into<String>) -> Self {
+        self.from_user = user.into();
         self
     }
 
@@ -126,6 +134,7 @@ impl SendCall {
             message_id: message_id.clone(),
             exclude_sessions: self.exclude_sessions,
             topic: self.topic,
+            from_user: self.from_user,
         };
         let mut request = self.target.request(message);
         let rules = &self.sender.shared.rules;

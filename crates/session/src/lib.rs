@@ -6,6 +6,7 @@
 //! run in a test without a network.
 
 pub mod close;
+mod conduct;
 mod directive;
 pub mod frame;
 mod id;
@@ -14,6 +15,7 @@ mod message;
 mod moment;
 mod name;
 mod payload;
+mod permissions;
 mod policy;
 mod queue;
 mod recent;
@@ -25,6 +27,7 @@ mod table;
 mod tally;
 
 pub use close::{Advice, CloseCode};
+pub use conduct::{ConductPolicy, Verdict};
 pub use directive::{Address, Channel, Directive, Fate, LinkId, Ticket};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
@@ -32,11 +35,14 @@ pub use message::Message;
 pub use moment::Moment;
 pub use name::{GroupId, NameError, UserId};
 pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, Payload, PayloadError};
+pub use permissions::{PATTERNS_MAX, Pattern, PatternError, Patterns, Permissions, PermissionsClaim};
 pub use policy::{MovePolicy, OnConflict, OnSlowConsumer, Policy, Protections};
 pub use queue::Acked;
 pub use relay::Relay;
 pub use session::{Opening, SessionView};
 pub use shard::{HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard};
 pub use state::{Numbered, SessionState, StreamState};
-pub use table::{Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes};
+pub use table::{
+    Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Speaker, Target, deliver_cost_bytes,
+};
 pub use tally::{Circle, InVain, Tally};

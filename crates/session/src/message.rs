@@ -13,6 +13,7 @@ use crate::payload::Payload;
 pub struct Message {
     id: String,
     topic: String,
+    from: String,
     payload: Payload,
     tail: OnceLock<Payload>,
 }
@@ -20,7 +21,12 @@ pub struct Message {
 impl Message {
     /// A message of this id, about this topic (empty for none).
     pub fn new(id: String, topic: String, payload: Payload) -> Self {
-        Message { id, topic, payload, tail: OnceLock::new() }
+        Message { id, topic, from: String::new(), payload, tail: OnceLock::new() }
+    }
+
+    /// The same from this user (empty for nobody's).
+    pub fn from_user(self, from: String) -> Self {
+        Message { from, tail: OnceLock::new(), ..self }
     }
 
     /// A payload that the cluster itself has for a raw client, without an id.
@@ -45,6 +51,7 @@ impl Message {
 
     /// What stands behind the offset in the frame of `ringway.v1.json`.
     pub(crate) fn tail(&self) -> &Payload {
-        self.tail.get_or_init(|| Payload::text(frame::message_tail(&self.id, &self.topic, &self.payload)))
+        let tail = || frame::message_tail(&self.id, &self.topic, &self.from, &self.payload);
+        self.tail.get_or_init(|| Payload::text(tail()))
     }
 }

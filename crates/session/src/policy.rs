@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::conduct::ConductPolicy;
+
 /// What happens when a user opens one session more than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
@@ -38,6 +40,8 @@ pub struct Policy {
     pub link_bytes_max: u64,
     /// What happens beyond `queue_bytes_max`.
     pub on_slow_consumer: OnSlowConsumer,
+    /// The bounds of clients' conduct.
+    pub conduct: ConductPolicy,
 }
 
 impl Policy {
@@ -51,7 +55,7 @@ impl Policy {
 
 impl Default for Policy {
     /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
-    /// consumers closed.
+    /// consumers closed, and conduct as [`ConductPolicy`] has it.
     fn default() -> Self {
         Policy {
             sessions_max: 1_000_000,
@@ -61,6 +65,7 @@ impl Default for Policy {
             window_bytes: 256 << 10,
             link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
+            conduct: ConductPolicy::default(),
         }
     }
 }

@@ -23,5 +23,5 @@ mod seal;
 mod sessions;
 mod worker;
 
-pub use config::{OnClientMessage, WorkerConfig};
+pub use config::{ClientBounds, OnClientMessage, WorkerConfig};
 pub use worker::Worker;

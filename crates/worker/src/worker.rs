@@ -1,6 +1,7 @@
 //! The worker as a whole: its parts, its services, its life.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
     pub(crate) seal: Arc<Seal>,
+    /// How many bytes of payload clients' sends hold.
+    pub(crate) client_bytes: AtomicUsize,
     /// Until when the worker may act, if anybody says so.
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
 }
@@ -81,6 +84,7 @@ impl Worker {
             interest,
             metrics,
             seal,
+            client_bytes: AtomicUsize::new(0),
             valid_until: Mutex::default(),
         };
         Worker { shared: Arc::new(shared) }

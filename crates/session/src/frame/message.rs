@@ -13,16 +13,19 @@ use crate::payload::{Kind, Payload};
 const NUMBERED: &str = "{\"type\":\"message\",\"offset\":";
 
 /// What the members' names and signs of a tail need at most, in bytes.
-const TAIL_OVERHEAD_BYTES: usize = 48;
+const TAIL_OVERHEAD_BYTES: usize = 64;
 
 /// What stands behind the offset in the frame of a message: text as a string and JSON as it is in `data`, anything else
-/// in `base64`.
-pub fn message_tail(id: &str, topic: &str, payload: &Payload) -> Bytes {
-    let mut tail =
-        String::with_capacity(payload.bytes().len() + id.len() + topic.len() + TAIL_OVERHEAD_BYTES);
+/// in `base64`. An empty topic, or sender, is left out.
+pub fn message_tail(id: &str, topic: &str, from: &str, payload: &Payload) -> Bytes {
+    let names_bytes = id.len() + topic.len() + from.len();
+    let mut tail = String::with_capacity(payload.bytes().len() + names_bytes + TAIL_OVERHEAD_BYTES);
     push_member(&mut tail, "id", id);
     if !topic.is_empty() {
         push_member(&mut tail, "topic", topic);
+    }
+    if !from.is_empty() {
+        push_member(&mut tail, "from", from);
     }
     let text = std::str::from_utf8(payload.bytes()).unwrap_or_default();
     match payload.kind() {
@@ -49,7 +52,7 @@ pub fn numbered_bytes(offset: u64, tail_bytes: usize) -> usize {
     NUMBERED.len() + digits + tail_bytes
 }
 
-fn push_member(into: &mut String, name: &str, value: &str) {
+pub(super) fn push_member(into: &mut String, name: &str, value: &str) {
     let value = serde_json::to_string(value).unwrap_or_default(); // A string always has a JSON form.
     _ = write!(into, ",\"{name}\":{value}"); // Writing to a String cannot fail.
 }

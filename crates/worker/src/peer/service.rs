@@ -8,12 +8,14 @@ use std::time::Duration;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
-    AdoptRequest, AdoptResponse, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse, Everyone,
-    InterestAck, InterestReport, SessionIds,
+    AdoptRequest, AdoptResponse, AnswerRequest, AnswerResponse, ClaimRequest, DeliverLocalRequest,
+    DeliverLocalResponse, Everyone, InterestAck, InterestReport, SessionIds,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{Circle, GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId};
+use ringway_session::{
+    Circle, GroupId, Kind, NameError, NotOpened, OpenError, Payload, Reach, Report, SessionId,
+};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -61,6 +63,16 @@ impl Peer for PeerService {
             }
             Err(denied) => Err(refusal_of(&denied).with_ring(self.0.hub.ring_version()).into()),
         }
+    }
+
+    async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
+        let AnswerRequest { session_id, frame } = request.into_inner();
+        let session = SessionId::from_bytes(&session_id);
+        let session = session.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        let answer = Payload::new(frame, Kind::Text);
+        let answer = answer.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        self.0.answer_when_here(session, &answer).await?;
+        Ok(Response::new(AnswerResponse {}))
     }
 
     async fn deliver_local(
