@@ -83,6 +83,8 @@ sections! {
     plain: PlainSection,
     /// Mode `jwt`.
     jwt: JwtSection,
+    /// What clients may do.
+    client: ClientSection,
     /// Sessions.
     sessions: SessionsSection,
     /// Sessions that move.
