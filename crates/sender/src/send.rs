@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Hops, new_message_id};
+use ringway_dispatch::{Allowance, Attempts, Hops, new_message_id};
 use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::{Refusal, v1};
 use ringway_session::SessionId;
@@ -16,7 +16,7 @@ use crate::measure;
 use crate::message::{Payload, Target};
 use crate::publish::Ticket;
 use crate::receipt::Receipt;
-use crate::retry::{Allowance, Attempts, retrying};
+use crate::retry::retrying;
 use crate::sender::Sender;
 
 /// A message that is about to be sent: `.await` it for its receipt, or [`publish`](SendCall::publish) it.
@@ -143,7 +143,7 @@ impl SendCall {
             Request::ToGroup(request) => rules.group_send(request).map(drop),
             Request::ToAll(request) => rules.all_send(request).map(drop),
         };
-        checked.map_err(|refusal| Attempts::default().error(refusal, &message_id))?;
+        checked.map_err(|refusal| SendError::after(Attempts::default(), refusal, &message_id))?;
         let allowance =
             Allowance { deadline: started + self.deadline, retry_ambiguous: self.retry_ambiguous };
         Ok(Prepared { target: Arc::new(self.target), request, message_id, started, allowance })
@@ -167,7 +167,7 @@ impl Sender {
         };
         retrying(self.views(), &self.shared.config.retry, prepared.allowance, attempt)
             .await
-            .map_err(|(refusal, attempts)| attempts.error(refusal, &prepared.message_id))
+            .map_err(|(refusal, attempts)| SendError::after(attempts, refusal, &prepared.message_id))
     }
 
     async fn send_once(&self, request: Request, deadline: Instant) -> Result<v1::Receipt, Refusal> {

@@ -1,7 +1,6 @@
 //! The worker as a whole: its parts, its services, its life.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,6 +21,7 @@ use crate::delivery::DeliveryService;
 use crate::hub::Hub;
 use crate::interest::Interest;
 use crate::link::outbox::Outbox;
+use crate::link::sends::Outgoing;
 use crate::link::{self, LinkService};
 use crate::metrics::Metrics;
 use crate::moving::{self, Follower};
@@ -58,8 +58,8 @@ pub(crate) struct Shared {
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
     pub(crate) seal: Arc<Seal>,
-    /// How many bytes of payload clients' sends hold.
-    pub(crate) client_bytes: AtomicUsize,
+    /// The way of what clients send to others.
+    pub(crate) outgoing: Outgoing,
     /// Until when the worker may act, if anybody says so.
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
 }
@@ -84,7 +84,7 @@ impl Worker {
             interest,
             metrics,
             seal,
-            client_bytes: AtomicUsize::new(0),
+            outgoing: Outgoing::default(),
             valid_until: Mutex::default(),
         };
         Worker { shared: Arc::new(shared) }
@@ -198,6 +198,7 @@ impl Worker {
     }
 
     async fn leave(&self) {
+        self.shared.outgoing.close();
         let reason = "the session's worker is leaving; reconnect";
         let (sessions, outboxes) = self.shared.hub.leave(CloseCode::RESTART, reason);
         info!(

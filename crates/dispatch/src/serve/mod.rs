@@ -20,7 +20,7 @@ use ringway_proto::v1::{PublishReply, PublishRequest, Receipt};
 use ringway_proto::{Reason, Refusal};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 pub use earlier::{Earlier, Way};
 use lanes::{LaneKey, Lanes, Step};
@@ -60,7 +60,7 @@ impl Default for StreamBounds {
 /// Serves one stream in a task of its own, until the caller has ended its half and everything is answered, or until it
 /// takes no more answers. Gives back the answers.
 pub fn serve_publish(
-    requests: impl Stream<Item = Result<PublishRequest, Status>> + Send + Unpin + 'static,
+    requests: Streaming<PublishRequest>,
     handler: impl PublishHandler,
     bounds: StreamBounds,
 ) -> impl Stream<Item = Result<PublishReply, Status>> + Send + 'static {
@@ -101,10 +101,7 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
         PublishTask { handler, bounds, replies, lanes: Lanes::default(), placing, under_way }
     }
 
-    async fn run(
-        mut self,
-        mut requests: impl Stream<Item = Result<PublishRequest, Status>> + Send + Unpin,
-    ) -> Result<(), NoCaller> {
+    async fn run(mut self, mut requests: Streaming<PublishRequest>) -> Result<(), NoCaller> {
         let mut state = Requests::Open;
         loop {
             tokio::select! {
@@ -120,10 +117,10 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
                     self.go_on(place.0).await?;
                 }
                 // Cancel-safe: a request that was not taken out stays in the stream.
-                request = requests.next(), if self.has_room() && matches!(state, Requests::Open) => match request {
-                    Some(Ok(request)) => self.arrived(request).await?,
-                    None => state = Requests::Ended,
-                    Some(Err(status)) => state = Requests::Broken(last_word(status)),
+                request = requests.message(), if self.has_room() && matches!(state, Requests::Open) => match request {
+                    Ok(Some(request)) => self.arrived(request).await?,
+                    Ok(None) => state = Requests::Ended,
+                    Err(status) => state = Requests::Broken(last_word(status)),
                 },
                 else => break,
             }

@@ -51,7 +51,7 @@ pub struct ClientSend {
 }
 
 /// To whom a client sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Recipient {
     /// To all sessions of a user.
     User(UserId),

@@ -29,7 +29,6 @@ use crate::hub::Receivers;
 use crate::worker::Shared;
 
 use self::for_user::{ForUserPlace, place_for_user};
-pub(crate) use publish::Publishing;
 pub(crate) use service::DeliveryService;
 
 /// How long a worker that is not in the view any more may take for its part of a message. It may have to send it on after a

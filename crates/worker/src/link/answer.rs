@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ringway_dispatch::Attempts;
 use ringway_proto::v1::{AnswerRequest, Outcome, Receipt};
 use ringway_proto::{Reason, Refusal};
 use ringway_session::frame::{self, FrameError, Reply};
@@ -12,14 +13,18 @@ use tracing::debug;
 use crate::worker::Shared;
 
 /// The answer to a send, if there is one: an error always, a receipt only to a frame with a name.
-pub(super) fn to_send(reference: Option<&str>, answer: Result<Receipt, Refusal>) -> Option<Payload> {
+pub(super) fn to_send(
+    reference: Option<&str>,
+    answer: Result<Receipt, Refusal>,
+    attempts: Attempts,
+) -> Option<Payload> {
     match answer {
         Ok(receipt) => {
             let (outcome, id) = (outcome_name(receipt.outcome()), receipt.message_id.as_str());
             reference.map(|name| frame::reply(name, Reply::Sent { outcome, sessions: receipt.sessions, id }))
         }
         Err(refusal) => {
-            debug!(%refusal, "what a client sent was refused");
+            debug!(%refusal, attempts = attempts.count, "what a client sent was refused");
             Some(frame::error(reference, &frame_error(refusal)))
         }
     }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use ringway_proto::v1::publish_request::Send as Target;
+use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::v1::{Message, SendToGroupRequest, SendToUserRequest};
 use ringway_session::frame::{
     self, ClientEvent, ClientFrame, ClientSend, FrameError, FromClient, Recipient, Reply,
 };
-use ringway_session::{Acked, Address, GroupId, OpenError, Speaker, Target as Of, Verdict};
+use ringway_session::{Acked, Address, GroupId, OpenError, Speaker, Target, Verdict};
 
 use super::sends::Sending;
 use super::{AttachedLink, answer, event};
@@ -96,7 +96,7 @@ impl AttachedLink {
             ClientFrame::Ack { .. } => Ok(Taken::Quiet),
             ClientFrame::Join { group } => self.join(&speaker, group, reference),
             ClientFrame::Leave { group } => self.leave(&speaker, &group),
-            ClientFrame::Send(send) => self.send(address, speaker, send, reference),
+            ClientFrame::Send(send) => self.send(address, &speaker, send, reference),
             ClientFrame::Event(event) => self.emit(&speaker, event),
         }
     }
@@ -108,7 +108,7 @@ impl AttachedLink {
             return Err(FrameError::NotPermitted(format!("join the group {:?}", group.as_str())).into());
         }
         let session = speaker.session;
-        match self.shared.hub.join_group(&Of::Session(session), &group) {
+        match self.shared.hub.join_group(&Target::Session(session), &group) {
             Ok(0) => return Ok(Taken::Quiet),
             Ok(_) => {}
             Err(OpenError::TooManyGroups { max, .. }) => {
@@ -133,22 +133,24 @@ impl AttachedLink {
         if !speaker.permissions.may_join(group) {
             return Err(FrameError::NotPermitted(format!("leave the group {:?}", group.as_str())).into());
         }
-        self.shared.hub.leave_group(&Of::Session(speaker.session), group);
+        self.shared.hub.leave_group(&Target::Session(speaker.session), group);
         Ok(Taken::Done)
     }
 
     fn send(
         &self,
         address: Address,
-        speaker: Speaker,
+        speaker: &Speaker,
         send: ClientSend,
         reference: Option<&str>,
     ) -> Result<Taken, Fault> {
-        self.check_recipient(&speaker, &send.to)?;
+        self.check_recipient(speaker, &send.to)?;
         let (session, channel) = (speaker.session, address.channel.0);
         let payload_bytes = send.payload.bytes().len();
-        let (target, reference) = (target(speaker, send), reference.map(str::to_owned));
-        self.sends.begin(Sending { channel, session, reference, target, payload_bytes })?;
+        let (to, reference) = (send.to.clone(), reference.map(str::to_owned));
+        let request = request(speaker, send);
+        let sending = Sending { channel, session, reference, to, request, payload_bytes };
+        self.sends.begin(&self.shared, sending)?;
         Ok(Taken::Quiet)
     }
 
@@ -181,7 +183,7 @@ impl AttachedLink {
 }
 
 /// The same as a back end's request. The message says from whom it is, and a group's goes to all members but its sender.
-fn target(speaker: Speaker, ClientSend { to, id, topic, payload }: ClientSend) -> Target {
+fn request(speaker: &Speaker, ClientSend { to, id, topic, payload }: ClientSend) -> Request {
     let mut message = Message {
         kind: kind_to_proto(payload.kind()).into(),
         payload: payload.into_bytes(),
@@ -191,14 +193,14 @@ fn target(speaker: Speaker, ClientSend { to, id, topic, payload }: ClientSend) -
         ..Message::default()
     };
     match to {
-        Recipient::User(user) => Target::ToUser(SendToUserRequest {
+        Recipient::User(user) => Request::ToUser(SendToUserRequest {
             user: user.to_string(),
             message: Some(message),
             ..SendToUserRequest::default()
         }),
         Recipient::Group(group) => {
             message.exclude_sessions = vec![speaker.session.to_string()];
-            Target::ToGroup(SendToGroupRequest {
+            Request::ToGroup(SendToGroupRequest {
                 group: group.to_string(),
                 message: Some(message),
                 ..SendToGroupRequest::default()

@@ -10,7 +10,7 @@ mod event;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod parts;
-mod sends;
+pub(crate) mod sends;
 mod service;
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ where
         gateway: hello.gateway_id,
         openings: Openings::default(),
         parts: StateParts::new(shared.config.state_bytes_max()),
-        sends: Sends::new(Arc::clone(&shared)),
+        sends: Sends::default(),
     };
     let first = rest.collect();
     let end = Arc::clone(&outbox);
