@@ -13,6 +13,8 @@ pub struct ClientConfig {
     pub acks: AckConfig,
     /// How long the welcome may take once the socket is open.
     pub welcome_timeout: Duration,
+    /// How many requests may wait for their answers. Beyond it a request is not sent.
+    pub requests_max: usize,
 }
 
 /// Whether a client connects again when its socket has gone, or when it got none.
@@ -32,6 +34,7 @@ impl Default for ClientConfig {
             backoff: BackoffConfig::default(),
             acks: AckConfig::default(),
             welcome_timeout: Duration::from_secs(10),
+            requests_max: 64,
         }
     }
 }

@@ -10,9 +10,11 @@ mod action;
 mod backoff;
 mod config;
 mod frame;
+mod requests;
 mod session;
 
 pub use action::{Action, Continuity, End, Event, Refusal, Resume};
 pub use config::{AckConfig, BackoffConfig, ClientConfig, Reconnect};
-pub use frame::{Content, ErrorFrame, Message, ServerFrame, ServerFrameError, Welcome};
+pub use frame::{Content, ErrorFrame, Message, Receipt, Reply, ServerFrame, ServerFrameError, Welcome};
+pub use requests::{NotSent, Request};
 pub use session::ClientSession;
