@@ -151,7 +151,7 @@ impl<'a> Members<'a> {
     }
 
     fn group(&self) -> Result<GroupId, FrameError> {
-        GroupId::new(&required::<String>("group", self.group)?).map_err(invalid)
+        GroupId::new(&required::<String>("group", self.group)?).map_err(|error| invalid(&error))
     }
 
     fn send(&self) -> Result<ClientSend, FrameError> {
@@ -180,9 +180,11 @@ impl<'a> Members<'a> {
             return Err(unreadable("its to is no object like {\"user\":\"alice\"} or {\"group\":\"room\"}"));
         }
         match member("to", raw)? {
-            To { user: Some(user), group: None } => UserId::new(&user).map(Recipient::User).map_err(invalid),
+            To { user: Some(user), group: None } => {
+                UserId::new(&user).map(Recipient::User).map_err(|error| invalid(&error))
+            }
             To { user: None, group: Some(group) } => {
-                GroupId::new(&group).map(Recipient::Group).map_err(invalid)
+                GroupId::new(&group).map(Recipient::Group).map_err(|error| invalid(&error))
             }
             To { .. } => Err(unreadable("its to must have either user or group")),
         }
@@ -230,6 +232,6 @@ fn unreadable(why: impl Into<String>) -> FrameError {
     FrameError::Unreadable(why.into())
 }
 
-fn invalid(error: NameError) -> FrameError {
+fn invalid(error: &NameError) -> FrameError {
     FrameError::Invalid(error.to_string())
 }

@@ -33,7 +33,7 @@ fn request(command: &str) -> Result<ClientFrame, String> {
         "leave" => Ok(ClientFrame::Leave { group: group(rest)? }),
         "send" => {
             let (to, text) = split(rest);
-            send(Recipient::User(UserId::new(to).map_err(wrong)?), text)
+            send(Recipient::User(UserId::new(to).map_err(|error| wrong(&error))?), text)
         }
         "group" => {
             let (to, text) = split(rest);
@@ -57,7 +57,7 @@ fn split(text: &str) -> (&str, &str) {
 }
 
 fn group(name: &str) -> Result<GroupId, String> {
-    GroupId::new(name.trim_end()).map_err(wrong)
+    GroupId::new(name.trim_end()).map_err(|error| wrong(&error))
 }
 
 fn send(to: Recipient, text: &str) -> Result<ClientFrame, String> {
@@ -72,7 +72,7 @@ fn payload(text: &str) -> Result<Payload, String> {
     json.map_or_else(|| Payload::new(bytes(), Kind::Text).map_err(|error| error.to_string()), Ok)
 }
 
-fn wrong(error: NameError) -> String {
+fn wrong(error: &NameError) -> String {
     format!("{error}; {COMMANDS}")
 }
 
