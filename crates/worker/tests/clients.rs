@@ -281,6 +281,9 @@ async fn what_is_wrong_with_a_send_is_said() {
         (json!({ "topic": "a\nb" }), "invalid", "U+000A"),
         (json!({ "id": "x".repeat(129) }), "invalid", "message id has 129 bytes"),
         (json!({ "to": { "user": "" } }), "invalid", "the user is empty"),
+        (json!({ "type": "event", "topic": "x".repeat(256) }), "invalid", "topic has 256 bytes"),
+        (json!({ "type": "event", "topic": "a\nb" }), "invalid", "U+000A"),
+        (json!({ "type": "event", "topic": "paid", "data": "123456789" }), "too_large", "has 9 bytes"),
     ];
     for (more, code, words) in cases {
         client.says(send(more)).await;

@@ -42,7 +42,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 
 /// A refusal as a client is told it. What is wrong with its message it is told in full; which worker is in trouble is not its
 /// business.
-fn frame_error(refusal: Refusal) -> FrameError {
+pub(super) fn frame_error(refusal: Refusal) -> FrameError {
     let unavailable =
         || FrameError::Unavailable("the cluster cannot do that at the moment; try again".to_owned());
     match refusal.reason {

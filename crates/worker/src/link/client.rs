@@ -177,8 +177,20 @@ impl AttachedLink {
         if !speaker.permissions.may_emit(&event.topic) {
             return Err(FrameError::NotPermitted(format!("send events of topic {:?}", event.topic)).into());
         }
+        self.check_event(&event)?;
         event::emit(&self.shared, speaker, event)?;
         Ok(Taken::Done)
+    }
+
+    /// It keeps to the rules of every message.
+    fn check_event(&self, ClientEvent { topic, payload }: &ClientEvent) -> Result<(), FrameError> {
+        let message = Message {
+            kind: kind_to_proto(payload.kind()).into(),
+            payload: payload.bytes().clone(),
+            topic: topic.clone(),
+            ..Message::default()
+        };
+        self.shared.rules().message(&mut Some(message)).map(drop).map_err(answer::frame_error)
     }
 }
 
