@@ -94,6 +94,14 @@ pub enum AuthError {
         /// The configured claim.
         claim: String,
     },
+    /// The claim that says what the client may do is not what it must be.
+    #[error("the token's `{claim}` claim cannot be read: {problem}")]
+    PermissionsClaimInvalid {
+        /// The configured claim.
+        claim: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// A group's name breaks [`crate::check_group`].
     #[error("the token names a group that cannot be: {0}")]
     GroupInvalid(NameError),
@@ -126,6 +134,7 @@ impl AuthError {
             Self::UserClaimInvalid { .. } => "user_claim_invalid",
             Self::UserInvalid(_) => "user_invalid",
             Self::GroupsClaimInvalid { .. } => "groups_claim_invalid",
+            Self::PermissionsClaimInvalid { .. } => "permissions_claim_invalid",
             Self::GroupInvalid(_) => "group_invalid",
             Self::TooManyGroups { .. } => "groups_too_many",
         }

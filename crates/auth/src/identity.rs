@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ringway_session::PermissionsClaim;
+
 use crate::{AuthError, Token};
 
 /// Turns a token into who it stands for.
@@ -29,6 +31,8 @@ pub struct Identity {
     /// The groups the token puts the session into, without duplicates, in the token's order; each
     /// satisfies [`crate::check_group`].
     pub groups: Vec<String>,
+    /// What the token says of its bearer's permissions.
+    pub permissions: PermissionsClaim,
     /// The token's claims as the JSON object that was signed, byte for byte; `None` if the token carries
     /// none (mode `plain`).
     pub claims: Option<Arc<str>>,

@@ -5,6 +5,8 @@
 
 use std::time::SystemTime;
 
+use ringway_session::PermissionsClaim;
+
 use crate::{AuthError, Authenticator, Identity, Token, check_group, check_user};
 
 /// Takes the token as the user's name, and its suffix as a group.
@@ -32,6 +34,7 @@ impl Authenticator for Plain {
         Ok(Identity {
             user: user.to_owned(),
             groups: group.map(str::to_owned).into_iter().collect(),
+            permissions: PermissionsClaim::default(),
             claims: None,
             expires_at: None,
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringway_session::{Advice, CloseCode, MailboxPlace};
 
-use crate::frame::{ErrorFrame, Mailbox, Message, Welcome};
+use crate::frame::{ErrorFrame, Mailbox, Message, Reply, Welcome};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +70,12 @@ pub enum Action {
     Deliver(Message),
     /// The messages of these offsets will not come any more.
     Missed(RangeInclusive<u64>),
+    /// The server acted upon what was sent.
+    Replied(Reply),
     /// The server did not act upon what was sent.
     Rejected(ErrorFrame),
+    /// The socket went before the answer to the request of this name came: nobody knows what became of it.
+    Unanswered(String),
     /// Nothing, for as long: then comes [`Action::Connect`].
     Wait(Duration),
     /// Get a new token, then tell [`Event::TokenRefreshed`].

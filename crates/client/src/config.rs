@@ -19,6 +19,8 @@ pub struct ClientConfig {
     pub device: Option<String>,
     /// The place in the mailbox that is known from before.
     pub mailbox: Option<MailboxPlace>,
+    /// How many requests may wait for their answers. Beyond it a request is not sent.
+    pub requests_max: usize,
 }
 
 /// Whether a client connects again when its socket has gone, or when it got none.
@@ -40,6 +42,7 @@ impl Default for ClientConfig {
             welcome_timeout: Duration::from_secs(10),
             device: None,
             mailbox: None,
+            requests_max: 64,
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum ServerFrame {
     Message(Message),
     /// From where on in the user's mailbox the client is served.
     Mailbox(Mailbox),
+    /// Something that the client sent was acted upon.
+    Reply(Reply),
     /// Something that the client sent was not acted upon.
     Error(ErrorFrame),
     /// The server is about to close the socket; connect again after so many milliseconds.
@@ -66,6 +68,8 @@ pub struct Message {
     pub id: String,
     /// What it is about; may be empty.
     pub topic: String,
+    /// The user from whom it is; empty for nobody's. The cluster vouches for it.
+    pub from: String,
     /// What it says.
     pub content: Content,
     /// Where it is in the user's mailbox, if it is.
@@ -89,6 +93,26 @@ impl Content {
             Content::Binary(_) => None,
         }
     }
+}
+
+/// Something that the client sent was acted upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The client's name for what it sent.
+    pub reference: String,
+    /// What became of it, if it was a message for others.
+    pub receipt: Option<Receipt>,
+}
+
+/// What became of a message for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// A word of the protocol: `delivered`, `no_session` and others.
+    pub outcome: String,
+    /// To how many sessions it is on the way.
+    pub sessions: u32,
+    /// Its id.
+    pub id: String,
 }
 
 /// Something that the client sent was not acted upon.
@@ -141,6 +165,7 @@ impl ServerFrame {
             "welcome" => Self::Welcome(serde_json::from_str(text)?),
             "message" => Self::Message(serde_json::from_str::<RawMessage<'_>>(text)?.read()?),
             "mailbox" => Self::Mailbox(serde_json::from_str::<RawMailbox<'_>>(text)?.read()?),
+            "reply" => Self::Reply(serde_json::from_str::<RawReply>(text)?.read()),
             "error" => Self::Error(serde_json::from_str(text)?),
             "reconnect" => Self::Reconnect { delay_ms: serde_json::from_str::<RawReconnect>(text)?.delay_ms },
             _ => Self::Unknown(r#type),
@@ -176,6 +201,23 @@ fn place(text: &str) -> Result<MailboxPlace, ServerFrameError> {
 }
 
 #[derive(Deserialize)]
+struct RawReply {
+    r#ref: String,
+    outcome: Option<String>,
+    #[serde(default)]
+    sessions: u32,
+    #[serde(default)]
+    id: String,
+}
+
+impl RawReply {
+    fn read(self) -> Reply {
+        let RawReply { r#ref: reference, outcome, sessions, id } = self;
+        Reply { reference, receipt: outcome.map(|outcome| Receipt { outcome, sessions, id }) }
+    }
+}
+
+#[derive(Deserialize)]
 struct RawMessage<'a> {
     offset: u64,
     #[serde(borrow, default)]
@@ -183,6 +225,8 @@ struct RawMessage<'a> {
     id: String,
     #[serde(default)]
     topic: String,
+    #[serde(default)]
+    from: String,
     /// `null` is a value like any other: an `Option` alone would take it for nothing.
     #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
@@ -195,7 +239,7 @@ fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<&'a RawValu
 
 impl RawMessage<'_> {
     fn read(self) -> Result<Message, ServerFrameError> {
-        let RawMessage { offset, stored, id, topic, data, base64 } = self;
+        let RawMessage { offset, stored, id, topic, from, data, base64 } = self;
         let stored = stored.as_deref().map(place).transpose()?;
         let content = match (data, base64) {
             (Some(data), None) => Content::Data(data.get().to_owned()),
@@ -205,7 +249,7 @@ impl RawMessage<'_> {
             },
             _ => return Err(ServerFrameError::Content { offset }),
         };
-        Ok(Message { offset, id, topic, content, stored })
+        Ok(Message { offset, id, topic, from, content, stored })
     }
 }
 
@@ -239,6 +283,7 @@ mod tests {
             assert_eq!(message.topic, vector["topic"].as_str().unwrap());
             let stored = message.stored.map(|place| place.to_string());
             assert_eq!(stored.as_deref(), vector["stored"].as_str());
+            assert_eq!(message.from, vector["from"].as_str().unwrap_or_default());
             let payload = BASE64.decode(vector["payload_base64"].as_str().unwrap()).unwrap();
             match (vector["kind"].as_str().unwrap(), &message.content) {
                 ("text", content) => assert_eq!(content.text().unwrap().as_bytes(), payload),
@@ -277,6 +322,16 @@ mod tests {
             let told = (vector["place"].as_str().unwrap(), vector["recovered"].as_bool().unwrap());
             assert_eq!((place.to_string().as_str(), recovered), told);
         }
+        for vector in vectors("reply") {
+            let ServerFrame::Reply(reply) = read(&vector) else { panic!("{vector}") };
+            assert_eq!(reply.reference, vector["ref"].as_str().unwrap());
+            let told = reply.receipt.as_ref().map(|receipt| receipt.outcome.as_str());
+            assert_eq!(told, vector["outcome"].as_str());
+            if let Some(Receipt { sessions, id, .. }) = reply.receipt {
+                let expected = (vector["sessions"].as_u64().unwrap(), vector["id"].as_str().unwrap());
+                assert_eq!((u64::from(sessions), id.as_str()), expected);
+            }
+        }
         for vector in vectors("reconnect") {
             let delay_ms = vector["delay_ms"].as_u64().unwrap();
             assert_eq!(read(&vector), ServerFrame::Reconnect { delay_ms });
@@ -299,6 +354,7 @@ mod tests {
             (r#"{"type":"message","offset":-1,"id":"m","data":1}"#, "invalid value"),
             (r#"{"type":"message","offset":1,"id":"m","data":1,"stored":"5"}"#, "place in a mailbox"),
             (r#"{"type":"mailbox","place":7,"recovered":true}"#, "invalid type"),
+            (r#"{"type":"reply","outcome":"delivered"}"#, "missing field `ref`"),
             (r#"{"type":"reconnect"}"#, "missing field `delay_ms`"),
         ];
         for (text, expected) in cases {

@@ -10,9 +10,13 @@ mod action;
 mod backoff;
 mod config;
 mod frame;
+mod requests;
 mod session;
 
 pub use action::{Action, Continuation, Continuity, End, Event, Refusal, Resume};
 pub use config::{AckConfig, BackoffConfig, ClientConfig, Reconnect};
-pub use frame::{Content, ErrorFrame, Mailbox, Message, ServerFrame, ServerFrameError, Welcome};
+pub use frame::{
+    Content, ErrorFrame, Mailbox, Message, Receipt, Reply, ServerFrame, ServerFrameError, Welcome,
+};
+pub use requests::{NotSent, Request};
 pub use session::ClientSession;

@@ -9,6 +9,8 @@
 mod call;
 mod dispatcher;
 mod hops;
+mod permissions;
+mod pipeline;
 mod rules;
 mod serve;
 mod sessions;
@@ -17,6 +19,8 @@ mod split;
 pub use call::deadline_of;
 pub use dispatcher::Dispatcher;
 pub use hops::Hops;
+pub use permissions::{permissions_from_proto, permissions_to_proto};
+pub use pipeline::{Allowance, Attempts, Parcel, Pauses, carry};
 pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, Keeping, LIST_LIMIT_DEFAULT,
     LIST_LIMIT_MAX, MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ringway_ring::MemberId;
+use ringway_session::Permissions;
 
 use crate::GatewayError;
 use crate::http::{Certificates, TlsError};
@@ -23,6 +24,8 @@ pub struct GatewayConfig {
     pub http: HttpConfig,
     /// The clients' WebSockets.
     pub socket: SocketConfig,
+    /// What every client may do whose token says nothing else. Default nothing.
+    pub permissions: Permissions,
     /// The links to the workers.
     pub link: LinkConfig,
     /// The sessions' ways from one worker to another.
@@ -186,6 +189,7 @@ impl Default for GatewayConfig {
             routing: Routing::Everywhere,
             http: HttpConfig::default(),
             socket: SocketConfig::default(),
+            permissions: Permissions::default(),
             link: LinkConfig::default(),
             moving: MovingConfig::default(),
             shutdown: ShutdownConfig::default(),

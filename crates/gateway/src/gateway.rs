@@ -90,6 +90,7 @@ impl Gateway {
             views: parts.views.clone(),
             links: Arc::clone(&links),
             routing: config.routing.clone(),
+            permissions: config.permissions.clone(),
             open_deadline: config.http.open_deadline,
         };
         let sockets = Arc::new(SocketShared { config: config.socket.clone(), meters: Arc::clone(&meters) });

@@ -12,9 +12,10 @@ use std::time::Duration;
 use rand::RngExt;
 use ringway_auth::Identity;
 use ringway_cluster::{View, Views};
+use ringway_dispatch::permissions_to_proto;
 use ringway_proto::v1::{MailboxPlace, Open, RefusalReason, Refused, Resume};
 use ringway_ring::{RingVersion, Slot};
-use ringway_session::{CloseCode, SessionId};
+use ringway_session::{CloseCode, Permissions, SessionId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
@@ -31,6 +32,8 @@ pub(crate) struct Router {
     pub(crate) views: Views,
     pub(crate) links: Arc<Links>,
     pub(crate) routing: Routing,
+    /// What every client may do whose token says nothing else.
+    pub(crate) permissions: Permissions,
     pub(crate) open_deadline: Duration,
 }
 
@@ -99,7 +102,7 @@ impl Router {
         }
         let passing = |why: &str| Setback::Passing(why.to_owned());
         let link = self.links.to(&owner.id).ok_or_else(|| passing("no link to it is up"))?;
-        let opening = link.open(session_id, open_frame(applicant));
+        let opening = link.open(session_id, open_frame(applicant, &self.permissions));
         let (mut channel, answered) = opening.map_err(|_| passing("the link to it broke"))?;
         match tokio::time::timeout_at(deadline, answered).await {
             Err(_) => Err(Setback::Final(Refusal::WorkerUnavailable("it did not answer".to_owned()))),
@@ -161,8 +164,8 @@ fn setback(refused: Refused) -> Setback {
     }
 }
 
-fn open_frame(applicant: &Applicant) -> Open {
-    let Identity { user, groups, .. } = &applicant.identity;
+fn open_frame(applicant: &Applicant, everybodys: &Permissions) -> Open {
+    let Identity { user, groups, permissions, .. } = &applicant.identity;
     Open {
         user: user.clone(),
         groups: groups.clone(),
@@ -171,6 +174,7 @@ fn open_frame(applicant: &Applicant) -> Open {
         resume: applicant.resume.clone(),
         device: applicant.device.clone(),
         mailbox: applicant.mailbox,
+        permissions: permissions_to_proto(&permissions.over(everybodys)),
         ..Open::default()
     }
 }

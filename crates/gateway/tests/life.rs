@@ -11,6 +11,7 @@ use ringway_auth::{AuthError, Authenticator, Identity, Jwt, JwtConfig, KeySource
 use ringway_cluster::{Lease, Registry};
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::{PayloadKind, RefusalReason};
+use ringway_session::PermissionsClaim;
 use support::{Answering, Bench, read_answer, read_head, soon, upgrade};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
@@ -242,7 +243,13 @@ struct Mayfly(Duration);
 impl Authenticator for Mayfly {
     fn authenticate(&self, token: &Token, now: SystemTime) -> Result<Identity, AuthError> {
         let user = token.expose().to_owned();
-        Ok(Identity { user, groups: vec![], claims: Some("{}".into()), expires_at: Some(now + self.0) })
+        Ok(Identity {
+            user,
+            groups: vec![],
+            permissions: PermissionsClaim::default(),
+            claims: Some("{}".into()),
+            expires_at: Some(now + self.0),
+        })
     }
 
     fn mode(&self) -> &'static str {

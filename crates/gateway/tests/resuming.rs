@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use ringway_auth::{AuthError, Authenticator, Identity, Token};
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{Opened, Resume};
+use ringway_session::PermissionsClaim;
 use support::{Answering, Bench, Client, read_answer, read_head, soon, upgrade};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::WebSocketStream;
@@ -118,7 +119,13 @@ impl Authenticator for Mayfly {
     fn authenticate(&self, token: &Token, now: SystemTime) -> Result<Identity, AuthError> {
         let user = token.expose().to_owned();
         let expires_at = Some(now + Duration::from_millis(100));
-        Ok(Identity { user, groups: vec![], claims: None, expires_at })
+        Ok(Identity {
+            user,
+            groups: vec![],
+            permissions: PermissionsClaim::default(),
+            claims: None,
+            expires_at,
+        })
     }
 
     fn mode(&self) -> &'static str {

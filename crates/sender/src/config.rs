@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringway_dispatch::Pauses;
 use ringway_rpc::{ClusterSecret, NodeUrl, PoolConfig, PublisherConfig};
 
 use crate::publish::PublishConfig;
@@ -49,6 +50,12 @@ pub struct RetryConfig {
     pub pause_max: Duration,
     /// How long to wait for news of the ring when a worker's differs from ours.
     pub view_wait: Duration,
+}
+
+impl RetryConfig {
+    pub(crate) fn pauses(&self) -> Pauses {
+        Pauses { first_max: self.first_pause_max, max: self.pause_max }
+    }
 }
 
 impl Default for RetryConfig {

@@ -1,7 +1,8 @@
 //! Why a send failed, and whether it may have arrived nevertheless.
 
 use ringway_cluster::FollowError;
-use ringway_proto::{Reason, Refusal, Retry};
+use ringway_dispatch::Attempts;
+use ringway_proto::{Reason, Refusal};
 
 /// A message that was not sent, or of which nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,11 @@ pub struct SendError {
 }
 
 impl SendError {
+    pub(crate) fn after(attempts: Attempts, refusal: Refusal, message_id: &str) -> Self {
+        let Attempts { count, maybe_delivered } = attempts;
+        SendError { refusal, message_id: message_id.to_owned(), attempts: count, maybe_delivered }
+    }
+
     /// Why the last attempt failed.
     pub fn reason(&self) -> Reason {
         self.refusal.reason
@@ -38,11 +44,6 @@ fn describe(attempts: u32, maybe_delivered: bool) -> String {
         1 => format!("1 attempt, {verdict}"),
         _ => format!("{attempts} attempts, {verdict}"),
     }
-}
-
-/// Whether a call that failed like this may have been carried out.
-pub(crate) fn is_ambiguous(reason: Reason) -> bool {
-    reason.retry() == Retry::Ambiguous || reason == Reason::Internal
 }
 
 /// Why a sender could not be connected to the cluster.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Hops, WAIT_ACKNOWLEDGED_MAX, new_message_id};
+use ringway_dispatch::{Allowance, Attempts, Hops, WAIT_ACKNOWLEDGED_MAX, new_message_id};
 use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::{Refusal, v1};
 use ringway_session::SessionId;
@@ -16,7 +16,7 @@ use crate::measure;
 use crate::message::{Payload, Target};
 use crate::publish::Ticket;
 use crate::receipt::Receipt;
-use crate::retry::{Allowance, Attempts, retrying};
+use crate::retry::retrying;
 use crate::sender::Sender;
 
 /// A message that is about to be sent: `.await` it for its receipt, or [`publish`](SendCall::publish) it.
@@ -27,6 +27,7 @@ pub struct SendCall {
     target: Target,
     payload: Payload,
     topic: String,
+    from_user: String,
     message_id: Option<String>,
     exclude_sessions: Vec<String>,
     guarantee: v1::Guarantee,
@@ -55,6 +56,7 @@ impl SendCall {
             target,
             payload,
             topic: String::new(),
+            from_user: String::new(),
             message_id: None,
             exclude_sessions: Vec::new(),
             guarantee: v1::Guarantee::AtMostOnce,
@@ -76,6 +78,12 @@ impl SendCall {
     /// not see it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         self.topic = topic.into();
+        self
+    }
+
+    /// The user from whom it is, for clients of `ringway.v1.json`. Other clients do not see it.
+    pub fn from_user(mut self, user: impl Into<String>) -> Self {
+        self.from_user = user.into();
         self
     }
 
@@ -167,6 +175,7 @@ impl SendCall {
             guarantee: self.guarantee.into(),
             time_to_live_ms: millis(self.time_to_live),
             until_first_ack: self.until_first_ack,
+            from_user: self.from_user,
         };
         let mut request = self.target.request(message);
         if let Request::ToUser(request) = &mut request {
@@ -178,7 +187,7 @@ impl SendCall {
             Request::ToGroup(request) => rules.group_send(request).map(drop),
             Request::ToAll(request) => rules.all_send(request).map(drop),
         };
-        checked.map_err(|refusal| Attempts::default().error(refusal, &message_id))?;
+        checked.map_err(|refusal| SendError::after(Attempts::default(), refusal, &message_id))?;
         let deadline = started + self.deadline + self.wait_acknowledged;
         let allowance = Allowance { deadline, retry_ambiguous: self.retry_ambiguous };
         Ok(Prepared { target: Arc::new(self.target), request, message_id, started, allowance })
@@ -206,7 +215,7 @@ impl Sender {
         };
         retrying(self.views(), &self.shared.config.retry, prepared.allowance, attempt)
             .await
-            .map_err(|(refusal, attempts)| attempts.error(refusal, &prepared.message_id))
+            .map_err(|(refusal, attempts)| SendError::after(attempts, refusal, &prepared.message_id))
     }
 
     async fn send_once(&self, request: Request, deadline: Instant) -> Result<v1::Receipt, Refusal> {

@@ -1,6 +1,6 @@
 //! Looking at sessions and acting on them, with the same deadline and retries as a send.
 
-use ringway_dispatch::{Hops, SessionTarget};
+use ringway_dispatch::{Allowance, Hops, SessionTarget};
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::{Refusal, v1};
@@ -8,7 +8,7 @@ use ringway_session::{CloseCode, GroupId, SessionId, UserId};
 use tokio::time::Instant;
 
 use crate::error::SendError;
-use crate::retry::{Allowance, retrying};
+use crate::retry::retrying;
 use crate::sender::Sender;
 
 /// Which sessions to list.
@@ -125,7 +125,7 @@ impl Sender {
         let allowance = Allowance { deadline, retry_ambiguous: false };
         retrying(self.views(), &self.shared.config.retry, allowance, || attempt(deadline))
             .await
-            .map_err(|(refusal, attempts)| attempts.error(refusal, ""))
+            .map_err(|(refusal, attempts)| SendError::after(attempts, refusal, ""))
     }
 }
 

@@ -6,6 +6,7 @@
 //! run in a test without a network.
 
 pub mod close;
+mod conduct;
 mod device;
 mod directive;
 pub mod frame;
@@ -16,6 +17,7 @@ mod message;
 mod moment;
 mod name;
 mod payload;
+mod permissions;
 mod policy;
 mod queue;
 mod recent;
@@ -28,6 +30,7 @@ mod tally;
 
 pub use close::{Advice, CloseCode};
 pub use device::{DeviceId, DeviceIdError};
+pub use conduct::{ConductPolicy, Verdict};
 pub use directive::{Address, Channel, Directive, Fate, LinkId, MailboxWish, Ticket};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
@@ -36,6 +39,7 @@ pub use message::Message;
 pub use moment::Moment;
 pub use name::{GroupId, NameError, UserId};
 pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, Payload, PayloadError};
+pub use permissions::{PATTERNS_MAX, Pattern, PatternError, Patterns, Permissions, PermissionsClaim};
 pub use policy::{MovePolicy, OnConflict, OnSlowConsumer, Policy, Protections};
 pub use queue::Acked;
 pub use relay::Relay;
@@ -45,6 +49,7 @@ pub use shard::{
 };
 pub use state::{Numbered, SessionState, StreamState};
 pub use table::{
-    Attached, Filter, MailboxPage, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes,
+    Attached, Filter, MailboxPage, OpenError, Reach, ResumeError, SessionTable, Speaker, Target,
+    deliver_cost_bytes,
 };
 pub use tally::{Circle, InVain, Tally};

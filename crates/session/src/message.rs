@@ -14,6 +14,7 @@ use crate::payload::Payload;
 pub struct Message {
     id: String,
     topic: String,
+    from: String,
     payload: Payload,
     stored: Option<Stored>,
     tail: OnceLock<Payload>,
@@ -22,7 +23,7 @@ pub struct Message {
 impl Message {
     /// A message of this id, about this topic (empty for none).
     pub fn new(id: String, topic: String, payload: Payload) -> Self {
-        Message { id, topic, payload, stored: None, tail: OnceLock::new() }
+        Message { id, topic, from: String::new(), payload, stored: None, tail: OnceLock::new() }
     }
 
     /// The same message as it is stored there.
@@ -33,6 +34,11 @@ impl Message {
     /// Where it is stored, if it is.
     pub fn stored(&self) -> Option<Stored> {
         self.stored
+    }
+
+    /// The same from this user (empty for nobody's).
+    pub fn from_user(self, from: String) -> Self {
+        Message { from, tail: OnceLock::new(), ..self }
     }
 
     /// A payload that the cluster itself has for a raw client, without an id.
@@ -66,7 +72,8 @@ impl Message {
     }
 
     fn head(&self) -> Head<'_> {
-        Head { id: &self.id, topic: &self.topic, stored: self.stored.map(|stored| stored.place) }
+        let stored = self.stored.map(|stored| stored.place);
+        Head { id: &self.id, topic: &self.topic, from: &self.from, stored }
     }
 
     /// What stands behind the offset in the frame of `ringway.v1.json`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::conduct::ConductPolicy;
+
 /// What happens when a user opens one session more than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConflict {
@@ -40,6 +42,8 @@ pub struct Policy {
     pub on_slow_consumer: OnSlowConsumer,
     /// Whether there are mailboxes to be read.
     pub mailboxes: bool,
+    /// The bounds of clients' conduct.
+    pub conduct: ConductPolicy,
 }
 
 impl Policy {
@@ -53,7 +57,7 @@ impl Policy {
 
 impl Default for Policy {
     /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
-    /// consumers closed, no mailboxes.
+    /// consumers closed, no mailboxes, and conduct as [`ConductPolicy`] has it.
     fn default() -> Self {
         Policy {
             sessions_max: 1_000_000,
@@ -64,6 +68,7 @@ impl Default for Policy {
             link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
             mailboxes: false,
+            conduct: ConductPolicy::default(),
         }
     }
 }

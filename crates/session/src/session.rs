@@ -1,11 +1,15 @@
 //! One session, as its worker keeps it and as it is shown to others.
 
+use std::sync::Arc;
+
+use crate::conduct::Conduct;
 use crate::directive::{Address, LinkId};
 use crate::frame;
 use crate::id::SessionId;
 use crate::mailbox::{MailboxPlace, MailboxReader, Reading};
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId, user_hash};
+use crate::permissions::Permissions;
 use crate::queue::{Item, OutboundQueue, Stream};
 use crate::recent::{Lately, Recent};
 use crate::state::{Numbered, SessionState, StreamState};
@@ -19,6 +23,8 @@ pub struct Opening {
     pub user: UserId,
     /// The groups that the token names.
     pub groups: Vec<GroupId>,
+    /// What the client may do.
+    pub permissions: Arc<Permissions>,
     /// Where the client's socket is.
     pub address: Address,
     /// The client's address and port.
@@ -85,6 +91,10 @@ pub(crate) struct Session {
     pub(crate) groups: Vec<GroupId>,
     /// Those of them that its client's token names, and that nobody had it join; sorted.
     pub(crate) token_groups: Vec<GroupId>,
+    /// What its client may do, by the newest token.
+    pub(crate) permissions: Arc<Permissions>,
+    /// How its client has behaved here; none if it has said nothing that counts.
+    pub(crate) conduct: Option<Box<Conduct>>,
     pub(crate) place: Place,
     pub(crate) queue: OutboundQueue,
     /// Whether it stands in its link's line of sessions that wait for room.
@@ -117,6 +127,8 @@ impl Session {
             user: opening.user,
             groups: Vec::new(),
             token_groups: sorted(opening.groups),
+            permissions: opening.permissions,
+            conduct: None,
             place: Place::Attached(opening.address),
             queue: OutboundQueue::new(numbers.then(|| Stream::new(opening.epoch))),
             in_line: false,
@@ -152,6 +164,8 @@ impl Session {
             user: state.user,
             groups: Vec::new(),
             token_groups: sorted(state.token_groups),
+            permissions: state.permissions,
+            conduct: None,
             place,
             queue,
             in_line: false,
@@ -195,6 +209,7 @@ impl Session {
             user: self.user.clone(),
             groups: self.groups.clone(),
             token_groups: self.token_groups.clone(),
+            permissions: Arc::clone(&self.permissions),
             remote_address: self.remote_address.clone(),
             subprotocol: self.subprotocol.clone(),
             opened_at_ms: self.opened_at_ms,

@@ -1,9 +1,12 @@
 //! What is left of a session between two workers: everything that the next one needs, and nothing that it can find out.
 
+use std::sync::Arc;
+
 use crate::id::SessionId;
 use crate::mailbox::{MailboxReader, Stored};
 use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
+use crate::permissions::Permissions;
 
 /// A session as it travels. Without its messages it is a *checkpoint*, which the gateway keeps in case the worker dies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct SessionState {
     pub groups: Vec<GroupId>,
     /// Those of them that come from the token and go with it: when the session is resumed, the newest token decides.
     pub token_groups: Vec<GroupId>,
+    /// What the client may do, by the newest token.
+    pub permissions: Arc<Permissions>,
     /// The client's address and port.
     pub remote_address: Box<str>,
     /// The chosen subprotocol; empty for none.

@@ -19,6 +19,22 @@ pub enum OnClientMessage {
     Echo,
 }
 
+/// The bounds of what clients send to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientBounds {
+    /// How many sends of one client may be under way. Beyond it a send is refused as busy.
+    pub sends_under_way_max: usize,
+    /// How many bytes of payload all clients' sends may hold. Beyond it a send is refused as busy.
+    pub sends_under_way_bytes_max: usize,
+}
+
+impl Default for ClientBounds {
+    /// 32 sends, 64 MiB.
+    fn default() -> Self {
+        ClientBounds { sends_under_way_max: 32, sends_under_way_bytes_max: 64 << 20 }
+    }
+}
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
@@ -45,6 +61,8 @@ pub struct WorkerConfig {
     pub subprotocols: Vec<String>,
     /// What happens to clients' messages.
     pub on_client_message: OnClientMessage,
+    /// The bounds of what clients send to others.
+    pub client: ClientBounds,
     /// How long a gateway may take nothing while frames wait for its link; then the link is broken.
     pub link_stall_timeout: Duration,
     /// How long a sender is slowed down at the most for one message while a link has no room (`policy.link_bytes_max`).
@@ -81,6 +99,7 @@ impl WorkerConfig {
             limits: NodeLimits::default(),
             subprotocols: vec!["ringway.raw".to_owned()],
             on_client_message: OnClientMessage::default(),
+            client: ClientBounds::default(),
             link_stall_timeout: Duration::from_secs(30),
             crowded_wait_max: Duration::from_secs(1),
             settle_timeout: Duration::from_secs(1),

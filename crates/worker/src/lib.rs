@@ -24,6 +24,6 @@ mod seal;
 mod sessions;
 mod worker;
 
-pub use config::{OnClientMessage, WorkerConfig};
+pub use config::{ClientBounds, OnClientMessage, WorkerConfig};
 pub use mailbox::Mailboxes;
 pub use worker::Worker;

@@ -1,7 +1,9 @@
 //! What a worker counts, each with the label `worker`.
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use ringway_proto::Reason;
 use ringway_ring::MemberId;
+use ringway_session::frame::ErrorCode;
 use ringway_session::{CloseCode, Payload, Reach};
 
 /// To whom a message goes, as a label.
@@ -127,6 +129,18 @@ impl Metrics {
             .increment(1);
     }
 
+    /// What a client sent was refused.
+    pub(crate) fn client_error(&self, code: ErrorCode) {
+        counter!("ringway_worker_client_errors_total", "worker" => self.worker.clone(), "code" => code.as_str())
+            .increment(1);
+    }
+
+    /// What a client sent to others is sent again.
+    pub(crate) fn client_send_retried(&self, reason: Reason) {
+        counter!("ringway_worker_client_retries_total", "worker" => self.worker.clone(), "reason" => reason.name())
+            .increment(1);
+    }
+
     pub(crate) fn closed(&self, code: CloseCode) {
         counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code.label())
             .increment(1);
@@ -166,6 +180,11 @@ fn describe() {
     describe_counter!("ringway_worker_sessions_detached_total", "Sessions that this worker has let go.");
     describe_counter!("ringway_worker_client_messages_total", "Messages from clients.");
     describe_counter!("ringway_worker_client_bytes_total", Unit::Bytes, "Payload bytes of those messages.");
+    describe_counter!("ringway_worker_client_errors_total", "Frames of clients that were refused, by code.");
+    describe_counter!(
+        "ringway_worker_client_retries_total",
+        "Messages of clients to others that were sent again, by the reason of the refusal before."
+    );
     describe_counter!("ringway_worker_opens_total", "Sessions asked for, by result: ok or why not.");
     describe_counter!("ringway_worker_closes_total", "Sessions closed by this worker, by close code.");
     describe_counter!("ringway_worker_forwards_total", "Calls that another worker owns, forwarded to it.");

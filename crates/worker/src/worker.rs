@@ -21,6 +21,7 @@ use crate::delivery::DeliveryService;
 use crate::hub::Hub;
 use crate::interest::Interest;
 use crate::link::outbox::Outbox;
+use crate::link::sends::Outgoing;
 use crate::link::{self, LinkService};
 use crate::mailbox::{self, Office};
 use crate::metrics::Metrics;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) seal: Arc<Seal>,
     /// The users' mailboxes, if there are any.
     pub(crate) office: Option<Arc<Office>>,
+    /// The way of what clients send to others.
+    pub(crate) outgoing: Outgoing,
     /// Until when the worker may act, if anybody says so.
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
 }
@@ -87,6 +90,7 @@ impl Worker {
             metrics,
             seal,
             office,
+            outgoing: Outgoing::default(),
             valid_until: Mutex::default(),
         };
         Worker { shared: Arc::new(shared) }
@@ -203,6 +207,7 @@ impl Worker {
     }
 
     async fn leave(&self) {
+        self.shared.outgoing.close();
         let reason = "the session's worker is leaving; reconnect";
         let (sessions, outboxes) = self.shared.hub.leave(CloseCode::RESTART, reason);
         info!(

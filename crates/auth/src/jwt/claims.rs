@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
-use super::JwtConfig;
+use super::{JwtConfig, permissions};
 use crate::{AuthError, Identity, check_group, check_user};
 
 type Claims = Map<String, Value>;
@@ -20,6 +20,7 @@ pub(super) fn identity(payload: String, config: &JwtConfig, now: SystemTime) -> 
     Ok(Identity {
         user: user(&claims, &config.user_claim)?,
         groups: groups(&claims, &config.groups_claim, config.groups_max)?,
+        permissions: permissions::read(find(&claims, &config.permissions_claim), &config.permissions_claim)?,
         claims: Some(Arc::from(payload)),
         expires_at,
     })

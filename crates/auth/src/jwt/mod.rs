@@ -16,6 +16,7 @@ mod error;
 mod jwks;
 mod key;
 mod pem;
+mod permissions;
 mod signer;
 
 use std::path::{Path, PathBuf};
@@ -57,11 +58,14 @@ pub struct JwtConfig {
     pub groups_claim: String,
     /// How many different groups one token may name.
     pub groups_max: usize,
+    /// The claim that says what the client may do (`docs/permissions.md`): an object. Absent or `null`: what everybody may.
+    /// Dots as in `user_claim`.
+    pub permissions_claim: String,
 }
 
 impl JwtConfig {
     /// The defaults: all algorithms that the keys are for, `exp` required, 30 s of leeway, no audience, any
-    /// issuer, claims `sub` and `groups`, 64 groups.
+    /// issuer, claims `sub`, `groups` and `ringway`, 64 groups.
     pub fn new(keys: KeySource) -> Self {
         Self {
             keys,
@@ -73,6 +77,7 @@ impl JwtConfig {
             user_claim: "sub".to_owned(),
             groups_claim: "groups".to_owned(),
             groups_max: 64,
+            permissions_claim: "ringway".to_owned(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ringway_auth::{Authenticator, Jwt, JwtConfig};
+use ringway_session::{Patterns, PermissionsClaim};
 use serde_json::{Value, json};
 
 use crate::support::{NOW_S, Pair, authenticate, now, outcome, secret_source};
@@ -171,6 +172,72 @@ fn the_groups_claim_lists_the_groups() {
     check_groups("groups", &json!({"groups": {"a": 1}}), Err("groups_claim_invalid"));
     check_groups("groups", &json!({"groups": ["a", ""]}), Err("group_invalid"));
     check_groups("groups", &json!({"groups": ["a\0"]}), Err("group_invalid"));
+}
+
+fn check_permissions(claim: &str, more: &Value, expected: Result<&PermissionsClaim, &str>) {
+    let mut config = JwtConfig::new(secret_source());
+    claim.clone_into(&mut config.permissions_claim);
+    let mut claims = json!({"sub": "alice", "exp": NOW_S + 60});
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let token = Pair::secret().token(&json!({"alg": "HS256"}), &claims);
+    let outcome = authenticate(&Jwt::new(config).unwrap(), &token);
+    match (outcome, expected) {
+        (Ok(identity), Ok(expected)) => assert_eq!(identity.permissions, *expected, "{claims}"),
+        (Err(error), Err(words)) => {
+            assert_eq!(error.reason(), "permissions_claim_invalid", "{claims}");
+            assert!(error.to_string().contains(words), "{claims}: {error}");
+        }
+        (outcome, expected) => panic!("{claims}: {outcome:?}, not {expected:?}"),
+    }
+}
+
+#[test]
+fn the_permissions_claim_says_what_its_bearer_may() {
+    let nothing_said = PermissionsClaim::default;
+    let list = |texts: &[&str]| Some(Patterns::new(texts).unwrap());
+    let said = |claim: Value, expected: &PermissionsClaim| {
+        check_permissions("ringway", &json!({ "ringway": claim }), Ok(expected));
+    };
+    check_permissions("ringway", &json!({}), Ok(&nothing_said()));
+    said(json!(null), &nothing_said());
+    said(json!({}), &nothing_said());
+    said(json!({"join": null, "send_own_groups": null}), &nothing_said());
+    said(json!({"join": []}), &PermissionsClaim { join: list(&[]), ..nothing_said() });
+    said(
+        json!({"join": ["room-*", "hall"]}),
+        &PermissionsClaim { join: list(&["room-*", "hall"]), ..nothing_said() },
+    );
+    let all = json!({"send_users": ["*"], "send_groups": ["g"], "send_own_groups": false, "watch": ["b*"], "events": ["e"]});
+    let expected = PermissionsClaim {
+        join: None,
+        send_users: list(&["*"]),
+        send_groups: list(&["g"]),
+        send_own_groups: Some(false),
+        watch: list(&["b*"]),
+        events: list(&["e"]),
+    };
+    said(all, &expected);
+    let nested = json!({"app": {"may": {"join": ["x"]}}});
+    let expected = PermissionsClaim { join: list(&["x"]), ..nothing_said() };
+    check_permissions("app.may", &nested, Ok(&expected));
+}
+
+#[test]
+fn a_permissions_claim_that_is_wrong_is_refused() {
+    let check = |claim: Value, words: &str| {
+        check_permissions("ringway", &json!({ "ringway": claim }), Err(words));
+    };
+    check(json!("*"), "`ringway` claim cannot be read: it must be an object with some of join, send_users");
+    check(json!([]), "it must be an object");
+    check(json!(true), "it must be an object");
+    check(json!({"jion": ["*"]}), "a member that is not known; known are join");
+    check(json!({"join": "room"}), "`join` must be an array of strings");
+    check(json!({"watch": ["a", 1]}), "`watch` must be an array of strings");
+    check(json!({"send_own_groups": "yes"}), "`send_own_groups` must be true or false");
+    check(json!({"join": [""]}), "`join`: a pattern is empty");
+    check(json!({"events": ["*.paid"]}), "`events`: a pattern has a `*` before its end");
+    check(json!({"send_users": vec!["x"; 65]}), "`send_users`: the list has 65 patterns; at most 64");
+    check(json!({"send_groups": ["x".repeat(256)]}), "`send_groups`: a pattern has 256 bytes");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
+use ringway_session::frame::ClientFrame;
 use ringway_session::{Advice, CloseCode, MailboxPlace};
 
 use crate::acks::Acks;
@@ -22,6 +23,7 @@ use crate::action::{Action, Continuation, Continuity, End, Event, Refusal, Resum
 use crate::backoff::{Backoff, Hurry};
 use crate::config::{ClientConfig, Reconnect};
 use crate::frame::{Message, ServerFrame, Welcome};
+use crate::requests::{NotSent, Request, Requests};
 
 /// The longest delay that a server may ask for.
 const DELAY_MAX: Duration = Duration::from_secs(3600);
@@ -35,6 +37,7 @@ pub struct ClientSession {
     /// The last place in the user's mailbox that has come.
     mailbox: Option<MailboxPlace>,
     acks: Acks,
+    requests: Requests,
     backoff: Backoff,
     /// What the server asked for before it closes the present socket.
     delay_asked: Option<Duration>,
@@ -73,6 +76,7 @@ impl ClientSession {
             stream: None,
             mailbox: config.mailbox,
             acks: Acks::new(config.acks.clone()),
+            requests: Requests::default(),
             backoff: Backoff::new(config.backoff.clone(), seed),
             delay_asked: None,
             config,
@@ -96,6 +100,20 @@ impl ClientSession {
     /// The last place in the user's mailbox that has come: what a client keeps that shall miss nothing when it starts again.
     pub fn mailbox(&self) -> Option<MailboxPlace> {
         self.mailbox
+    }
+
+    /// A frame for the server, under a name that its answer will bear: [`Action::Replied`] or [`Action::Rejected`], or
+    /// [`Action::Unanswered`] if the socket goes before.
+    ///
+    /// # Errors
+    /// [`NotSent`], if it cannot be sent now.
+    pub fn request(&mut self, frame: &ClientFrame) -> Result<Request, NotSent> {
+        if !matches!(self.state, State::Open { .. }) {
+            return Err(NotSent::NotConnected);
+        }
+        let reference = self.requests.name(self.config.requests_max)?;
+        let text = frame.text(Some(&reference));
+        Ok(Request { reference, text })
     }
 
     /// Takes an event in. One that does not fit the state, such as a text after the end, changes nothing.
@@ -189,7 +207,14 @@ impl ClientSession {
                 }
                 vec![Action::Mailbox(mailbox)]
             }
-            Ok(ServerFrame::Error(error)) => vec![Action::Rejected(error)],
+            Ok(ServerFrame::Reply(reply)) => {
+                let is_awaited = self.requests.answered(&reply.reference);
+                is_awaited.then_some(Action::Replied(reply)).into_iter().collect()
+            }
+            Ok(ServerFrame::Error(error)) => {
+                let is_awaited = error.reference.as_deref().is_none_or(|name| self.requests.answered(name));
+                is_awaited.then_some(Action::Rejected(error)).into_iter().collect()
+            }
             Ok(ServerFrame::Reconnect { delay_ms }) => {
                 self.delay_asked = Some(Duration::from_millis(delay_ms).min(DELAY_MAX));
                 Vec::new()
@@ -236,7 +261,13 @@ impl ClientSession {
         if let State::Open { since } = self.state {
             self.backoff.lasted(now.saturating_duration_since(since));
         }
-        self.advised(now, code.advice(), None, End::Closed(code))
+        let mut actions = self.unanswered();
+        actions.extend(self.advised(now, code.advice(), None, End::Closed(code)));
+        actions
+    }
+
+    fn unanswered(&mut self) -> Vec<Action> {
+        self.requests.lost().into_iter().map(Action::Unanswered).collect()
     }
 
     /// Connecting -> Waiting | Tokenless | Ended
@@ -280,6 +311,7 @@ impl ClientSession {
         if !matches!(self.state, State::Waiting { .. } | State::Tokenless) {
             actions.push(Action::Close(CloseCode::NORMAL));
         }
+        actions.extend(self.unanswered());
         actions.extend(self.end(End::Left));
         actions
     }
@@ -287,7 +319,8 @@ impl ClientSession {
     /// Greeting | Open -> Ended
     fn broken(&mut self, why: String) -> Vec<Action> {
         let close = Action::Close(CloseCode::PROTOCOL);
-        std::iter::once(close).chain(self.end(End::Protocol(why))).collect()
+        let unanswered = self.unanswered();
+        std::iter::once(close).chain(unanswered).chain(self.end(End::Protocol(why))).collect()
     }
 
     fn end(&mut self, end: End) -> Vec<Action> {

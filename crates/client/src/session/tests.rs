@@ -43,7 +43,9 @@ fn told(action: &Action) -> String {
         Action::Welcomed(_, continuity) => format!("{continuity:?}").to_lowercase(),
         Action::Deliver(message) => format!("deliver {}", message.offset),
         Action::Missed(offsets) => format!("missed {} to {}", offsets.start(), offsets.end()),
+        Action::Replied(reply) => format!("replied {}", reply.reference),
         Action::Rejected(error) => format!("rejected {}", error.code),
+        Action::Unanswered(reference) => format!("unanswered {reference}"),
         Action::Wait(_) => "wait".to_owned(),
         Action::RefreshToken => "refresh".to_owned(),
         Action::End(end) => format!("end {end:?}").to_lowercase(),
@@ -314,6 +316,72 @@ fn content_is_as_it_was_written() {
     let Action::Deliver(message) = &actions[0] else { panic!("{actions:?}") };
     assert_eq!(message.content, Content::Data(r#"{"a" : 1.50}"#.to_owned()));
     assert_eq!(message.topic, "");
+}
+
+fn join() -> ClientFrame {
+    ClientFrame::Join { group: ringway_session::GroupId::new("room").unwrap() }
+}
+
+fn reply(reference: &str) -> String {
+    format!(r#"{{"type":"reply","ref":"{reference}"}}"#)
+}
+
+fn refusal(reference: &str) -> String {
+    format!(r#"{{"type":"error","ref":"{reference}","code":"not_permitted","message":"no"}}"#)
+}
+
+#[test]
+fn each_request_has_its_answer() {
+    let mut desk = Desk::open(0);
+    let expected = Request { reference: "#1".into(), text: join().text(Some("#1")) };
+    assert_eq!(desk.session.request(&join()), Ok(expected));
+    assert_eq!(desk.session.request(&join()).unwrap().reference, "#2");
+    desk.check(Event::Text(&refusal("#2")), &["rejected not_permitted"]);
+    desk.check(Event::Text(&reply("#1")), &["replied #1"]);
+    desk.check(Event::Text(&reply("#1")), &[]);
+    desk.check(Event::Text(&refusal("#7")), &[]);
+    // Who writes frames of its own hears of them, too.
+    desk.check(Event::Text(&reply("mine")), &["replied mine"]);
+    desk.check(Event::Text(&refusal("mine")), &["rejected not_permitted"]);
+}
+
+#[test]
+fn a_request_without_an_answer_is_told_when_the_socket_goes() {
+    let mut desk = Desk::open(0);
+    desk.session.request(&join()).unwrap();
+    desk.session.request(&join()).unwrap();
+    desk.check(Event::Text(&reply("#1")), &["replied #1"]);
+    desk.check(Event::Closed(CloseCode::ABNORMAL), &["unanswered #2", "wait"]);
+    assert_eq!(desk.session.request(&join()), Err(NotSent::NotConnected));
+    desk.later(Duration::from_secs(60));
+    desk.check(Event::Tick, &["connect e-0 from 0"]);
+    desk.check(Event::Opened, &[]);
+    assert_eq!(desk.session.request(&join()), Err(NotSent::NotConnected));
+    desk.check(Event::Text(&welcome("e", 0, true)), &["recovered"]);
+    desk.check(Event::Text(&reply("#2")), &[]);
+    assert_eq!(desk.session.request(&join()).unwrap().reference, "#3");
+    desk.check(Event::Text("?"), &["close 1002", "unanswered #3", &desk_end()]);
+
+    let mut desk = Desk::open(0);
+    desk.session.request(&join()).unwrap();
+    desk.check(Event::Leave, &["close 1000", "unanswered #1", "end left"]);
+}
+
+fn desk_end() -> String {
+    let why = ServerFrame::read("?").unwrap_err().to_string();
+    format!("end {:?}", End::Protocol(why)).to_lowercase()
+}
+
+#[test]
+fn so_many_requests_may_wait() {
+    let mut desk = Desk::open(0);
+    let max = ClientConfig::default().requests_max;
+    for _ in 0..max {
+        desk.session.request(&join()).unwrap();
+    }
+    assert_eq!(desk.session.request(&join()), Err(NotSent::TooMany { max }));
+    desk.check(Event::Text(&reply("#1")), &["replied #1"]);
+    assert!(desk.session.request(&join()).is_ok());
 }
 
 fn any_event() -> impl Strategy<Value = (u8, u64, u16)> {

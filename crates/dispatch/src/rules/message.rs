@@ -7,7 +7,7 @@ use ringway_proto::v1::{Guarantee, Message, PayloadKind};
 use ringway_proto::{Reason, Refusal};
 use ringway_session::{Kind, Payload, SessionId};
 
-use super::{CheckedSend, Keeping, RequestRules, invalid, session_id};
+use super::{CheckedSend, Keeping, RequestRules, invalid, session_id, user};
 
 /// The longest message id, in bytes.
 pub const MESSAGE_ID_BYTES_MAX: usize = 128;
@@ -46,9 +46,10 @@ impl RequestRules {
         let keeping = keeping(checked)?;
         check_message_id(&checked.message_id)?;
         check_topic(&checked.topic)?;
-        let topic = checked.topic.clone();
+        check_from_user(&checked.from_user)?;
+        let (topic, from_user) = (checked.topic.clone(), checked.from_user.clone());
         let message_id = name_message(message).to_owned();
-        Ok(CheckedSend { payload, message_id, topic, exclude, keeping })
+        Ok(CheckedSend { payload, message_id, topic, from_user, exclude, keeping })
     }
 
     fn payload(&self, message: &mut Message) -> Result<Payload, Refusal> {
@@ -98,6 +99,13 @@ fn check_topic(topic: &str) -> Result<(), Refusal> {
     }
 }
 
+fn check_from_user(from_user: &str) -> Result<(), Refusal> {
+    match from_user {
+        "" => Ok(()),
+        name => user(name).map(drop),
+    }
+}
+
 fn exclude(sessions: &[String]) -> Result<Vec<SessionId>, Refusal> {
     let count = sessions.len();
     if count > EXCLUDE_SESSIONS_MAX {
@@ -121,6 +129,9 @@ fn keeping(message: &Message) -> Result<Option<Keeping>, Refusal> {
         Ok(Guarantee::AtLeastOnce) if !message.exclude_sessions.is_empty() => Err(invalid(
             "a message that is stored is for all sessions of its user; leave out exclude_sessions",
         )),
+        Ok(Guarantee::AtLeastOnce) if !message.from_user.is_empty() => {
+            Err(invalid("from_user is not stored; say in the payload from whom it is, or send at most once"))
+        }
         Ok(Guarantee::AtLeastOnce) => {
             Ok(Some(Keeping { time_to_live, until_first_ack: message.until_first_ack }))
         }
@@ -152,7 +163,7 @@ mod tests {
             message
         };
         type Expected = Result<(), (Reason, &'static str)>;
-        let cases: [(Message, Expected); 25] = [
+        let cases: [(Message, Expected); 29] = [
             (message(), Ok(())),
             (with(&|m| m.payload = Bytes::new()), Ok(())),
             (with(&|m| m.payload = Bytes::from_static(b"12345678")), Ok(())),
@@ -172,6 +183,12 @@ mod tests {
             (with(&|m| m.topic = "a\u{85}b".into()), Err((Reason::InvalidArgument, "U+0085"))),
             (with(&|m| m.message_id = "x".repeat(128)), Ok(())),
             (with(&|m| m.message_id = "x".repeat(129)), Err((Reason::InvalidArgument, "has 129 bytes"))),
+            (with(&|m| m.from_user = "bob".into()), Ok(())),
+            (
+                with(&|m| m.from_user = "a\nb".into()),
+                Err((Reason::InvalidArgument, "user holds the control")),
+            ),
+            (with(&|m| m.from_user = "x".repeat(256)), Err((Reason::InvalidArgument, "user has 256 bytes"))),
             (with(&|m| m.exclude_sessions = vec![session.clone(); 1024]), Ok(())),
             (
                 with(&|m| m.exclude_sessions = vec![session.clone(); 1025]),
@@ -190,12 +207,16 @@ mod tests {
                 with(&|m| (m.guarantee, m.exclude_sessions) = (1, vec![session.clone()])),
                 Err((Reason::InvalidArgument, "leave out exclude_sessions")),
             ),
+            (
+                with(&|m| (m.guarantee, m.from_user) = (1, "bob".into())),
+                Err((Reason::InvalidArgument, "from_user")),
+            ),
         ];
         for (message, expected) in cases {
             match (RULES.message(&mut Some(message.clone())), expected) {
                 (Ok(checked), Ok(())) => {
                     assert_eq!(*checked.payload.bytes(), message.payload);
-                    assert_eq!(checked.topic, message.topic);
+                    assert_eq!((checked.topic, checked.from_user), (message.topic, message.from_user));
                 }
                 (Err(refusal), Err((reason, words))) => {
                     assert_eq!(refusal.reason, reason, "{refusal}");

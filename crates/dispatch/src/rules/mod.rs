@@ -40,6 +40,8 @@ pub struct CheckedSend {
     pub message_id: String,
     /// What it is about; may be empty.
     pub topic: String,
+    /// From which user it is; empty for nobody's.
+    pub from_user: String,
     /// The sessions that shall not receive it.
     pub exclude: Vec<SessionId>,
     /// How it is to be kept, if it is to be stored.
@@ -58,7 +60,7 @@ pub struct Keeping {
 impl CheckedSend {
     /// The message as sessions receive it, and the sessions that shall not.
     pub fn into_parts(self) -> (Message, Vec<SessionId>) {
-        (Message::new(self.message_id, self.topic, self.payload), self.exclude)
+        (Message::new(self.message_id, self.topic, self.payload).from_user(self.from_user), self.exclude)
     }
 }
 

@@ -16,9 +16,14 @@ Examples:
   ringway connect --token alice-room7 --json --messages 1     # wait for one message, print it, leave
   ringway connect --token alice-room7 --protocol v1           # miss nothing when the connection breaks
 
-Each line that is typed is sent as a text message; with --protocol v1 it must be a frame of
-docs/client-protocol.md. Ctrl-D or Ctrl-C ends the connection; when stdin is no terminal, its end
-does not.
+Each line that is typed is sent as a text message. With --protocol v1 it must be a frame of
+docs/client-protocol.md, or one of these commands, whose answers are shown:
+
+  /join GROUP          /send USER TEXT     /event TOPIC TEXT
+  /leave GROUP         /group GROUP TEXT
+
+TEXT that is a JSON object or array goes as such. Ctrl-D or Ctrl-C ends the connection; when stdin
+is no terminal, its end does not.
 
 With --protocol v1 messages are shown with their topics and acknowledged, and a connection that
 broke, or was closed with a code that says so, is followed by another one that goes on where it

@@ -87,6 +87,8 @@ sections! {
     plain: PlainSection,
     /// Mode `jwt`.
     jwt: JwtSection,
+    /// What clients may do.
+    client: ClientSection,
     /// Sessions.
     sessions: SessionsSection,
     /// Sessions that move.

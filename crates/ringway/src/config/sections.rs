@@ -8,6 +8,7 @@ use ringway_auth::TokenSource;
 use ringway_auth::jwt::Algorithm;
 use ringway_ring::{MemberId, Strategy, Weight};
 use ringway_rpc::NodeUrl;
+use ringway_session::Patterns;
 
 use super::member::Members;
 use super::redis::RedisUrl;
@@ -300,6 +301,39 @@ section! {
         groups_claim: String = "groups";
         /// How many groups one token may name.
         groups_max: usize = "64", "0" to "10000";
+        /// The claim that says what the client may do (`docs/permissions.md`); dots lead into objects. What it does not mention
+        /// is as section `client` says.
+        permissions_claim: String = "ringway";
+    }
+}
+
+section! {
+    /// What clients of `ringway.v1.json` may do beside receiving, and how fast. Everything is refused by default. Lists are of
+    /// names, of beginnings of names with `*` behind them, or `*` for all; at most 64 in each (`docs/permissions.md`).
+    ClientSection("client") {
+        /// The groups that every client may join and leave.
+        join: Patterns = "";
+        /// The users to whom every client may send.
+        send_users: Patterns = "";
+        /// The groups to which every client may send.
+        send_groups: Patterns = "";
+        /// Whether every client may send to the groups of which it is a member.
+        send_own_groups: bool = "false";
+        /// The users whose presence every client may watch.
+        watch: Patterns = "";
+        /// The topics of the events that every client may send to the back end.
+        events: Patterns = "";
+        /// How many frames a client may send in a second, acknowledgements not counted. Beyond it a frame is refused.
+        frames_per_second: u32 = "50", "1" to "1000000";
+        /// How many frames it may send at once.
+        frames_burst: u32 = "200", "1" to "1000000";
+        /// How many offences of a client are borne: frames beyond its rate, frames that cannot be read, acknowledgements of what
+        /// was never sent. One is forgiven each second. Beyond it the session is closed (1008).
+        offences_max: u32 = "16", "0" to "1000000";
+        /// How many sends of one client may be under way. Beyond it a send is refused as busy.
+        sends_under_way_max: usize = "32", "1" to "100000";
+        /// How much all clients of one worker may have under way. Beyond it a send is refused as busy.
+        sends_under_way_bytes_max: Bytes = "64MiB", "64KiB" to "64GiB";
     }
 }
 

@@ -73,7 +73,19 @@ fn a_key_that_is_none_is_refused_with_the_one_that_was_meant() {
 }
 
 /// Files, each with what is wrong with its last line.
-const WRONG_TYPES: [(&str, &str); 15] = [
+const WRONG_TYPES: [(&str, &str); 18] = [
+    (
+        "[client]\njoin = 'room-*'",
+        "client.join = \"room-*\": expected a list of names and patterns, such as [\"room-*\"]",
+    ),
+    (
+        "[client]\nwatch = [7]",
+        "client.watch = [7]: expected a list of names and patterns, such as [\"room-*\"]",
+    ),
+    (
+        "[client]\nsend_users = ['*-room']",
+        "client.send_users = [\"*-room\"]: expected a list of names and patterns, such as [\"room-*\"] (a pattern has a `*` before its end; the only `*` stands last, as in `room-*`)",
+    ),
     (
         "[gateway]\nlisten = 'localhost'",
         "gateway.listen = \"localhost\": expected an IP address with a port, such as \"127.0.0.1:8080\"",

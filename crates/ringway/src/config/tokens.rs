@@ -63,6 +63,7 @@ fn jwt(settings: &Settings, key: &'static str, reader: &mut Reader) -> Option<Ve
         user_claim: jwt.user_claim.clone(),
         groups_claim: jwt.groups_claim.clone(),
         groups_max: jwt.groups_max,
+        permissions_claim: jwt.permissions_claim.clone(),
     };
     let verifier = Jwt::new(config).map_err(|error| reader.object(key, error)).ok()?;
     Some(Verifier::Jwt(Arc::new(verifier)))

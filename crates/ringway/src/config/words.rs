@@ -4,6 +4,7 @@ use ringway_auth::TokenSource;
 use ringway_auth::jwt::Algorithm;
 use ringway_ring::{MemberId, Strategy};
 use ringway_rpc::{NodeUrl, NodeUrlError};
+use ringway_session::Patterns;
 
 use super::setting::{Flaw, Setting};
 use super::value::{Kind, Value};
@@ -54,6 +55,20 @@ impl Setting for NodeUrl {
 
     fn to_toml(&self) -> Option<toml::Value> {
         Some(toml::Value::String(self.to_string()))
+    }
+}
+
+impl Setting for Patterns {
+    const EXPECTED: &'static str = "a list of names and patterns";
+    const EXAMPLE: &'static str = "[\"room-*\"]";
+
+    fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
+        let texts = Vec::<String>::read(value).map_err(|_| Flaw::of::<Self>(value))?;
+        Patterns::new(&texts).map_err(|error| Flaw::because::<Self>(value, &error.to_string()))
+    }
+
+    fn to_toml(&self) -> Option<toml::Value> {
+        self.texts().to_toml()
     }
 }
 

@@ -12,10 +12,10 @@ use ringway_gateway::{
 };
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
-use ringway_session::{self as session, MovePolicy, Policy};
+use ringway_session::{self as session, ConductPolicy, MovePolicy, Permissions, Policy};
 use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox};
 use ringway_store_redis::RedisMailbox;
-use ringway_worker::{Mailboxes, OnClientMessage, WorkerConfig};
+use ringway_worker::{ClientBounds, Mailboxes, OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
@@ -115,6 +115,10 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         off_ring_wait_max: off_ring_wait_max(settings),
         limits: limits(settings),
         subprotocols: worker.subprotocols.clone(),
+        client: ClientBounds {
+            sends_under_way_max: settings.client.sends_under_way_max,
+            sends_under_way_bytes_max: settings.client.sends_under_way_bytes_max.0,
+        },
         on_client_message: if worker.echo { OnClientMessage::Echo } else { OnClientMessage::Discard },
         link_stall_timeout: worker.link_stall_timeout,
         crowded_wait_max: worker.crowded_wait_max,
@@ -168,6 +172,24 @@ fn policy(settings: &Settings) -> Policy {
             OnSlowConsumer::DropOldest => session::OnSlowConsumer::DropOldest,
         },
         mailboxes: settings.mailbox.store != MailboxStore::Nowhere,
+        conduct: ConductPolicy {
+            frames_per_second: settings.client.frames_per_second,
+            frames_burst: settings.client.frames_burst,
+            offences_max: settings.client.offences_max,
+        },
+    }
+}
+
+/// What every client may do whose token says nothing else.
+fn permissions(settings: &Settings) -> Permissions {
+    let client = &settings.client;
+    Permissions {
+        join: client.join.clone(),
+        send_users: client.send_users.clone(),
+        send_groups: client.send_groups.clone(),
+        send_own_groups: client.send_own_groups,
+        watch: client.watch.clone(),
+        events: client.events.clone(),
     }
 }
 
@@ -188,6 +210,7 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
             close_on_expiry: settings.auth.close_on_expiry,
             ..SocketConfig::default()
         },
+        permissions: permissions(settings),
         link: LinkConfig {
             links_per_worker: gateway.links_per_worker,
             queue_bytes_max: gateway.link_queue_bytes_max.0,

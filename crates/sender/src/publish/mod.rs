@@ -1,24 +1,21 @@
-//! The pipeline: messages go out without waiting for each answer, and are sent again in their turn.
+//! The way into the pipeline ([`carry`]): messages go out without waiting for each answer, and are sent again in their turn.
 //!
-//! `lanes` decides which message may go now, and is pure; `task` carries messages between the lanes and the streams.
 //! The bound holds from the `publish` call to the last answer, so nothing inside needs one of its own.
 
-mod lanes;
-mod task;
+mod item;
 mod ticket;
 
 use std::sync::Arc;
 
-use ringway_dispatch::SplitPublisher;
+use ringway_dispatch::{Attempts, SplitPublisher, carry};
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::payload_bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::config::RetryConfig;
 use crate::error::SendError;
-use crate::retry::Attempts;
 use crate::send::Prepared;
-use task::{Item, PublishTask};
+use item::Item;
 pub use ticket::Ticket;
 
 /// The bounds of a sender's pipeline.
@@ -57,7 +54,7 @@ impl PublishHandle {
         let messages_max = config.in_flight_max.max(1) as usize;
         let bytes_max = config.in_flight_bytes_max.max(1);
         let (items, received) = mpsc::channel(messages_max);
-        tokio::spawn(PublishTask::new(received, publisher, retry).run());
+        tokio::spawn(carry(received, publisher, retry.pauses()));
         PublishHandle {
             items,
             messages: Arc::new(Semaphore::new(messages_max)),
@@ -72,12 +69,12 @@ impl PublishHandle {
         let room = self.room(u32::try_from(bytes).unwrap_or(self.bytes_max)).await;
         let (answer, ticket) = oneshot::channel();
         let entered = room.and_then(|room| {
-            let item = Item { prepared, answer, room, attempts: Attempts::default(), last: None };
+            let item = Item { prepared, answer, room };
             self.items.try_send(item).map_err(|_| ended())
         });
         match entered {
             Ok(()) => Ok(Ticket::new(ticket, message_id)),
-            Err(refusal) => Err(Attempts::default().error(refusal, &message_id)),
+            Err(refusal) => Err(SendError::after(Attempts::default(), refusal, &message_id)),
         }
     }
 

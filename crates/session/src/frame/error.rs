@@ -14,11 +14,42 @@ pub enum ErrorCode {
     UnknownType,
     /// It acknowledges what was not sent.
     AckOutOfRange,
+    /// A name, a topic or an id breaks a rule.
+    Invalid,
+    /// The client may not do that.
+    NotPermitted,
+    /// The session is in as many groups as it may be.
+    TooManyGroups,
+    /// The message is larger than the cluster takes.
+    TooLarge,
+    /// The client's frames come too fast.
+    RateLimited,
+    /// Too many of the client's sends are under way, or the cluster has no room now.
+    Busy,
+    /// The cluster cannot do it now.
+    Unavailable,
+    /// Nobody knows whether it was done.
+    OutcomeUnknown,
+    /// A defect.
+    Internal,
 }
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [ErrorCode; 3] = [ErrorCode::Unreadable, ErrorCode::UnknownType, ErrorCode::AckOutOfRange];
+    pub const ALL: [ErrorCode; 12] = [
+        ErrorCode::Unreadable,
+        ErrorCode::UnknownType,
+        ErrorCode::AckOutOfRange,
+        ErrorCode::Invalid,
+        ErrorCode::NotPermitted,
+        ErrorCode::TooManyGroups,
+        ErrorCode::TooLarge,
+        ErrorCode::RateLimited,
+        ErrorCode::Busy,
+        ErrorCode::Unavailable,
+        ErrorCode::OutcomeUnknown,
+        ErrorCode::Internal,
+    ];
 
     /// As it stands in the frame.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +57,15 @@ impl ErrorCode {
             ErrorCode::Unreadable => "unreadable",
             ErrorCode::UnknownType => "unknown_type",
             ErrorCode::AckOutOfRange => "ack_out_of_range",
+            ErrorCode::Invalid => "invalid",
+            ErrorCode::NotPermitted => "not_permitted",
+            ErrorCode::TooManyGroups => "too_many_groups",
+            ErrorCode::TooLarge => "too_large",
+            ErrorCode::RateLimited => "rate_limited",
+            ErrorCode::Busy => "busy",
+            ErrorCode::Unavailable => "unavailable",
+            ErrorCode::OutcomeUnknown => "outcome_unknown",
+            ErrorCode::Internal => "internal",
         }
     }
 }
@@ -53,6 +93,39 @@ pub enum FrameError {
         /// The highest offset that was sent.
         sent: u64,
     },
+    /// What breaks which rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// What the client wanted to do.
+    #[error("this client may not {0}")]
+    NotPermitted(String),
+    /// The session is in as many groups as it may be.
+    #[error("the session is in {max} groups already, and may be in no more; leave one first")]
+    TooManyGroups {
+        /// How many those are.
+        max: usize,
+    },
+    /// How large it is, and how large it may be.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The client's frames come too fast.
+    #[error("frames come too fast: {per_second} a second are allowed; wait, and send it again")]
+    RateLimited {
+        /// How many may come.
+        per_second: u32,
+    },
+    /// Of what there is too much.
+    #[error("{0}")]
+    Busy(String),
+    /// What is not there.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What went wrong after it was sent on.
+    #[error("it may or may not have been done: {0}")]
+    OutcomeUnknown(String),
+    /// What went wrong.
+    #[error("{0}")]
+    Internal(String),
 }
 
 impl FrameError {
@@ -62,6 +135,15 @@ impl FrameError {
             FrameError::Unreadable(_) => ErrorCode::Unreadable,
             FrameError::UnknownType(_) => ErrorCode::UnknownType,
             FrameError::AckOutOfRange { .. } => ErrorCode::AckOutOfRange,
+            FrameError::Invalid(_) => ErrorCode::Invalid,
+            FrameError::NotPermitted(_) => ErrorCode::NotPermitted,
+            FrameError::TooManyGroups { .. } => ErrorCode::TooManyGroups,
+            FrameError::TooLarge(_) => ErrorCode::TooLarge,
+            FrameError::RateLimited { .. } => ErrorCode::RateLimited,
+            FrameError::Busy(_) => ErrorCode::Busy,
+            FrameError::Unavailable(_) => ErrorCode::Unavailable,
+            FrameError::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
+            FrameError::Internal(_) => ErrorCode::Internal,
         }
     }
 

@@ -23,22 +23,27 @@ pub struct Head<'a> {
     pub id: &'a str,
     /// What it is about; empty for none.
     pub topic: &'a str,
+    /// The user from whom it is; empty for nobody's.
+    pub from: &'a str,
     /// Where it is stored, if it is.
     pub stored: Option<MailboxPlace>,
 }
 
 /// What stands behind the offset in the frame of a message: text as a string and JSON as it is in `data`, anything else
-/// in `base64`.
+/// in `base64`. An empty topic, or sender, is left out.
 pub fn message_tail(head: &Head<'_>, payload: &Payload) -> Bytes {
-    let Head { id, topic, stored } = head;
-    let mut tail =
-        String::with_capacity(payload.bytes().len() + id.len() + topic.len() + TAIL_OVERHEAD_BYTES);
+    let Head { id, topic, from, stored } = head;
+    let names_bytes = id.len() + topic.len() + from.len();
+    let mut tail = String::with_capacity(payload.bytes().len() + names_bytes + TAIL_OVERHEAD_BYTES);
     push_member(&mut tail, "id", id);
     if !topic.is_empty() {
         push_member(&mut tail, "topic", topic);
     }
     if let Some(place) = stored {
         _ = write!(tail, ",\"stored\":\"{place}\""); // Writing to a String cannot fail.
+    }
+    if !from.is_empty() {
+        push_member(&mut tail, "from", from);
     }
     let text = std::str::from_utf8(payload.bytes()).unwrap_or_default();
     match payload.kind() {
@@ -65,7 +70,7 @@ pub fn numbered_bytes(offset: u64, tail_bytes: usize) -> usize {
     NUMBERED.len() + digits + tail_bytes
 }
 
-fn push_member(into: &mut String, name: &str, value: &str) {
+pub(super) fn push_member(into: &mut String, name: &str, value: &str) {
     let value = serde_json::to_string(value).unwrap_or_default(); // A string always has a JSON form.
     _ = write!(into, ",\"{name}\":{value}"); // Writing to a String cannot fail.
 }

@@ -10,11 +10,12 @@ mod message;
 mod server;
 #[cfg(test)]
 mod tests;
+mod written;
 
-pub use client::{ClientFrame, FromClient, REF_BYTES_MAX, parse};
+pub use client::{ClientEvent, ClientFrame, ClientSend, FromClient, REF_BYTES_MAX, Recipient, parse};
 pub use error::{ERROR_MESSAGE_BYTES_MAX, ErrorCode, FrameError};
 pub use message::{Head, message_tail, numbered, numbered_bytes};
-pub use server::{Welcome, error, mailbox, reconnect, welcome};
+pub use server::{Reply, Welcome, error, mailbox, reconnect, reply, welcome};
 
 /// The name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const SUBPROTOCOL: &str = "ringway.v1.json";

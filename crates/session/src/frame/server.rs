@@ -55,6 +55,35 @@ pub fn mailbox(place: MailboxPlace, recovered: bool) -> Payload {
     Payload::new(frame.into(), Kind::Text).expect("it is text")
 }
 
+/// What became of a client's frame that had a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Reply<'a> {
+    /// It is done.
+    Done {},
+    /// A message was sent.
+    Sent {
+        /// What became of it.
+        outcome: &'a str,
+        /// To how many sessions it is on the way.
+        sessions: u32,
+        /// Its id.
+        id: &'a str,
+    },
+}
+
+/// A reply as a frame.
+pub fn reply(reference: &str, reply: Reply<'_>) -> Payload {
+    #[derive(Serialize)]
+    struct Typed<'a> {
+        r#type: &'static str,
+        r#ref: &'a str,
+        #[serde(flatten)]
+        reply: Reply<'a>,
+    }
+    text(&Typed { r#type: "reply", r#ref: reference, reply })
+}
+
 /// What a gateway that shuts down tells a client before it closes the socket: reconnect, but not before so long.
 pub fn reconnect(delay_ms: u64) -> String {
     format!("{{\"type\":\"reconnect\",\"delay_ms\":{delay_ms}}}")

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::payload::{Kind, Payload};
@@ -56,7 +56,8 @@ fn messages_are_as_the_vectors_say() {
         let payload = Payload::new(bytes.into(), kind).unwrap();
         let (id, topic) = (string(&vector, "id"), string(&vector, "topic"));
         let stored = vector["stored"].as_str().map(|place| place.parse().unwrap());
-        let tail = message_tail(&Head { id: &id, topic: &topic, stored }, &payload);
+        let from = vector["from"].as_str().unwrap_or_default();
+        let tail = message_tail(&Head { id: &id, topic: &topic, from, stored }, &payload);
         let frame = numbered(number(&vector, "offset"), std::str::from_utf8(&tail).unwrap());
         assert_eq!(frame, string(&vector, "frame"));
     }
@@ -79,6 +80,15 @@ fn errors_are_as_the_vectors_say() {
             "ack_out_of_range" => {
                 FrameError::AckOutOfRange { offset: number(&vector, "offset"), sent: number(&vector, "sent") }
             }
+            "invalid" => FrameError::Invalid(string(&vector, "what")),
+            "not_permitted" => FrameError::NotPermitted(string(&vector, "what")),
+            "too_many_groups" => FrameError::TooManyGroups { max: number(&vector, "max") as usize },
+            "too_large" => FrameError::TooLarge(string(&vector, "what")),
+            "rate_limited" => FrameError::RateLimited { per_second: number(&vector, "per_second") as u32 },
+            "busy" => FrameError::Busy(string(&vector, "what")),
+            "unavailable" => FrameError::Unavailable(string(&vector, "what")),
+            "outcome_unknown" => FrameError::OutcomeUnknown(string(&vector, "what")),
+            "internal" => FrameError::Internal(string(&vector, "what")),
             code => panic!("{code}"),
         };
         check(&error(vector["ref"].as_str(), &of), &vector);
@@ -88,23 +98,68 @@ fn errors_are_as_the_vectors_say() {
 }
 
 #[test]
-fn what_clients_say_is_read_as_the_vectors_say() {
-    for vector in vectors("client") {
-        let read = parse(string(&vector, "frame").as_bytes());
-        let answer = match &read.frame {
-            Ok(ClientFrame::Ack { offset }) => serde_json::json!({ "ack": offset }),
-            Err(error) => serde_json::json!({ "error": error.code().as_str() }),
+fn replies_are_as_the_vectors_say() {
+    for vector in vectors("reply") {
+        let id = vector["id"].as_str().unwrap_or_default();
+        let of = match vector["outcome"].as_str() {
+            Some(outcome) => Reply::Sent { outcome, sessions: number(&vector, "sessions") as u32, id },
+            None => Reply::Done {},
         };
-        assert_eq!(answer, vector["reads"], "{vector}");
-        assert_eq!(read.reference.as_deref(), vector["ref"].as_str(), "{vector}");
+        check(&reply(&string(&vector, "ref"), of), &vector);
+    }
+}
+
+fn payload_read(payload: &Payload) -> (&'static str, String) {
+    let kind = match payload.kind() {
+        Kind::Text => "text",
+        Kind::Json => "json",
+        Kind::Binary => "binary",
+    };
+    (kind, BASE64.encode(payload.bytes()))
+}
+
+/// What was read of a frame, as the vectors say it.
+fn read_as(frame: &Result<ClientFrame, FrameError>) -> Value {
+    match frame {
+        Ok(ClientFrame::Ack { offset }) => json!({ "ack": offset }),
+        Ok(ClientFrame::Join { group }) => json!({ "join": group.as_str() }),
+        Ok(ClientFrame::Leave { group }) => json!({ "leave": group.as_str() }),
+        Ok(ClientFrame::Send(ClientSend { to, id, topic, payload })) => {
+            let (whose, name) = match to {
+                Recipient::User(user) => ("user", user.as_str()),
+                Recipient::Group(group) => ("group", group.as_str()),
+            };
+            let (kind, bytes) = payload_read(payload);
+            json!({ "send": { whose: name, "id": id, "topic": topic, "kind": kind, "payload_base64": bytes } })
+        }
+        Ok(ClientFrame::Event(ClientEvent { topic, payload })) => {
+            let (kind, bytes) = payload_read(payload);
+            json!({ "event": { "topic": topic, "kind": kind, "payload_base64": bytes } })
+        }
+        Err(error) => json!({ "error": error.code().as_str() }),
     }
 }
 
 #[test]
+fn what_clients_say_is_read_as_the_vectors_say() {
+    for vector in vectors("client") {
+        let read = parse(string(&vector, "frame").as_bytes());
+        assert_eq!(read_as(&read.frame), vector["reads"], "{vector}");
+        assert_eq!(read.reference.as_deref(), vector["ref"].as_str(), "{vector}");
+    }
+}
+
+/// Every frame that the vectors have, written again, with a name and without.
+#[test]
 fn what_a_client_writes_is_read() {
-    for offset in [0, 5, u64::MAX] {
-        let frame = ClientFrame::Ack { offset };
-        assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });
+    for vector in vectors("client") {
+        let Ok(frame) = parse(string(&vector, "frame").as_bytes()).frame else { continue };
+        for reference in [None, Some("a \"1\"")] {
+            let read = parse(frame.text(reference).as_bytes());
+            let expected = FromClient { reference: reference.map(str::to_owned), frame: Ok(frame.clone()) };
+            assert_eq!(read, expected, "{vector}");
+        }
+        assert_eq!(frame.to_string(), frame.text(None));
     }
 }
 
@@ -120,6 +175,15 @@ fn what_is_wrong_is_said() {
     check(r#"{"type":1}"#, "its type is wrong");
     check(r#"{"type":"ack"}"#, "it has no offset");
     check(r#"{"type":"ack","offset":-1}"#, "its offset is wrong");
+    check(r#"{"type":"join"}"#, "it has no group");
+    check(r#"{"type":"join","group":""}"#, "the group is empty");
+    check(r#"{"type":"send","data":1}"#, "it has no to");
+    check(r#"{"type":"send","to":"alice","data":1}"#, r#"like {"user":"alice"}"#);
+    check(r#"{"type":"send","to":{},"data":1}"#, "either user or group");
+    check(r#"{"type":"send","to":{"user":"a"}}"#, "either data or base64");
+    check(r#"{"type":"send","to":{"user":"a"},"base64":"?"}"#, "its base64 is wrong");
+    check(r#"{"type":"event","data":1}"#, "it has no topic");
+    check(r#"{"type":"event","topic":"","data":1}"#, "topic of an event is empty");
     check(r#"{"type":"dance"}"#, r#"no frame of type "dance""#);
     check(&format!(r#"{{"type":"ack","offset":1,"ref":"{}"}}"#, "x".repeat(65)), "its ref has 65 bytes");
     assert!(parse(b"\xff").frame.unwrap_err().words().contains("not UTF-8"));
@@ -137,15 +201,21 @@ fn an_error_does_not_send_back_everything_that_was_sent() {
 /// Something like a frame of a client.
 fn nearly() -> impl Strategy<Value = String> {
     let value = prop_oneof![
-        Just("\"ack\"".to_owned()),
+        prop_oneof![Just("ack"), Just("join"), Just("leave"), Just("send"), Just("event")]
+            .prop_map(|name| format!("\"{name}\"")),
+        Just(r#"{"user":"alice"}"#.to_owned()),
+        Just(r#"{"group":"room"}"#.to_owned()),
+        Just("\"AAH+/w==\"".to_owned()),
         any::<u64>().prop_map(|n| n.to_string()),
         any::<f64>().prop_map(|n| n.to_string()),
         any::<String>().prop_map(|text| format!("{text:?}")),
         Just("null".to_owned()),
         Just("[[{}]]".to_owned()),
     ];
-    let name = prop_oneof![Just("type"), Just("offset"), Just("ref"), Just("more")];
-    let members = proptest::collection::vec((name, value), 0..6);
+    let name = proptest::sample::select(vec![
+        "type", "offset", "ref", "group", "to", "topic", "id", "data", "base64", "more",
+    ]);
+    let members = proptest::collection::vec((name, value), 0..8);
     members.prop_map(|members| {
         let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", members.join(","))
@@ -164,7 +234,7 @@ fn check_answer(text: &[u8]) {
 
 /// The frame of a message as JSON, and its length as it was foretold.
 fn frame_of(offset: u64, id: &str, topic: &str, payload: &Payload) -> Value {
-    let tail = message_tail(&Head { id, topic, stored: None }, payload);
+    let tail = message_tail(&Head { id, topic, ..Head::default() }, payload);
     let frame = numbered(offset, std::str::from_utf8(&tail).unwrap());
     assert_eq!(frame.len(), numbered_bytes(offset, tail.len()));
     serde_json::from_str(&frame).unwrap()

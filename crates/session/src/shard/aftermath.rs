@@ -26,6 +26,7 @@ fn shard(address: Address) -> Shard {
         id: SessionId::new(Slot::of(b"alice"), 1),
         user: UserId::new("alice").unwrap(),
         groups: vec![GroupId::new("room").unwrap()],
+        permissions: Arc::default(),
         address,
         remote_address: "127.0.0.1:1".into(),
         subprotocol: "".into(),

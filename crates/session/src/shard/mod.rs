@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod aftermath;
 mod arrivals;
+#[cfg(test)]
+mod clients;
 mod departures;
 mod mailbox;
 mod moves;
@@ -32,6 +34,7 @@ pub use send::{NotHere, Sending, Sent};
 use self::arrivals::{Arrivals, KeptBounds};
 use self::departures::Departures;
 use crate::close::CloseCode;
+use crate::conduct::Verdict;
 use crate::directive::{Address, Channel, Directive, LinkId, Ticket};
 use crate::id::SessionId;
 use crate::moment::Moment;
@@ -41,7 +44,7 @@ use crate::policy::{MovePolicy, Policy};
 use crate::queue::Acked;
 use crate::session::Place;
 use crate::state::SessionState;
-use crate::table::{OpenError, SessionTable, Target};
+use crate::table::{OpenError, SessionTable, Speaker, Target};
 
 /// A worker's share of the cluster.
 #[derive(Debug)]
@@ -242,6 +245,16 @@ impl Shard {
     /// Takes note of what a client has; nothing if there is no such session.
     pub fn acknowledge(&mut self, address: Address, offset: u64, out: &mut Vec<Directive>) -> Option<Acked> {
         self.table.acknowledge(address, offset, out)
+    }
+
+    /// A client has sent a frame that is no acknowledgement; nothing if there is no such session.
+    pub fn client_spoke(&mut self, address: Address, now: Moment) -> Option<Speaker> {
+        self.table.client_spoke(address, now)
+    }
+
+    /// A client has done what it must not; nothing if there is no such session.
+    pub fn offence(&mut self, address: Address, now: Moment) -> Option<Verdict> {
+        self.table.offence(address, now)
     }
 
     /// Sends something of the cluster's own to one session.

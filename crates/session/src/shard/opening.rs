@@ -1,5 +1,7 @@
 //! Sessions that begin here: new ones, those that a gateway brings, those that a client resumes.
 
+use std::sync::Arc;
+
 use super::{Fenced, Shard, user_hash};
 use crate::close::CloseCode;
 use crate::directive::{Address, Directive, Fate};
@@ -7,6 +9,7 @@ use crate::frame::{self, Welcome};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
+use crate::permissions::Permissions;
 use crate::session::{Opening, Place};
 use crate::state::SessionState;
 use crate::table::{Attached, Claim, OpenError, Reach, ResumeError, Target};
@@ -62,6 +65,8 @@ pub struct Resuming {
     pub user: UserId,
     /// The groups that its token names: of those that the session has from an earlier one, no other stays.
     pub groups: Vec<GroupId>,
+    /// What it may do by that token.
+    pub permissions: Arc<Permissions>,
     /// Where it is now.
     pub address: Address,
     /// The highest offset that it has; 0 for none.
@@ -129,7 +134,7 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Result<Attached, NotOpened> {
-        let Resuming { id, user, groups, address, offset, resume_token } = resuming;
+        let Resuming { id, user, groups, permissions, address, offset, resume_token } = resuming;
         self.fence(id.slot(), now)?;
         // Also one that has left from here and belongs here by now: its gateway is about to bring it back.
         if self.arrivals.is_expected(id) || self.departures.is_in_transit(id) {
@@ -142,6 +147,7 @@ impl Shard {
             return Err(ResumeError::NotTheirs.into());
         }
         self.table.renew_groups(id, &groups, out)?;
+        self.table.renew_permissions(id, permissions);
         let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
         // What the client says to have it has acknowledged by that.
         self.table.acknowledge(address, offset, out);

@@ -144,6 +144,7 @@ impl Test {
             id: id(number),
             user: alice(),
             groups: vec![GroupId::new("all").unwrap()],
+            permissions: Arc::default(),
             address,
             remote_address: "".into(),
             subprotocol: subprotocol.into(),
@@ -176,7 +177,8 @@ impl Test {
     ) -> Result<Attached, NotOpened> {
         let user = UserId::new(user).unwrap();
         let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
-        let resuming = Resuming { id: id(1), user, groups, address, offset, resume_token: "token".into() };
+        let (permissions, resume_token) = (Arc::default(), "token".into());
+        let resuming = Resuming { id: id(1), user, groups, permissions, address, offset, resume_token };
         self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 

@@ -4,6 +4,7 @@
 //! [`Directive`]s; the caller carries them out before anyone else changes the table, so that what two callers send to
 //! one session arrives in the order in which the table saw it.
 
+mod client;
 mod groups;
 mod link;
 mod list;
@@ -20,6 +21,7 @@ use std::collections::{BTreeSet, HashMap};
 use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
+pub use client::Speaker;
 pub use link::deliver_cost_bytes;
 pub use list::Filter;
 pub use mailbox::MailboxPage;
@@ -33,6 +35,7 @@ use crate::directive::{Address, Directive, LinkId};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
+use crate::permissions::LastGiven;
 use crate::policy::{OnConflict, Policy};
 use crate::recent::Lately;
 use crate::session::{Opening, Place, Session, SessionView};
@@ -98,6 +101,7 @@ pub struct SessionTable {
     remember_until: Moment,
     /// How many sessions were opened so far.
     opened: u64,
+    permissions: LastGiven,
 }
 
 impl SessionTable {
@@ -114,6 +118,7 @@ impl SessionTable {
             lately: Lately::default(),
             remember_until: Moment::default(),
             opened: 0,
+            permissions: LastGiven::default(),
         }
     }
 
@@ -293,6 +298,7 @@ impl SessionTable {
 
     fn insert(&mut self, mut session: Session) -> Key {
         session.spread_before = self.lately.count();
+        session.permissions = self.permissions.share(session.permissions);
         let (id, user, place) = (session.id, session.user.clone(), session.place);
         let key = self.sessions.insert(session);
         self.by_id.insert(id, key);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +37,7 @@ pub(super) fn opening(name: &str, address: Address, groups: &[&str]) -> Opening 
         id: id(name, address.link.0 << 32 | address.channel.0),
         user: user(name),
         groups: groups.iter().map(|name| group(name)).collect(),
+        permissions: Arc::default(),
         address,
         remote_address: "127.0.0.1:1".into(),
         subprotocol: "".into(),

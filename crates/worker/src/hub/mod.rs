@@ -4,6 +4,7 @@
 //! session leaves in the order in which the state saw it. Nothing waits under the lock.
 
 mod claims;
+mod client;
 mod directives;
 mod errands;
 mod guarded;

@@ -4,26 +4,31 @@
 //! [`WorkerFrames`] comes out. When either end is dropped, the link is gone, and its sessions
 //! wait for their gateway or their clients to come back.
 
+mod answer;
+mod client;
+mod event;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod parts;
+pub(crate) mod sends;
 mod service;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as WorkerFrame;
 use ringway_proto::v1::{
     Arrived, ClientMessage, Detach, GatewayFrames, Gone, Hello, StatePart, Welcome, WorkerFrames, Written,
 };
 use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
-use ringway_session::frame::{self, ClientFrame, FrameError, FromClient};
-use ringway_session::{Acked, Address, Channel, LinkId, Message, Payload};
+use ringway_session::{Address, Channel, LinkId, Message, Payload};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{debug, info};
 
 use self::opening::Openings;
 use self::parts::StateParts;
+use self::sends::Sends;
 use crate::config::OnClientMessage;
 use crate::convert::kind_from_proto;
 use crate::hub::Leaving;
@@ -61,6 +66,7 @@ where
         gateway: hello.gateway_id,
         openings: Openings::default(),
         parts: StateParts::new(shared.config.state_bytes_max()),
+        sends: Sends::default(),
     };
     let first = rest.collect();
     let end = Arc::clone(&outbox);
@@ -119,6 +125,8 @@ struct AttachedLink {
     openings: Openings,
     /// States that come in pieces.
     parts: StateParts,
+    /// What its clients send to others.
+    sends: Sends,
 }
 
 impl AttachedLink {
@@ -179,11 +187,7 @@ impl AttachedLink {
                     debug!(%session, code, may_resume, "a client has gone");
                 }
             }
-            Frame::Detach(Detach { channel }) => {
-                if self.shared.hub.detach(self.address(channel)).is_none() {
-                    debug!(gateway = self.gateway, channel, "a session that is not here was asked to go");
-                }
-            }
+            Frame::Detach(Detach { channel }) => self.detach(channel),
             Frame::Arrived(Arrived { channel }) => self.shared.hub.arrived(self.address(channel)),
             Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
             Frame::Written(Written { channel, bytes }) => {
@@ -212,17 +216,18 @@ impl AttachedLink {
         self.shared.wait_for_room(&crowded).await;
     }
 
-    /// A frame of `ringway.v1.json`.
-    fn take_client_frame(&self, address: Address, bytes: &[u8]) {
-        let FromClient { reference, frame } = frame::parse(bytes);
-        let error = match frame {
-            Ok(ClientFrame::Ack { offset }) => match self.shared.hub.acknowledge(address, offset) {
-                Some(Acked::OutOfRange { sent }) => FrameError::AckOutOfRange { offset, sent },
-                Some(Acked::Noted) | None => return,
-            },
-            Err(error) => error,
+    /// Lets a session go, when what its client has sent to others has its answers.
+    fn detach(&self, channel: u64) {
+        let (shared, address) = (Arc::clone(&self.shared), self.address(channel));
+        let detach = move || {
+            if shared.hub.detach(address).is_none() {
+                debug!(link = address.link.0, channel, "a session that is not here was asked to go");
+            }
         };
-        self.shared.hub.send_aside(address, frame::error(reference.as_deref(), &error));
+        match self.sends.settled(channel) {
+            None => detach(),
+            Some(settled) => _ = tokio::spawn(settled.map(move |()| detach())),
+        }
     }
 
     fn address(&self, channel: u64) -> Address {

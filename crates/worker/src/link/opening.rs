@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use ringway_dispatch::permissions_from_proto;
 use ringway_proto::v1::worker_frame::Frame;
 use ringway_proto::v1::{Open, RefusalReason, Refused, Reopen};
 use ringway_session::{
@@ -116,6 +117,7 @@ impl Wish {
                 id,
                 user: opening.user.clone(),
                 groups: opening.groups.clone(),
+                permissions: Arc::clone(&opening.permissions),
                 address,
                 offset: resume.offset,
                 resume_token: resume.token.into(),
@@ -146,10 +148,12 @@ fn read(shared: &Shared, address: Address, open: Open) -> Result<Opening, NoSess
     let speaks = |offer: &&String| *offer == frame::SUBPROTOCOL || shared.config.subprotocols.contains(offer);
     let chosen = offered.into_iter().find(speaks);
     let id = SessionId::from_bytes(&open.session_id).map_err(|error| invalid(error.to_string()))?;
+    let permissions = permissions_from_proto(open.permissions.as_ref());
     Ok(Opening {
         id,
         user: UserId::new(&open.user).map_err(|error| invalid(error.to_string()))?,
         groups: groups.collect::<Result<_, _>>().map_err(|error| invalid(error.to_string()))?,
+        permissions: permissions.map_err(|error| invalid(error.to_string()))?.into(),
         address,
         subprotocol: chosen.map(String::as_str).unwrap_or_default().into(),
         remote_address: open.remote_address.into(),

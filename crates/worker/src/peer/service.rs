@@ -8,12 +8,15 @@ use std::time::Duration;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
-    AdoptRequest, AdoptResponse, ClaimRequest, DeliverLocalRequest, DeliverLocalResponse, Everyone,
-    InterestAck, InterestReport, PokeRequest, PokeResponse, Routing, SessionIds,
+    AdoptRequest, AdoptResponse, AnswerRequest, AnswerResponse, ClaimRequest, DeliverLocalRequest,
+    DeliverLocalResponse, Everyone, InterestAck, InterestReport, PokeRequest, PokeResponse, Routing,
+    SessionIds,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, RingVersion};
-use ringway_session::{Circle, GroupId, NameError, NotOpened, OpenError, Reach, Report, SessionId, UserId};
+use ringway_session::{
+    Circle, GroupId, Kind, NameError, NotOpened, OpenError, Payload, Reach, Report, SessionId, UserId,
+};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -74,6 +77,16 @@ impl Peer for PeerService {
         let office = shared.office.as_ref().ok_or_else(no_mailboxes)?;
         shared.look(office, &user).await.map_err(|error| refusal_of_store(&error))?;
         Ok(Response::new(PokeResponse {}))
+    }
+
+    async fn answer(&self, request: Request<AnswerRequest>) -> Result<Response<AnswerResponse>, Status> {
+        let AnswerRequest { session_id, frame } = request.into_inner();
+        let session = SessionId::from_bytes(&session_id);
+        let session = session.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        let answer = Payload::new(frame, Kind::Text);
+        let answer = answer.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+        self.0.answer_when_here(session, &answer).await?;
+        Ok(Response::new(AnswerResponse {}))
     }
 
     async fn deliver_local(

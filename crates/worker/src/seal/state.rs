@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message as _;
+use ringway_dispatch::{permissions_from_proto, permissions_to_proto};
 use ringway_proto::v1;
 use ringway_session::{
     GroupId, MailboxPlace, MailboxReader, Numbered, Payload, SessionId, SessionState, Stored, StreamState,
@@ -62,6 +63,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         user: state.user.to_string(),
         groups: state.groups.iter().map(ToString::to_string).collect(),
         token_groups: state.token_groups.iter().map(ToString::to_string).collect(),
+        permissions: permissions_to_proto(&state.permissions),
         remote_address: state.remote_address.into(),
         subprotocol: state.subprotocol.into(),
         opened_at_ms: state.opened_at_ms,
@@ -92,6 +94,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
         user: UserId::new(&state.user).map_err(unreadable)?,
         groups: groups(&state.groups)?,
         token_groups: groups(&state.token_groups)?,
+        permissions: permissions_from_proto(state.permissions.as_ref()).map_err(unreadable)?.into(),
         remote_address: state.remote_address.into(),
         subprotocol: state.subprotocol.into(),
         opened_at_ms: state.opened_at_ms,
@@ -144,7 +147,7 @@ fn unreadable(error: impl std::fmt::Display) -> SealError {
 mod tests {
     use ringway_ring::Slot;
     use ringway_rpc::ClusterSecret;
-    use ringway_session::Kind;
+    use ringway_session::{Kind, Permissions};
 
     use super::*;
 
@@ -160,6 +163,7 @@ mod tests {
             user: UserId::new("alice").unwrap(),
             groups: vec![GroupId::new("a").unwrap(), GroupId::new("b").unwrap()],
             token_groups: vec![GroupId::new("b").unwrap()],
+            permissions: Permissions { send_own_groups: true, ..Permissions::default() }.into(),
             remote_address: "127.0.0.1:1".into(),
             subprotocol: "ringway.v1.json".into(),
             opened_at_ms: 5,

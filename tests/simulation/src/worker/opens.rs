@@ -1,5 +1,7 @@
 //! Sessions that are asked for: those that cannot be opened yet are tried again until it is too late.
 
+use std::sync::Arc;
+
 use ringway_session::{
     Address, Channel, Directive, LinkId, NotOpened, Opening, Reopening, Resuming, SessionId, UserId, frame,
 };
@@ -123,6 +125,7 @@ impl World {
             id: open.session,
             user: UserId::new(&it.user).expect("a short name"),
             groups: it.groups.iter().map(|group| client::group(*group)).collect(),
+            permissions: Arc::default(),
             address: open.address(),
             remote_address: "".into(),
             subprotocol: if it.is_framed { frame::SUBPROTOCOL.into() } else { "".into() },
@@ -148,7 +151,8 @@ impl World {
         let user = UserId::new(&it.user).expect("a short name");
         let groups = it.groups.iter().map(|group| client::group(*group)).collect();
         let (address, resume_token) = (open.address(), id.to_string().into());
-        let resuming = Resuming { id, user, groups, address, offset, resume_token };
+        let permissions = Arc::default();
+        let resuming = Resuming { id, user, groups, permissions, address, offset, resume_token };
         let now = self.now();
         self.workers[worker].shard.resume(resuming, now, out)?;
         Ok(id)

@@ -7,6 +7,7 @@ mod raw;
 mod resuming;
 mod stdin;
 mod transport;
+mod typed;
 
 use crate::cli::{ConnectArgs, Protocol};
 use crate::exit::Ending;

@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::events::Events;
 use super::stdin::{self, Typed, next_line};
 use super::transport::{Handshake, Socket, goodbye, handshake};
+use super::typed::Line;
 use crate::cli::ConnectArgs;
 use crate::exit::Ending;
 use crate::output::chain;
@@ -116,7 +117,7 @@ impl Client<'_> {
             Happened::Arrived(arrived) => self.arrived(arrived).await,
             Happened::Due => self.tell(Event::Tick).await,
             Happened::Typed(Typed::Line(line)) => {
-                self.send(line).await;
+                self.typed(line).await?;
                 Ok(Next::GoOn)
             }
             Happened::Typed(Typed::Unreadable(error)) => Err(error).context("stdin"),
@@ -178,6 +179,18 @@ impl Client<'_> {
         }
     }
 
+    async fn typed(&mut self, line: String) -> anyhow::Result<()> {
+        match Line::read(line) {
+            Line::Raw(text) => self.send(text).await,
+            Line::Request(frame) => match self.session.request(&frame) {
+                Ok(request) => self.send(request.text).await,
+                Err(not_sent) => self.events.not_sent(&not_sent.to_string())?,
+            },
+            Line::Wrong(why) => self.events.not_sent(&why)?,
+        }
+        Ok(())
+    }
+
     async fn send(&mut self, text: impl Into<Utf8Bytes>) {
         if let Some(socket) = &mut self.socket {
             // When the socket is broken, the next read says so.
@@ -214,7 +227,9 @@ impl Client<'_> {
                 return Ok(self.counted());
             }
             Action::Missed(offsets) => self.events.missed(&offsets)?,
+            Action::Replied(reply) => self.events.replied(&reply)?,
             Action::Rejected(error) => self.events.rejected(&error)?,
+            Action::Unanswered(reference) => self.events.unanswered(&reference)?,
             Action::Wait(_) if !self.was_welcomed => return Ok(Next::Over),
             Action::Wait(delay) => self.events.waiting(delay)?,
             // There is nobody here who could get a new one.

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringway_client::{Content, Continuity, ErrorFrame, Mailbox, Message, Welcome};
+use ringway_client::{Content, Continuity, ErrorFrame, Mailbox, Message, Receipt, Reply, Welcome};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -65,6 +65,29 @@ impl Events {
         self.tell(&json!({ "event": "missed", "first": first, "last": last }), &words)
     }
 
+    /// The server acted upon what was typed.
+    pub(in super::super) fn replied(self, reply: &Reply) -> anyhow::Result<()> {
+        let Reply { reference, receipt } = reply;
+        let Some(Receipt { outcome, sessions, id }) = receipt else {
+            return self.tell(&json!({ "event": "reply", "ref": reference }), &format!("done ({reference})"));
+        };
+        let event = json!({
+            "event": "reply", "ref": reference, "outcome": outcome, "sessions": sessions, "id": id,
+        });
+        self.tell(&event, &format!("{outcome} ({reference}): {sessions} sessions, id {id}"))
+    }
+
+    /// The socket went before the answer to what was typed came.
+    pub(in super::super) fn unanswered(self, reference: &str) -> anyhow::Result<()> {
+        let event = json!({ "event": "unanswered", "ref": reference });
+        self.tell(&event, &format!("no answer came ({reference}): it may or may not have been done"))
+    }
+
+    /// What was typed was not sent.
+    pub(in super::super) fn not_sent(self, why: &str) -> anyhow::Result<()> {
+        self.tell(&json!({ "event": "not_sent", "message": why }), &format!("not sent: {why}"))
+    }
+
     /// The server did not act upon what was typed.
     pub(in super::super) fn rejected(self, error: &ErrorFrame) -> anyhow::Result<()> {
         let ErrorFrame { reference, code, message } = error;
@@ -87,6 +110,8 @@ struct MessageEvent<'a> {
     offset: u64,
     id: &'a str,
     topic: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    from: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     stored: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,23 +122,25 @@ struct MessageEvent<'a> {
 
 impl<'a> MessageEvent<'a> {
     fn of(message: &'a Message) -> anyhow::Result<Self> {
-        let Message { offset, id, topic, content, stored } = message;
+        let Message { offset, id, topic, from, content, stored } = message;
         let stored = stored.map(|place| place.to_string());
         let (data, data_hex) = match content {
             Content::Data(json) => (Some(RawValue::from_string(on_one_line(json))?), None),
             Content::Binary(bytes) => (None, Some(hex(bytes))),
         };
-        Ok(MessageEvent { event: "message", offset: *offset, id, topic, stored, data, data_hex })
+        Ok(MessageEvent { event: "message", offset: *offset, id, topic, from, stored, data, data_hex })
     }
 }
 
-/// The topic, if there is one, and the content: a text as it is, another value as JSON.
+/// The topic and the sender, if there are such, and the content: a text as it is, another value as JSON.
 fn message_text(message: &Message) -> String {
     let content = match &message.content {
         Content::Data(json) => message.content.text().unwrap_or_else(|| on_one_line(json)),
         Content::Binary(bytes) => binary_text(bytes),
     };
-    if message.topic.is_empty() { content } else { format!("[{}] {content}", message.topic) }
+    let topic = if message.topic.is_empty() { String::new() } else { format!("[{}] ", message.topic) };
+    let from = if message.from.is_empty() { String::new() } else { format!("{}: ", message.from) };
+    format!("{topic}{from}{content}")
 }
 
 /// A JSON value on one line: its strings hold no line breaks, so all that there are stand between its parts.
@@ -127,17 +154,23 @@ mod tests {
 
     #[test]
     fn a_message_is_shown_with_its_topic() {
-        let check = |topic: &str, content: Content, human: &str, event: &str| {
-            let (id, topic_text, stored) = ("m".to_owned(), topic.to_owned(), None);
-            let message = Message { offset: 3, id, topic: topic_text, content, stored };
+        let check = |(topic, from): (&str, &str), content: Content, human: &str, event: &str| {
+            let (id, from) = ("m".to_owned(), from.to_owned());
+            let message = Message { offset: 3, id, topic: topic.to_owned(), from, content, stored: None };
             assert_eq!(message_text(&message), human);
             let told = serde_json::to_string(&MessageEvent::of(&message).unwrap()).unwrap();
             let beginning = format!(r#"{{"event":"message","offset":3,"id":"m","topic":"{topic}","#);
             assert_eq!(told, format!("{beginning}{event}}}"));
         };
         let data = |json: &str| Content::Data(json.to_owned());
-        check("", data(r#""hi \"you\"""#), r#"hi "you""#, r#""data":"hi \"you\"""#);
-        check("chat", data("{\"a\":\n1.50}"), "[chat] {\"a\": 1.50}", "\"data\":{\"a\": 1.50}");
-        check("", Content::Binary(vec![0, 255].into()), "[binary, 2 bytes] 00ff", r#""data_hex":"00ff""#);
+        check(("", ""), data(r#""hi \"you\"""#), r#"hi "you""#, r#""data":"hi \"you\"""#);
+        check(("chat", "bob"), data("1"), "[chat] bob: 1", r#""from":"bob","data":1"#);
+        check(("chat", ""), data("{\"a\":\n1.50}"), "[chat] {\"a\": 1.50}", "\"data\":{\"a\": 1.50}");
+        check(
+            ("", ""),
+            Content::Binary(vec![0, 255].into()),
+            "[binary, 2 bytes] 00ff",
+            r#""data_hex":"00ff""#,
+        );
     }
 }

@@ -7,41 +7,31 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use ringway_dispatch::SplitPublisher;
 use ringway_proto::v1::Turn;
 use ringway_proto::{Reason, Refusal, v1};
 use ringway_rpc::{Entered, PublishTicket, Reserved, Unentered};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::Room;
 use super::lanes::{Lanes, Order};
-use crate::config::RetryConfig;
-use crate::error::SendError;
-use crate::measure;
-use crate::message::Target;
-use crate::receipt::Receipt;
-use crate::retry::Attempts;
-use crate::send::Prepared;
+use super::{Attempts, Parcel, Pauses};
+use crate::split::SplitPublisher;
 
 /// One message in the pipeline.
 #[derive(Debug)]
-pub(super) struct Item {
-    pub(super) prepared: Prepared,
-    pub(super) answer: oneshot::Sender<Result<Receipt, SendError>>,
-    pub(super) room: Room,
-    pub(super) attempts: Attempts,
+struct Item<P> {
+    parcel: P,
+    attempts: Attempts,
     /// Why the last attempt failed.
-    pub(super) last: Option<Refusal>,
+    last: Option<Refusal>,
 }
 
-type Entering = Pin<Box<dyn Future<Output = (Order, Item, Result<Entrance, Refusal>)> + Send>>;
-type Answering = Pin<Box<dyn Future<Output = (Order, Item, Result<v1::Receipt, Refusal>)> + Send>>;
+type Entering<P> = Pin<Box<dyn Future<Output = (Order, Item<P>, Result<Entrance, Refusal>)> + Send>>;
+type Answering<P> = Pin<Box<dyn Future<Output = (Order, Item<P>, Result<v1::Receipt, Refusal>)> + Send>>;
 
 /// A message in the form in which it is sent, and the room for it.
 struct Entrance {
@@ -49,24 +39,24 @@ struct Entrance {
     reserved: Reserved,
 }
 
-pub(super) struct PublishTask {
-    received: mpsc::Receiver<Item>,
+pub(super) struct PipelineTask<P: Parcel> {
+    received: mpsc::Receiver<P>,
     publisher: SplitPublisher,
-    retry: RetryConfig,
-    lanes: Lanes<Arc<Target>, Item>,
+    pauses: Pauses,
+    lanes: Lanes<P::Target, Item<P>>,
     /// Messages that may go, in their order.
-    ready: VecDeque<(Order, Item)>,
-    entering: Option<Entering>,
-    answering: FuturesUnordered<Answering>,
+    ready: VecDeque<(Order, Item<P>)>,
+    entering: Option<Entering<P>>,
+    answering: FuturesUnordered<Answering<P>>,
     closed: bool,
 }
 
-impl PublishTask {
-    pub(super) fn new(received: mpsc::Receiver<Item>, publisher: SplitPublisher, retry: RetryConfig) -> Self {
-        PublishTask {
+impl<P: Parcel> PipelineTask<P> {
+    pub(super) fn new(received: mpsc::Receiver<P>, publisher: SplitPublisher, pauses: Pauses) -> Self {
+        PipelineTask {
             received,
             publisher,
-            retry,
+            pauses,
             lanes: Lanes::new(),
             ready: VecDeque::new(),
             entering: None,
@@ -89,7 +79,7 @@ impl PublishTask {
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.release(),
                 received = self.received.recv(), if !self.closed && self.entering.is_none() => match received {
-                    Some(item) => self.arrived(item),
+                    Some(parcel) => self.arrived(parcel),
                     None => self.closed = true,
                 },
                 else => return,
@@ -97,8 +87,9 @@ impl PublishTask {
         }
     }
 
-    fn arrived(&mut self, item: Item) {
-        let target = Arc::clone(&item.prepared.target);
+    fn arrived(&mut self, parcel: P) {
+        let target = parcel.target();
+        let item = Item { parcel, attempts: Attempts::default(), last: None };
         self.ready.extend(self.lanes.arrive(&target, item));
     }
 
@@ -113,7 +104,7 @@ impl PublishTask {
         while self.entering.is_none() {
             let Some((order, item)) = self.ready.pop_front() else { return };
             let Some((order, item)) = self.recheck(order, item) else { continue };
-            if item.prepared.allowance.deadline > Instant::now() {
+            if item.parcel.allowance().deadline > Instant::now() {
                 self.entering = Some(Box::pin(find_room(self.publisher.clone(), order, item)));
                 return;
             }
@@ -125,14 +116,14 @@ impl PublishTask {
         }
     }
 
-    fn recheck(&mut self, order: Order, item: Item) -> Option<(Order, Item)> {
-        let target = Arc::clone(&item.prepared.target);
+    fn recheck(&mut self, order: Order, item: Item<P>) -> Option<(Order, Item<P>)> {
+        let target = item.parcel.target();
         self.lanes.recheck(&target, order, item)
     }
 
-    fn enter(&mut self, order: Order, item: Item, entrance: Result<Entrance, Refusal>) {
+    fn enter(&mut self, order: Order, item: Item<P>, entrance: Result<Entrance, Refusal>) {
         let Some((order, mut item)) = self.recheck(order, item) else { return };
-        let target = Arc::clone(&item.prepared.target);
+        let target = item.parcel.target();
         let after = self.lanes.stream(&target);
         let turn = if after.is_some() { Turn::Follows } else { Turn::First };
         match entrance.map(|Entrance { send, reserved }| reserved.enter(send, turn, after)) {
@@ -148,9 +139,9 @@ impl PublishTask {
         }
     }
 
-    fn answered(&mut self, order: Order, mut item: Item, answer: Result<v1::Receipt, Refusal>) {
-        self.lanes.answered(&item.prepared.target);
-        match answer.and_then(Receipt::try_from) {
+    fn answered(&mut self, order: Order, mut item: Item<P>, answer: Result<v1::Receipt, Refusal>) {
+        self.lanes.answered(&item.parcel.target());
+        match answer {
             Ok(receipt) => self.conclude(item, Ok(receipt)),
             Err(refusal) => {
                 item.attempts.failed(refusal.reason);
@@ -160,55 +151,51 @@ impl PublishTask {
     }
 
     /// Under way -> waiting for its retry | at its end.
-    fn failed(&mut self, order: Order, mut item: Item, refusal: Refusal) {
-        let allowance = item.prepared.allowance;
+    fn failed(&mut self, order: Order, mut item: Item<P>, refusal: Refusal) {
+        let allowance = item.parcel.allowance();
         // One that only followed goes when the one before it does.
         let pause = match refusal.reason {
             Reason::OutOfTurn => Duration::ZERO,
-            _ => self.retry.pause(item.attempts.count),
+            _ => self.pauses.after(item.attempts.count),
         };
         let not_before = Instant::now() + pause;
         if !allowance.permits(refusal.reason) || not_before >= allowance.deadline {
             return self.conclude(item, Err(refusal));
         }
-        measure::retried(refusal.reason);
+        item.parcel.retried(refusal.reason);
         item.last = Some(refusal);
-        let target = Arc::clone(&item.prepared.target);
+        let target = item.parcel.target();
         self.lanes.retry(&target, order, item, not_before);
     }
 
-    fn conclude(&mut self, item: Item, result: Result<Receipt, Refusal>) {
-        let Item { prepared, answer, room, attempts, .. } = item;
-        self.lanes.finish(&prepared.target);
-        let result = result.map_err(|refusal| attempts.error(refusal, &prepared.message_id));
-        measure::sent(&prepared.target, &result, prepared.started.elapsed());
-        drop(room);
-        // A ticket that nobody waits for any more is no error.
-        let _ = answer.send(result);
+    fn conclude(&mut self, item: Item<P>, answer: Result<v1::Receipt, Refusal>) {
+        let Item { parcel, attempts, .. } = item;
+        self.lanes.finish(&parcel.target());
+        parcel.conclude(answer, attempts);
     }
 }
 
 /// Waits for room on the owner's stream, at most until the deadline.
-async fn find_room(
+async fn find_room<P: Parcel>(
     publisher: SplitPublisher,
     order: Order,
-    item: Item,
-) -> (Order, Item, Result<Entrance, Refusal>) {
-    let mut send = item.prepared.request.clone();
+    item: Item<P>,
+) -> (Order, Item<P>, Result<Entrance, Refusal>) {
+    let mut send = item.parcel.request();
     let late = |_| too_late("for room on its worker's stream");
-    let found = timeout_at(item.prepared.allowance.deadline, publisher.reserve(&mut send)).await;
+    let found = timeout_at(item.parcel.allowance().deadline, publisher.reserve(&mut send)).await;
     let found = found.map_err(late).flatten();
     (order, item, found.map(|reserved| Entrance { send, reserved }))
 }
 
 /// Waits for the answer, at most until the deadline.
-async fn answer(
+async fn answer<P: Parcel>(
     order: Order,
-    item: Item,
+    item: Item<P>,
     ticket: PublishTicket,
-) -> (Order, Item, Result<v1::Receipt, Refusal>) {
+) -> (Order, Item<P>, Result<v1::Receipt, Refusal>) {
     let late = |_| Refusal::new(Reason::DeadlineExceeded, "the worker did not answer before the deadline");
-    let answer = timeout_at(item.prepared.allowance.deadline, ticket).await.map_err(late).flatten();
+    let answer = timeout_at(item.parcel.allowance().deadline, ticket).await.map_err(late).flatten();
     (order, item, answer)
 }
 
