@@ -6,7 +6,7 @@ use ringway_ring::MemberId;
 
 use crate::close::CloseCode;
 use crate::id::SessionId;
-use crate::name::GroupId;
+use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
 use crate::state::SessionState;
 
@@ -149,6 +149,12 @@ pub enum Directive {
         /// The session.
         session: SessionId,
     },
+    /// The number of a user's sessions here has changed.
+    SessionsChanged(UserId),
+    /// A user has its first watcher here.
+    WatchBegan(UserId),
+    /// A user has lost its last watcher here.
+    WatchEnded(UserId),
     /// A group has its first member here.
     GroupAppeared(GroupId),
     /// A group has lost its last member here. Its messages may still have to [come](crate::Shard::lingers).

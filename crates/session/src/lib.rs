@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a socket, a task or a clock. A [`SessionTable`] takes events in and gives work out as
 //! [`Directive`]s, which the worker carries to its links; [`HomeInterest`] and [`LocalInterest`] are the two halves of
-//! what workers tell each other about groups; a [`Relay`] is the gateway's half of moving a session. So whole histories
+//! what workers tell each other about groups; [`presence`] is who is online, and who is told; a [`Relay`] is the gateway's half of moving a session. So whole histories
 //! run in a test without a network.
 
 pub mod close;
@@ -15,6 +15,7 @@ mod moment;
 mod name;
 mod payload;
 mod policy;
+pub mod presence;
 mod queue;
 mod recent;
 pub mod relay;
@@ -37,6 +38,8 @@ pub use queue::Acked;
 pub use relay::Relay;
 pub use session::{Opening, SessionView};
 pub use shard::{HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard};
-pub use state::{Numbered, SessionState, StreamState};
-pub use table::{Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Target, deliver_cost_bytes};
+pub use state::{Numbered, SessionState, StreamState, Watch};
+pub use table::{
+    Attached, Filter, OpenError, Reach, ResumeError, SessionTable, Target, TooManyWatches, deliver_cost_bytes,
+};
 pub use tally::{Circle, InVain, Tally};

@@ -7,7 +7,7 @@ use crate::moment::Moment;
 use crate::name::{GroupId, UserId, user_hash};
 use crate::queue::{Item, OutboundQueue, Stream};
 use crate::recent::{Lately, Recent};
-use crate::state::{Numbered, SessionState, StreamState};
+use crate::state::{Numbered, SessionState, StreamState, Watch};
 
 /// What a gateway says of a client that wants a session.
 #[derive(Clone, Debug)]
@@ -94,6 +94,8 @@ pub(crate) struct Session {
     pub(crate) recent: Option<Box<Recent>>,
     /// How far it is from its first worker ([`SessionState::term`]).
     pub(crate) term: u64,
+    /// Whom its client watches, sorted.
+    pub(crate) watches: Vec<Watch>,
     remote_address: Box<str>,
     subprotocol: Box<str>,
     opened_at_ms: u64,
@@ -116,13 +118,14 @@ impl Session {
             foreign: false,
             recent: None,
             term: 0,
+            watches: Vec::new(),
             remote_address: opening.remote_address,
             subprotocol: opening.subprotocol,
             opened_at_ms: opening.opened_at_ms,
         }
     }
 
-    /// The session that another worker had, but for its groups and for what it was given lately.
+    /// The session that another worker had, but for its groups, its watches and what it was given lately.
     pub(crate) fn restored(state: SessionState, place: Place, sequence: u64) -> Self {
         let next = state.waiting.first().map(|waiting| waiting.offset);
         let stream = state.stream.map(|stream| {
@@ -149,6 +152,7 @@ impl Session {
             foreign: false,
             recent: None,
             term: state.term,
+            watches: Vec::new(),
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
             opened_at_ms: state.opened_at_ms,
@@ -158,6 +162,7 @@ impl Session {
     /// Everything that another worker needs to go on with it.
     pub(crate) fn state(&self, lately: &Lately) -> SessionState {
         let mut state = self.checkpoint();
+        state.watches.clone_from(&self.watches);
         if let (Some(told), Some(stream)) = (&mut state.stream, self.queue.stream()) {
             told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
         }
@@ -188,6 +193,8 @@ impl Session {
             stream,
             waiting: Vec::new(),
             recent: Vec::new(),
+            // By the time somebody begins with a checkpoint, what its client was told last is not known any more.
+            watches: self.watches.iter().map(|watch| Watch { told: None, ..watch.clone() }).collect(),
         }
     }
 

@@ -55,6 +55,8 @@ pub struct WorkerConfig {
     pub publish: StreamBounds,
     /// How long sessions' last frames may take to leave at shutdown.
     pub flush_timeout: Duration,
+    /// Whether clients may watch users' presence.
+    pub clients_watch: bool,
 }
 
 impl WorkerConfig {
@@ -83,6 +85,7 @@ impl WorkerConfig {
             peer_timeout: Duration::from_secs(5),
             publish: StreamBounds::default(),
             flush_timeout: Duration::from_secs(5),
+            clients_watch: false,
         }
     }
 }

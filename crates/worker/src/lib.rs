@@ -19,6 +19,7 @@ mod link;
 mod metrics;
 mod moving;
 mod peer;
+mod presence;
 mod seal;
 mod sessions;
 mod worker;

@@ -40,6 +40,11 @@ pub(crate) struct Metrics {
     pub(crate) client_bytes: Counter,
     pub(crate) forwards: Counter,
     pub(crate) not_owner: Counter,
+    pub(crate) presence_streams: Gauge,
+    pub(crate) presence_watched: Gauge,
+    pub(crate) presence_exported: Gauge,
+    pub(crate) presence_export_failures: Counter,
+    pub(crate) presence_lives_removed: Counter,
 }
 
 impl Metrics {
@@ -72,6 +77,11 @@ impl Metrics {
             client_bytes: counter("ringway_worker_client_bytes_total"),
             forwards: counter("ringway_worker_forwards_total"),
             not_owner: counter("ringway_worker_not_owner_total"),
+            presence_streams: gauge("ringway_worker_presence_streams"),
+            presence_watched: gauge("ringway_worker_presence_watched"),
+            presence_exported: gauge("ringway_worker_presence_exported"),
+            presence_export_failures: counter("ringway_worker_presence_export_failures_total"),
+            presence_lives_removed: counter("ringway_worker_presence_lives_removed_total"),
             worker,
         }
     }
@@ -154,5 +164,16 @@ fn describe() {
     describe_counter!(
         "ringway_worker_not_owner_total",
         "Forwarded calls refused because another worker owns them."
+    );
+    describe_gauge!("ringway_worker_presence_streams", "Streams of those who watch this worker's users.");
+    describe_gauge!("ringway_worker_presence_watched", "Users whom clients here watch.");
+    describe_gauge!("ringway_worker_presence_exported", "Users whom this worker has exported as online.");
+    describe_counter!(
+        "ringway_worker_presence_export_failures_total",
+        "Writes of presence that the store did not take; they are tried again."
+    );
+    describe_counter!(
+        "ringway_worker_presence_lives_removed_total",
+        "Lives of dead workers that this worker has taken out of the export."
     );
 }

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::FrameError;
+use super::presence;
+use crate::name::UserId;
 
 /// The longest `ref` of a client, in bytes.
 pub const REF_BYTES_MAX: usize = 64;
@@ -18,6 +20,16 @@ pub enum ClientFrame {
         /// The offset.
         offset: u64,
     },
+    /// It watches these users from now on.
+    Watch {
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// It watches these users no more.
+    Unwatch {
+        /// Whom.
+        users: Vec<UserId>,
+    },
 }
 
 /// As a client sends it, without a name of its own.
@@ -25,6 +37,8 @@ impl fmt::Display for ClientFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientFrame::Ack { offset } => write!(f, "{{\"type\":\"ack\",\"offset\":{offset}}}"),
+            ClientFrame::Watch { users } => f.write_str(&presence::written("watch", users)),
+            ClientFrame::Unwatch { users } => f.write_str(&presence::written("unwatch", users)),
         }
     }
 }
@@ -58,6 +72,8 @@ struct Members<'a> {
     r#ref: Option<&'a RawValue>,
     #[serde(borrow)]
     offset: Option<&'a RawValue>,
+    #[serde(borrow)]
+    users: Option<&'a RawValue>,
 }
 
 impl<'a> Members<'a> {
@@ -83,12 +99,14 @@ impl<'a> Members<'a> {
     fn frame(&self) -> Result<ClientFrame, FrameError> {
         match required::<String>("type", self.r#type)?.as_str() {
             "ack" => Ok(ClientFrame::Ack { offset: required("offset", self.offset)? }),
+            "watch" => Ok(ClientFrame::Watch { users: presence::users(self.users)? }),
+            "unwatch" => Ok(ClientFrame::Unwatch { users: presence::users(self.users)? }),
             other => Err(FrameError::UnknownType(other.to_owned())),
         }
     }
 }
 
-fn required<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>) -> Result<T, FrameError> {
+pub(super) fn required<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>) -> Result<T, FrameError> {
     raw.map_or_else(|| Err(unreadable(format!("it has no {name}"))), |raw| member(name, raw))
 }
 
@@ -96,6 +114,6 @@ fn member<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Result<T, Fr
     serde_json::from_str(raw.get()).map_err(|error| unreadable(format!("its {name} is wrong: {error}")))
 }
 
-fn unreadable(why: impl Into<String>) -> FrameError {
+pub(super) fn unreadable(why: impl Into<String>) -> FrameError {
     FrameError::Unreadable(why.into())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::table::TooManyWatches;
+
 /// The longest `message` of an error frame, in bytes: what a client sent does not come back to it at full length.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 256;
 
@@ -14,11 +16,21 @@ pub enum ErrorCode {
     UnknownType,
     /// It acknowledges what was not sent.
     AckOutOfRange,
+    /// Its client may not do that.
+    NotPermitted,
+    /// Its client would watch more users than it may.
+    TooManyWatches,
 }
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [ErrorCode; 3] = [ErrorCode::Unreadable, ErrorCode::UnknownType, ErrorCode::AckOutOfRange];
+    pub const ALL: [ErrorCode; 5] = [
+        ErrorCode::Unreadable,
+        ErrorCode::UnknownType,
+        ErrorCode::AckOutOfRange,
+        ErrorCode::NotPermitted,
+        ErrorCode::TooManyWatches,
+    ];
 
     /// As it stands in the frame.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +38,8 @@ impl ErrorCode {
             ErrorCode::Unreadable => "unreadable",
             ErrorCode::UnknownType => "unknown_type",
             ErrorCode::AckOutOfRange => "ack_out_of_range",
+            ErrorCode::NotPermitted => "not_permitted",
+            ErrorCode::TooManyWatches => "too_many_watches",
         }
     }
 }
@@ -53,6 +67,12 @@ pub enum FrameError {
         /// The highest offset that was sent.
         sent: u64,
     },
+    /// The client may not do what it asks for.
+    #[error("{0} is not permitted")]
+    NotPermitted(&'static str),
+    /// The client would watch more users than it may.
+    #[error(transparent)]
+    TooManyWatches(#[from] TooManyWatches),
 }
 
 impl FrameError {
@@ -62,6 +82,8 @@ impl FrameError {
             FrameError::Unreadable(_) => ErrorCode::Unreadable,
             FrameError::UnknownType(_) => ErrorCode::UnknownType,
             FrameError::AckOutOfRange { .. } => ErrorCode::AckOutOfRange,
+            FrameError::NotPermitted(_) => ErrorCode::NotPermitted,
+            FrameError::TooManyWatches(_) => ErrorCode::TooManyWatches,
         }
     }
 

@@ -7,6 +7,7 @@
 mod client;
 mod error;
 mod message;
+mod presence;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use client::{ClientFrame, FromClient, REF_BYTES_MAX, parse};
 pub use error::{ERROR_MESSAGE_BYTES_MAX, ErrorCode, FrameError};
 pub use message::{message_tail, numbered, numbered_bytes};
+pub use presence::{PRESENCE_USERS_MAX, WATCH_USERS_MAX, presence, reply};
 pub use server::{Welcome, error, reconnect, welcome};
 
 /// The name of the subprotocol in `Sec-WebSocket-Protocol`.

@@ -116,6 +116,7 @@ impl Shard {
             }
         }
         self.hand_out(id, &user, out);
+        self.table.tell_watchers(out);
         Ok(id)
     }
 
@@ -148,6 +149,7 @@ impl Shard {
         let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
         self.table.flush(id, out);
+        self.table.tell_watchers(out);
         Ok(attached)
     }
 

@@ -7,6 +7,7 @@ mod claims;
 mod directives;
 mod guarded;
 mod moves;
+mod presence;
 mod waits;
 
 use std::collections::VecDeque;
@@ -31,6 +32,8 @@ pub(crate) use self::claims::{Asking, ClaimHeld, Held, HeldNews, Surrendered};
 use self::directives::crowded;
 use self::guarded::Guarded;
 pub(crate) use self::moves::HandOver;
+use self::presence::Presences;
+pub(crate) use self::presence::{Exported, Friend, PresenceStream};
 pub(crate) use self::waits::Wait;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
@@ -90,6 +93,8 @@ pub(crate) struct Hub {
     unsettled: Notify,
     /// Fires when sessions are to be brought to their owners.
     to_hand_over: Notify,
+    /// Fires when users are to be followed, or no more, for clients here.
+    to_follow: Notify,
 }
 
 struct State {
@@ -99,6 +104,7 @@ struct State {
     tickets: FxHashMap<Ticket, oneshot::Sender<ringway_session::Fate>>,
     claims: Claims,
     hand_overs: VecDeque<HandOver>,
+    presences: Presences,
 }
 
 struct Link {
@@ -121,6 +127,7 @@ impl Hub {
             tickets: FxHashMap::default(),
             claims: Claims::default(),
             hand_overs: VecDeque::new(),
+            presences: Presences::default(),
         };
         Hub {
             state: Guarded::new(state),
@@ -134,6 +141,7 @@ impl Hub {
             changed: watch::Sender::new(()),
             unsettled: Notify::new(),
             to_hand_over: Notify::new(),
+            to_follow: Notify::new(),
         }
     }
 
@@ -150,6 +158,7 @@ impl Hub {
             state.shard.adopt(ring, others, now, out);
             state.shard.departed(departed);
             state.claims.ring_changed();
+            state.presences.ring_changed();
         });
         self.changed.send_replace(());
         self.count();
@@ -418,6 +427,7 @@ impl Hub {
     pub(crate) fn expire(&self) {
         let now = self.clock.now();
         self.change(|shard, out| shard.expire(now, out));
+        self.state.lock().presences.look_again(now);
     }
 
     fn begin(

@@ -7,6 +7,7 @@
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod parts;
+mod presence;
 mod service;
 
 use std::sync::Arc;
@@ -220,6 +221,14 @@ impl AttachedLink {
                 Some(Acked::OutOfRange { sent }) => FrameError::AckOutOfRange { offset, sent },
                 Some(Acked::Noted) | None => return,
             },
+            Ok(ClientFrame::Watch { users }) => match presence::watch(&self.shared, address, &users) {
+                Ok(()) => return presence::reply(&self.shared, address, reference.as_deref()),
+                Err(error) => error,
+            },
+            Ok(ClientFrame::Unwatch { users }) => {
+                self.shared.hub.unwatch(address, &users);
+                return presence::reply(&self.shared, address, reference.as_deref());
+            }
             Err(error) => error,
         };
         self.shared.hub.send_aside(address, frame::error(reference.as_deref(), &error));

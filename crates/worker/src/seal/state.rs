@@ -5,7 +5,7 @@ use prost::Message as _;
 use ringway_proto::v1;
 use ringway_session::{GroupId, Numbered, Payload, SessionId, SessionState, StreamState, UserId};
 
-use super::{Seal, SealError, opened, sealed};
+use super::{Seal, SealError, opened, sealed, watches};
 use crate::convert::{kind_from_proto, kind_to_proto};
 
 /// The layout that this build writes and reads.
@@ -66,6 +66,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         stream,
         waiting: state.waiting.into_iter().map(message_to_proto).collect(),
         recent: state.recent,
+        watches: state.watches.iter().map(watches::to_text).collect(),
     }
 }
 
@@ -90,6 +91,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
         stream: stream.transpose()?,
         waiting: state.waiting.iter().map(message_from_proto).collect::<Result<_, _>>()?,
         recent: state.recent,
+        watches: state.watches.iter().map(|text| watches::from_text(text)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -138,6 +140,9 @@ mod tests {
             stream: Some(StreamState { epoch: 9, last: 3, floor: 1, unacked: vec![message(2, "two")] }),
             waiting: vec![message(3, "three")],
             recent: vec![1, u64::MAX],
+            watches: [("ada", Some(true)), ("bob", Some(false)), ("é", None)]
+                .map(|(name, told)| Watch { user: UserId::new(name).unwrap(), told })
+                .into(),
         }
     }
 
