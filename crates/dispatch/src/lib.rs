@@ -18,12 +18,11 @@ mod split;
 pub use call::deadline_of;
 pub use dispatcher::Dispatcher;
 pub use hops::Hops;
-pub use presence::{
-    PRESENCE_GRACE_DEFAULT, PresenceFollower, PresenceNews, serve_presence_watch,
-};
+pub use presence::{PRESENCE_GRACE_DEFAULT, PresenceFollower, PresenceNews, serve_presence_watch};
 pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX,
-    MESSAGE_ID_BYTES_MAX, PRESENCE_USERS_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX, WATCHED_USERS_MAX, new_message_id,
+    MESSAGE_ID_BYTES_MAX, PRESENCE_USERS_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,
+    WATCHED_USERS_MAX, new_message_id,
 };
 pub use serve::{Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
 pub use split::SplitPublisher;

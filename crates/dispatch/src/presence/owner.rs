@@ -80,7 +80,8 @@ impl OwnerStream {
 
     fn take(&self, answer: PresenceChanges) {
         let PresenceChanges { changes, complete, workers_unreached: _ } = answer;
-        let named = changes.iter().filter_map(|change| Some((UserId::new(&change.user).ok()?, change.online)));
+        let named =
+            changes.iter().filter_map(|change| Some((UserId::new(&change.user).ok()?, change.online)));
         self.shared.act(|watching, now| watching.said(&self.owner, named, complete, now));
     }
 }

@@ -55,7 +55,8 @@ impl Serving {
     }
 
     fn ask(&mut self, request: &WatchPresenceRequest) -> Result<(), Status> {
-        let (watch, unwatch) = (rules::watched_users(&request.watch)?, rules::watched_users(&request.unwatch)?);
+        let (watch, unwatch) =
+            (rules::watched_users(&request.watch)?, rules::watched_users(&request.unwatch)?);
         self.watched = (self.watched + watch.len()).saturating_sub(unwatch.len());
         rules::check_watched(self.watched)?;
         self.follower.watch(&watch);

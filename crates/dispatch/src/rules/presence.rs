@@ -33,7 +33,9 @@ impl RequestRules {
 pub(crate) fn presence_users(names: &[String]) -> Result<BTreeSet<UserId>, Refusal> {
     if names.is_empty() || names.len() > PRESENCE_USERS_MAX {
         let users = names.len();
-        return Err(invalid(format!("the request names {users} users; it must be 1 to {PRESENCE_USERS_MAX}")));
+        return Err(invalid(format!(
+            "the request names {users} users; it must be 1 to {PRESENCE_USERS_MAX}"
+        )));
     }
     names.iter().map(|name| user(name)).collect()
 }
@@ -45,7 +47,8 @@ pub(crate) fn watched_users(names: &[String]) -> Result<Vec<UserId>, Refusal> {
 /// Refuses what would watch too many users.
 pub(crate) fn check_watched(users: usize) -> Result<(), Refusal> {
     if users > WATCHED_USERS_MAX {
-        let message = format!("the stream would watch {users} users; at most {WATCHED_USERS_MAX} are allowed");
+        let message =
+            format!("the stream would watch {users} users; at most {WATCHED_USERS_MAX} are allowed");
         return Err(invalid(message));
     }
     Ok(())
@@ -58,7 +61,12 @@ mod tests {
     #[test]
     fn users_are_bounded_and_come_out_once() {
         let names = |count: usize| (0..count).map(|number| format!("user{number}")).collect::<Vec<_>>();
-        let cases = [(0, None), (1, Some(1)), (PRESENCE_USERS_MAX, Some(PRESENCE_USERS_MAX)), (PRESENCE_USERS_MAX + 1, None)];
+        let cases = [
+            (0, None),
+            (1, Some(1)),
+            (PRESENCE_USERS_MAX, Some(PRESENCE_USERS_MAX)),
+            (PRESENCE_USERS_MAX + 1, None),
+        ];
         for (count, expected) in cases {
             assert_eq!(presence_users(&names(count)).ok().map(|users| users.len()), expected, "{count}");
         }

@@ -5,11 +5,13 @@ use ringway_gateway::{TlsError, TlsFiles};
 use ringway_registry_etcd::EtcdConfig;
 use ringway_registry_nacos::NacosConfig;
 use ringway_rpc::ClusterSecret;
+use ringway_store_redis::RedisConfig;
 use tracing_subscriber::EnvFilter;
 
 use super::Settings;
 use super::membership::membership;
 use super::reader::Reader;
+use super::redis;
 use super::servers;
 use super::tokens::{self, Verifier};
 use super::value::Origin;
@@ -38,6 +40,8 @@ pub(crate) struct Checked {
     pub(crate) etcd: Option<EtcdConfig>,
     /// Where Nacos is, if it is the registry.
     pub(crate) nacos: Option<NacosConfig>,
+    /// Where Redis is, if anything is written there.
+    pub(crate) redis: Option<RedisConfig>,
     /// Where tokens are found.
     pub(crate) extractor: TokenExtractor,
     /// Which pages may connect.
@@ -58,6 +62,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
         secret: secret(settings, role, reader),
         etcd: servers::etcd(settings, role, reader),
         nacos: servers::nacos(settings, role, reader),
+        redis: redis::redis(settings, reader),
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),

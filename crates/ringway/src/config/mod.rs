@@ -11,6 +11,7 @@ mod member;
 mod membership;
 mod mistake;
 mod reader;
+mod redis;
 mod reference;
 mod section;
 mod sections;
@@ -31,7 +32,9 @@ pub(crate) use reader::Effective;
 pub(crate) use reference::{show, template, to_json};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
-pub(crate) use words::{ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, RegistryKind};
+pub(crate) use words::{
+    ClientPath, HostPort, LogFormat, OnConflict, OnSlowConsumer, PresenceExportKind, RegistryKind,
+};
 
 use layers::Layers;
 use mistake::Mistake;
@@ -87,6 +90,10 @@ sections! {
     sessions: SessionsSection,
     /// Sessions that move.
     handover: HandoverSection,
+    /// Who is online.
+    presence: PresenceSection,
+    /// Redis.
+    redis: RedisSection,
     /// Limits.
     limits: LimitsSection,
     /// Workers.

@@ -10,10 +10,12 @@ use ringway_ring::{MemberId, Strategy, Weight};
 use ringway_rpc::NodeUrl;
 
 use super::member::Members;
+use super::redis::RedisUrl;
 use super::section::section;
 use super::setting::{Bytes, Hidden};
 use super::words::{
-    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer, RegistryKind,
+    AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, OnConflict, OnSlowConsumer,
+    PresenceExportKind, RegistryKind,
 };
 
 section! {
@@ -321,6 +323,8 @@ section! {
         on_slow_consumer: OnSlowConsumer = "close";
         /// How many groups one session may be a member of.
         groups_per_session_max: usize = "64", "1" to "10000";
+        /// How many users one session may watch.
+        watches_per_session_max: usize = "1000", "0" to "100000";
         /// How long a session whose client's socket broke waits for the client to resume it (`ringway.v1.json` only).
         resume_window: Duration = "30s", "0s" to "1h";
         /// How long a session whose gateway's link broke waits to be opened again by the gateway.
@@ -348,6 +352,30 @@ section! {
         kept_bytes_max: Bytes = "256MiB", "1MiB" to "64GiB";
         /// At shutdown: how long the sessions may take to move to the other workers. Those that are left are closed (1012).
         drain_timeout: Duration = "60s", "0s" to "1h";
+    }
+}
+
+section! {
+    /// Who is online: who may watch it, and where it is written for other programs.
+    PresenceSection("presence") {
+        /// Whether clients may watch users (`ringway.v1.json` only).
+        clients_watch: bool = "false";
+        /// Where workers write who is online: `redis` (section `redis`), or `none`.
+        export: PresenceExportKind = "none";
+        /// After which time a user is not online any more in what is written, if no worker says so again. Workers do twice in that time.
+        time_to_live: Duration = "60s", "1s" to "1h";
+    }
+}
+
+section! {
+    /// The Redis in which the cluster writes.
+    RedisSection("redis") {
+        /// Its address: `redis://[user[:password]@]host[:port][/database]` or `unix:///path`.
+        url: Option<RedisUrl> = "";
+        /// What all keys begin with. Clusters with different prefixes do not see each other.
+        prefix: String = "ringway";
+        /// How long it may take for an answer, or to be connected to.
+        answer_timeout: Duration = "2s", "10ms" to "1m";
     }
 }
 

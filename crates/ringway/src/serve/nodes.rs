@@ -8,6 +8,7 @@ use ringway_dispatch::Dispatcher;
 use ringway_gateway::{Gateway, Listener, ShutdownConfig};
 use ringway_ring::MemberId;
 use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_node};
+use ringway_store::PresenceExport;
 use ringway_worker::Worker;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,12 +29,24 @@ pub(super) struct Shared {
     pub(super) pool: NodePool,
     /// The cluster's secret.
     pub(super) secret: ClusterSecret,
+    /// Where workers write who is online, if anywhere.
+    presence_export: Option<Arc<dyn PresenceExport>>,
 }
 
 impl Shared {
     /// The way to the ring, and connections that show this secret.
     pub(super) fn new(views: Views, secret: ClusterSecret, settings: &Settings) -> Self {
-        Self { views, pool: NodePool::new(secret.clone(), parts::pool(settings)), secret }
+        Self {
+            views,
+            pool: NodePool::new(secret.clone(), parts::pool(settings)),
+            secret,
+            presence_export: None,
+        }
+    }
+
+    /// The same, where workers write who is online.
+    pub(super) fn with_presence_export(self, export: Option<Arc<dyn PresenceExport>>) -> Self {
+        Self { presence_export: export, ..self }
     }
 }
 
@@ -90,6 +103,9 @@ impl WorkerNode {
         let membership = Membership::new(member, lease, list);
         let place = Arc::clone(&membership);
         worker.act_until(move || place.valid_until());
+        if let Some(export) = &shared.presence_export {
+            worker.export_presence(Arc::clone(export));
+        }
         Self { worker, membership }
     }
 
@@ -135,7 +151,7 @@ pub(super) struct RpcServer {
     services: NodeServices,
     /// Whether the node takes work.
     pub(super) health: HealthHandle,
-    /// Ends the ring's watchers when the server ends.
+    /// Ends those who watch, the ring and users, when the server ends.
     watchers: CancellationToken,
 }
 
@@ -174,8 +190,8 @@ impl RpcServer {
 /// The server of a gateway: it forwards calls to the workers concerned.
 pub(super) fn forwarding(server: RpcServer, shared: &Shared, settings: &Settings) -> RpcServer {
     let dispatcher = Dispatcher::new(shared.views.clone(), shared.pool.clone());
-    let config = parts::forward(settings);
-    server.with(|services| ringway_gateway::add_services(services, dispatcher, config))
+    let (config, end) = (parts::forward(settings), server.watchers.clone());
+    server.with(|services| ringway_gateway::add_services(services, dispatcher, config, end))
 }
 
 /// Starts to take clients, in the present phase; `health` says no from the beginning of the shutdown.

@@ -58,7 +58,8 @@ async fn start(
     let members = sockets.members()?;
     let registry = MemoryRegistry::new();
     let views = views(&registry, settings.cluster.strategy, process.end.clone());
-    let shared = Shared::new(views, secret, settings);
+    let export = parts::presence_export(&process.config)?;
+    let shared = Shared::new(views, secret, settings).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
 

@@ -41,7 +41,8 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
     let open = registry::open(&process, member.id.as_str(), &rpc).await?;
     let views = views(&*open.registry, settings.cluster.strategy, process.end.clone());
-    let shared = Shared::new(views, secret, settings);
+    let export = parts::presence_export(&process.config)?;
+    let shared = Shared::new(views, secret, settings).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);

@@ -81,18 +81,18 @@ impl Exporter {
 
     /// Writes those whose sessions have changed.
     async fn write_changed(&mut self) -> Result<(), StoreError> {
-        loop {
+        let (mut undecided, mut written) = (Vec::new(), Ok(()));
+        while written.is_ok() {
             let exports = self.shared.hub.take_exports();
             if exports.is_empty() {
-                return Ok(());
+                break;
             }
             let (decided, later): (Vec<_>, Vec<_>) = exports.into_iter().partition(is_decided);
-            self.shared.hub.export(later.iter().map(|export| export.user.clone()));
-            self.write(decided).await?;
-            if !later.is_empty() {
-                return Ok(());
-            }
+            undecided.extend(later.into_iter().map(|export| export.user));
+            written = self.write(decided).await;
         }
+        self.shared.hub.export(undecided);
+        written
     }
 
     /// Writes those again whose time is about to be over.
@@ -209,7 +209,9 @@ impl Exporter {
         sleep(HANDED_ON_WAIT).await;
         match timeout(REMOVE_TIMEOUT, self.export.remove(&self.life)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => warn!(%error, "what this worker has said of who is online stays until it expires"),
+            Ok(Err(error)) => {
+                warn!(%error, "what this worker has said of who is online stays until it expires")
+            }
             Err(_) => warn!("what this worker has said of who is online stays until it expires: no answer"),
         }
     }

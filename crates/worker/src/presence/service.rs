@@ -77,7 +77,8 @@ impl Shared {
         let (deadline, mut changes) = (self.arrival_deadline(), self.hub.changes());
         loop {
             let standings = self.hub.standings(users);
-            let is_decided = |standing: &Standing| !matches!(standing, Standing::Unsettled | Standing::NotOurs);
+            let is_decided =
+                |standing: &Standing| !matches!(standing, Standing::Unsettled | Standing::NotOurs);
             if standings.iter().all(is_decided)
                 || self.hub.is_lapsed()
                 || timeout_at(deadline, changes.changed()).await.is_err()
