@@ -106,7 +106,10 @@ impl<'a> Members<'a> {
     }
 }
 
-pub(super) fn required<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>) -> Result<T, FrameError> {
+pub(super) fn required<'a, T: Deserialize<'a>>(
+    name: &str,
+    raw: Option<&'a RawValue>,
+) -> Result<T, FrameError> {
     raw.map_or_else(|| Err(unreadable(format!("it has no {name}"))), |raw| member(name, raw))
 }
 

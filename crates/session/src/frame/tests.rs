@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::name::UserId;
 use crate::payload::{Kind, Payload};
+use crate::table::TooManyWatches;
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/client-protocol.json");
 
@@ -69,6 +71,11 @@ fn errors_are_as_the_vectors_say() {
             "ack_out_of_range" => {
                 FrameError::AckOutOfRange { offset: number(&vector, "offset"), sent: number(&vector, "sent") }
             }
+            "not_permitted" => FrameError::NotPermitted("watching users"),
+            "too_many_watches" => {
+                let bound = |name| number(&vector, name) as usize;
+                FrameError::TooManyWatches(TooManyWatches { users: bound("users"), max: bound("max") })
+            }
             code => panic!("{code}"),
         };
         check(&error(vector["ref"].as_str(), &of), &vector);
@@ -83,6 +90,8 @@ fn what_clients_say_is_read_as_the_vectors_say() {
         let read = parse(string(&vector, "frame").as_bytes());
         let answer = match &read.frame {
             Ok(ClientFrame::Ack { offset }) => serde_json::json!({ "ack": offset }),
+            Ok(ClientFrame::Watch { users }) => serde_json::json!({ "watch": names(users) }),
+            Ok(ClientFrame::Unwatch { users }) => serde_json::json!({ "unwatch": names(users) }),
             Err(error) => serde_json::json!({ "error": error.code().as_str() }),
         };
         assert_eq!(answer, vector["reads"], "{vector}");
@@ -90,8 +99,41 @@ fn what_clients_say_is_read_as_the_vectors_say() {
     }
 }
 
+fn names(users: &[UserId]) -> Vec<String> {
+    users.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn presence_and_replies_are_as_the_vectors_say() {
+    for vector in vectors("presence") {
+        let user = |of: &Value| (UserId::new(&string(of, "user")).unwrap(), of["online"].as_bool().unwrap());
+        let users: Vec<_> = vector["users"].as_array().unwrap().iter().map(user).collect();
+        check(&presence(&users), &vector);
+    }
+    for vector in vectors("reply") {
+        check(&reply(&string(&vector, "ref")), &vector);
+    }
+}
+
+#[test]
+fn a_client_names_a_bounded_number_of_users() {
+    for (users, is_read) in [(1, true), (WATCH_USERS_MAX, true), (WATCH_USERS_MAX + 1, false)] {
+        let users = (0..users).map(|number| UserId::new(&format!("u{number}")).unwrap()).collect();
+        let frame = ClientFrame::Watch { users };
+        let read = parse(frame.to_string().as_bytes()).frame;
+        assert_eq!(read.is_ok(), is_read);
+        if let Err(error) = read {
+            assert!(error.words().contains("its users are 1001; expected 1 to 1000"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn what_a_client_writes_is_read() {
+    let users: Vec<_> = ["bob", "q\"uote"].map(|name| UserId::new(name).unwrap()).into();
+    for frame in [ClientFrame::Watch { users: users.clone() }, ClientFrame::Unwatch { users }] {
+        assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });
+    }
     for offset in [0, 5, u64::MAX] {
         let frame = ClientFrame::Ack { offset };
         assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });

@@ -13,6 +13,9 @@ use super::standing::Standing;
 use super::watching::Scope;
 use crate::name::UserId;
 
+/// How many users may have changed after they were others' already, before a stream that watches everybody begins again.
+const STRAYS_MAX: usize = 200_000;
+
 /// One stream of a watcher, as the worker numbers them. Never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(pub u64);
@@ -26,6 +29,8 @@ pub struct Said {
     pub complete: bool,
     /// Whether nobody is due now.
     pub is_drained: bool,
+    /// Whether so much was passed over that the stream is to end, and the watcher to begin again.
+    pub is_void: bool,
 }
 
 /// All streams of watchers.
@@ -46,6 +51,9 @@ struct Stream {
     asked: HashMap<UserId, Option<bool>>,
     due: Line,
     doubtful: HashSet<UserId>,
+    /// Users who changed when they were others' already. Should they be ours again before the watcher has noticed, it is to be said
+    /// how they are.
+    strays: HashSet<UserId>,
     /// How far the worker's sessions are listed, for a stream that watches everybody.
     cursor: Option<usize>,
 }
@@ -57,8 +65,9 @@ impl Announcements {
         if scope == Scope::Everyone {
             self.everyone.insert(id);
         }
-        let (asked, due, doubtful) = (HashMap::new(), Line::default(), HashSet::new());
-        self.streams.insert(id, Stream { scope, asked, due, doubtful, cursor });
+        let (asked, due) = (HashMap::new(), Line::default());
+        let (doubtful, strays) = (HashSet::new(), HashSet::new());
+        self.streams.insert(id, Stream { scope, asked, due, doubtful, strays, cursor });
     }
 
     /// A stream has ended.
@@ -119,12 +128,11 @@ impl Announcements {
 
     /// The ring has changed: what was known of those who were asked for may not hold any more.
     pub fn ring_changed(&mut self) -> Vec<WatchId> {
-        let mut ids = Vec::new();
-        for (id, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.asked.is_empty()) {
-            stream.asked.keys().for_each(|user| stream.due.push(user));
-            ids.push(*id);
+        for stream in self.streams.values_mut() {
+            let strays = std::mem::take(&mut stream.strays);
+            stream.asked.keys().chain(&strays).for_each(|user| stream.due.push(user));
         }
-        ids
+        self.streams.keys().copied().collect()
     }
 
     /// From where on the worker's sessions are still to be listed for a stream.
@@ -140,12 +148,7 @@ impl Announcements {
     }
 
     /// What is to be said next on a stream, of at most so many users.
-    pub fn take(
-        &mut self,
-        id: WatchId,
-        users_max: usize,
-        standing: impl Fn(&UserId) -> Standing,
-    ) -> Said {
+    pub fn take(&mut self, id: WatchId, users_max: usize, standing: impl Fn(&UserId) -> Standing) -> Said {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Said { is_drained: true, ..Said::default() };
         };
@@ -160,7 +163,8 @@ impl Announcements {
                 forget(&mut self.by_user, &user, id);
             }
         }
-        Said { changes, complete: stream.is_complete(), is_drained: stream.is_drained() }
+        let (complete, is_drained) = (stream.is_complete(), stream.is_drained());
+        Said { changes, complete, is_drained, is_void: stream.strays.len() > STRAYS_MAX }
     }
 
     /// How many streams there are.
@@ -190,6 +194,9 @@ impl Stream {
         let is_everyones = self.scope == Scope::Everyone && standing != Standing::NotOurs;
         if (asked.is_some() || is_everyones) && !standing.is_firm() {
             self.doubtful.insert(user.clone());
+        }
+        if asked.is_none() && self.scope == Scope::Everyone && standing == Standing::NotOurs {
+            self.strays.insert(user.clone());
         }
         let online = standing.online()?;
         match asked {

@@ -133,9 +133,8 @@ impl Watching {
         watched.is_named = false;
         match self.scope {
             Scope::Named => self.forget(user),
-            // Who is offline comes back by being online.
-            Scope::Everyone if watched.heard == Some(false) => self.forget(user),
-            Scope::Everyone => {}
+            // Who is offline is forgotten, once that is told.
+            Scope::Everyone => self.due.push(user),
         }
     }
 
@@ -160,7 +159,9 @@ impl Watching {
         let Some(source) = self.sources.get_mut(owner) else { return };
         source.state = SourceState::Listing;
         source.to_unwatch.clear();
-        for (user, watched) in self.users.iter_mut().filter(|(_, watched)| watched.owner.as_ref() == Some(owner)) {
+        for (user, watched) in
+            self.users.iter_mut().filter(|(_, watched)| watched.owner.as_ref() == Some(owner))
+        {
             watched.heard = None;
             source.to_watch.push(user);
         }
@@ -343,12 +344,13 @@ impl Watching {
         }
         let (scope, ring) = (self.scope, &self.ring);
         let is_active = |id: &MemberId| ring.active_members().iter().any(|member| member.id == *id);
-        self.sources
-            .retain(|id, source| source.users > 0 || (scope == Scope::Everyone && is_active(id)));
+        self.sources.retain(|id, source| source.users > 0 || (scope == Scope::Everyone && is_active(id)));
     }
 
     fn is_complete(&self) -> bool {
-        self.sources.values().all(|source| source.state == SourceState::Complete && source.to_watch.is_empty())
+        self.sources
+            .values()
+            .all(|source| source.state == SourceState::Complete && source.to_watch.is_empty())
     }
 
     fn unreached(&self) -> Vec<MemberId> {

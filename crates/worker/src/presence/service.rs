@@ -149,7 +149,7 @@ impl Serving {
     async fn next(&mut self) -> Result<Option<PresenceChanges>, Status> {
         loop {
             if let Some(changes) = self.take() {
-                return Ok(Some(changes));
+                return changes.map(Some);
             }
             tokio::select! {
                 biased;
@@ -174,12 +174,15 @@ impl Serving {
     }
 
     /// What is to be said now, if anything.
-    fn take(&mut self) -> Option<PresenceChanges> {
+    fn take(&mut self) -> Option<Result<PresenceChanges, Status>> {
         loop {
-            let Said { changes, complete, is_drained } = self.stream.said();
+            let Said { changes, complete, is_drained, is_void } = self.stream.said();
+            if is_void {
+                return Some(Err(Status::unavailable("too many users have moved: begin again")));
+            }
             let was_complete = std::mem::replace(&mut self.complete, complete);
             if !changes.is_empty() || was_complete != complete {
-                return Some(to_proto(changes, complete));
+                return Some(Ok(to_proto(changes, complete)));
             }
             if is_drained {
                 return None;

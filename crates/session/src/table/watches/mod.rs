@@ -3,6 +3,9 @@
 //! A client is told the present state of whom it begins to watch, and after that each change once. It is told while there is
 //! room on its link and in its window: one that is slow is told the newest state only, and what waits for it is never more than the users it watches.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -53,7 +56,8 @@ impl SessionTable {
     ) -> Result<bool, TooManyWatches> {
         let Some(key) = self.at(address) else { return Ok(false) };
         let (watches, max) = (&self.sessions[key].watches, self.policy.watches_per_session_max);
-        let fresh: FxHashSet<&UserId> = users.iter().filter(|user| position(watches, user).is_err()).collect();
+        let fresh: FxHashSet<&UserId> =
+            users.iter().filter(|user| position(watches, user).is_err()).collect();
         let users_after = watches.len() + fresh.len();
         if users_after > max {
             return Err(TooManyWatches { users: users_after, max });
