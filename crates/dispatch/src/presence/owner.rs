@@ -8,7 +8,7 @@ use ringway_proto::v1::{PresenceChanges, WatchPresenceRequest};
 use ringway_ring::MemberId;
 use ringway_rpc::NodeChannel;
 use ringway_session::UserId;
-use ringway_session::presence::{Asking, Scope};
+use ringway_session::presence::{Answer, Asking, Scope};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -79,10 +79,10 @@ impl OwnerStream {
     }
 
     fn take(&self, answer: PresenceChanges) {
-        let PresenceChanges { changes, complete, workers_unreached: _ } = answer;
-        let named =
-            changes.iter().filter_map(|change| Some((UserId::new(&change.user).ok()?, change.online)));
-        self.shared.act(|watching, now| watching.said(&self.owner, named, complete, now));
+        let PresenceChanges { changes, complete, heard, workers_unreached: _ } = answer;
+        let named = changes.iter().filter_map(|it| Some((UserId::new(&it.user).ok()?, it.online)));
+        let answer = Answer { changes: named.collect(), complete, heard };
+        self.shared.act(|watching, now| watching.said(&self.owner, answer, now));
     }
 }
 

@@ -24,7 +24,7 @@ pub fn serve_presence_watch(
 ) -> Result<impl Stream<Item = Result<PresenceChanges, Status>> + Send + 'static, Status> {
     let scope = if first.everyone { Scope::Everyone } else { Scope::Named };
     let follower = PresenceFollower::start(dispatcher, scope, grace);
-    let mut serving = Serving { follower, requests, watched: 0 };
+    let mut serving = Serving { follower, requests, watched: 0, heard: 0 };
     serving.ask(first)?;
     Ok(stream::try_unfold(serving, |mut serving| async move {
         Ok(serving.next().await?.map(|changes| (changes, serving)))
@@ -36,6 +36,8 @@ struct Serving {
     requests: Streaming<WatchPresenceRequest>,
     /// How many users the caller has named, at the most.
     watched: usize,
+    /// How many of its requests named users to watch.
+    heard: u64,
 }
 
 impl Serving {
@@ -49,7 +51,7 @@ impl Serving {
                     Some(request) => self.ask(&request)?,
                     None => return Ok(None),
                 },
-                news = self.follower.next() => return Ok(Some(to_proto(news))),
+                news = self.follower.next() => return Ok(Some(self.to_proto(news))),
             }
         }
     }
@@ -59,17 +61,19 @@ impl Serving {
             (rules::watched_users(&request.watch)?, rules::watched_users(&request.unwatch)?);
         self.watched = (self.watched + watch.len()).saturating_sub(unwatch.len());
         rules::check_watched(self.watched)?;
+        self.heard += u64::from(!watch.is_empty());
         self.follower.watch(&watch);
         self.follower.unwatch(&unwatch);
         Ok(())
     }
-}
 
-fn to_proto(news: PresenceNews) -> PresenceChanges {
-    let change = |(user, online): (UserId, bool)| PresenceChange { user: user.to_string(), online };
-    PresenceChanges {
-        changes: news.changes.into_iter().map(change).collect(),
-        complete: news.complete,
-        workers_unreached: news.unreached.iter().map(ToString::to_string).collect(),
+    fn to_proto(&self, news: PresenceNews) -> PresenceChanges {
+        let change = |(user, online): (UserId, bool)| PresenceChange { user: user.to_string(), online };
+        PresenceChanges {
+            changes: news.changes.into_iter().map(change).collect(),
+            complete: news.complete,
+            workers_unreached: news.unreached.iter().map(ToString::to_string).collect(),
+            heard: self.heard,
+        }
     }
 }

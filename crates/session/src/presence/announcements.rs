@@ -27,6 +27,8 @@ pub struct Said {
     pub changes: Vec<(UserId, bool)>,
     /// Whether something was said of everybody who was asked for, and nobody is due.
     pub complete: bool,
+    /// How many questions that is the answer to.
+    pub heard: u64,
     /// Whether nobody is due now.
     pub is_drained: bool,
     /// Whether so much was passed over that the stream is to end, and the watcher to begin again.
@@ -54,6 +56,8 @@ struct Stream {
     /// Users who changed when they were others' already. Should they be ours again before the watcher has noticed, it is to be said
     /// how they are.
     strays: HashSet<UserId>,
+    /// How often it has asked.
+    heard: u64,
     /// How far the worker's sessions are listed, for a stream that watches everybody.
     cursor: Option<usize>,
 }
@@ -67,7 +71,7 @@ impl Announcements {
         }
         let (asked, due) = (HashMap::new(), Line::default());
         let (doubtful, strays) = (HashSet::new(), HashSet::new());
-        self.streams.insert(id, Stream { scope, asked, due, doubtful, strays, cursor });
+        self.streams.insert(id, Stream { scope, asked, due, doubtful, strays, heard: 0, cursor });
     }
 
     /// A stream has ended.
@@ -83,6 +87,7 @@ impl Announcements {
     /// question after each.
     pub fn watch(&mut self, id: WatchId, users: impl IntoIterator<Item = UserId>) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.heard += 1;
         for user in users {
             self.by_user.entry(user.clone()).or_default().insert(id);
             stream.due.push(&user);
@@ -164,7 +169,7 @@ impl Announcements {
             }
         }
         let (complete, is_drained) = (stream.is_complete(), stream.is_drained());
-        Said { changes, complete, is_drained, is_void: stream.strays.len() > STRAYS_MAX }
+        Said { changes, complete, heard: stream.heard, is_drained, is_void: stream.strays.len() > STRAYS_MAX }
     }
 
     /// How many streams there are.

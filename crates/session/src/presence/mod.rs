@@ -20,4 +20,4 @@ mod watching;
 
 pub use announcements::{Announcements, Said, WatchId};
 pub use standing::Standing;
-pub use watching::{Asking, News, Scope, Watching};
+pub use watching::{Answer, Asking, News, Scope, Watching};

@@ -190,7 +190,9 @@ impl World {
     fn ask(&mut self, at: usize) {
         let Some(&id) = self.streams.get(&at) else { return };
         if let Some(Asking { watch, unwatch }) = self.watching.next_asking(&worker(at), 2) {
-            self.owners[at].watch(id, watch);
+            if !watch.is_empty() {
+                self.owners[at].watch(id, watch);
+            }
             self.owners[at].unwatch(id, &unwatch);
         }
     }
@@ -213,7 +215,8 @@ impl World {
 
     fn arrive(&mut self, at: usize) {
         if let Some(said) = self.under_way.get_mut(&at).and_then(VecDeque::pop_front) {
-            self.watching.said(&worker(at), said.changes, said.complete, self.now);
+            let Said { changes, complete, heard, .. } = said;
+            self.watching.said(&worker(at), Answer { changes, complete, heard }, self.now);
         }
     }
 
@@ -297,6 +300,11 @@ proptest! {
     }
 }
 
+/// The answer to the first question.
+fn answer(user: &UserId, online: bool, complete: bool) -> Answer {
+    Answer { changes: vec![(user.clone(), online)], complete, heard: 1 }
+}
+
 /// A watcher of alice who was told that she is online.
 fn watching_alice() -> (Watching, UserId, MemberId) {
     let alice = UserId::new("alice").unwrap();
@@ -306,7 +314,7 @@ fn watching_alice() -> (Watching, UserId, MemberId) {
     watching.watch(&alice);
     watching.begin(&owner);
     watching.next_asking(&owner, 10).unwrap();
-    watching.said(&owner, [(alice.clone(), true)], true, Moment(0));
+    watching.said(&owner, answer(&alice, true, true), Moment(0));
     let news = watching.take_news(10).unwrap();
     assert_eq!((news.changes, news.complete), (vec![(alice.clone(), true)], true));
     (watching, alice, owner)
@@ -320,7 +328,7 @@ fn after_a_broken_stream_an_offline_counts_when_the_grace_is_over() {
     assert_eq!((news.changes, news.complete, news.unreached), (vec![], false, vec![owner.clone()]));
     watching.begin(&owner);
     watching.next_asking(&owner, 10).unwrap();
-    watching.said(&owner, [(alice.clone(), false)], true, Moment(10));
+    watching.said(&owner, answer(&alice, false, true), Moment(10));
     assert_eq!(watching.take_news(10).unwrap().changes, vec![]);
     assert_eq!(watching.next_expiry(), Some(Moment(1_000)));
     watching.expire(Moment(999));
@@ -334,18 +342,31 @@ fn whoever_comes_back_in_the_grace_was_never_away() {
     let (mut watching, alice, owner) = watching_alice();
     watching.lost(&owner, Moment(0));
     watching.begin(&owner);
-    watching.said(&owner, [(alice.clone(), false)], false, Moment(10));
-    watching.said(&owner, [(alice.clone(), true)], false, Moment(20));
+    watching.said(&owner, answer(&alice, false, false), Moment(10));
+    watching.said(&owner, answer(&alice, true, false), Moment(20));
     watching.expire(Moment(5_000));
     assert_eq!(watching.take_news(10).unwrap().changes, vec![]);
-    watching.said(&owner, [(alice.clone(), false)], false, Moment(30));
+    watching.said(&owner, answer(&alice, false, false), Moment(30));
     assert_eq!(watching.take_news(10).unwrap().changes, vec![(alice, false)], "the grace is over with that");
+}
+
+#[test]
+fn what_answers_an_earlier_question_is_not_all() {
+    let (mut watching, alice, owner) = watching_alice();
+    let other = (0..).map(user).find(|user| ring(2).owner(user.as_str()) == Some(&owner)).unwrap();
+    watching.watch(&other);
+    watching.next_asking(&owner, 10).unwrap();
+    watching.said(&owner, answer(&alice, true, true), Moment(1));
+    assert!(!watching.take_news(10).unwrap().complete);
+    let both = Answer { heard: 2, ..answer(&other, true, true) };
+    watching.said(&owner, both, Moment(1));
+    assert!(watching.take_news(10).unwrap().complete);
 }
 
 #[test]
 fn an_offline_of_the_owner_counts_at_once() {
     let (mut watching, alice, owner) = watching_alice();
-    watching.said(&owner, [(alice.clone(), false)], true, Moment(10));
+    watching.said(&owner, answer(&alice, false, true), Moment(10));
     assert_eq!(watching.take_news(10).unwrap().changes, vec![(alice, false)]);
 }
 
@@ -357,7 +378,7 @@ fn of_a_user_in_doubt_nothing_is_said_until_it_is_decided() {
     announcements.watch(id, [alice.clone()]);
     for doubt in [Standing::NotOurs, Standing::Unsettled, Standing::InDoubt] {
         let said = announcements.take(id, 10, |_| doubt);
-        let nothing = Said { is_drained: true, ..Said::default() };
+        let nothing = Said { heard: 1, is_drained: true, ..Said::default() };
         assert_eq!(said, nothing, "{doubt:?}");
         assert_eq!(announcements.look_again(), [id]);
     }

@@ -33,6 +33,17 @@ pub struct Asking {
     pub unwatch: Vec<UserId>,
 }
 
+/// What an owner has said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Users, and whether they are online.
+    pub changes: Vec<(UserId, bool)>,
+    /// Whether this is all that it was asked for.
+    pub complete: bool,
+    /// How many questions for users that is the answer to.
+    pub heard: u64,
+}
+
 /// What there is to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
@@ -79,6 +90,8 @@ struct Watched {
 struct Source {
     state: SourceState,
     users: usize,
+    /// How often it was asked for users, on the present stream.
+    asked: u64,
     to_watch: Line,
     to_unwatch: Line,
 }
@@ -158,6 +171,7 @@ impl Watching {
     pub fn begin(&mut self, owner: &MemberId) {
         let Some(source) = self.sources.get_mut(owner) else { return };
         source.state = SourceState::Listing;
+        source.asked = 0;
         source.to_unwatch.clear();
         for (user, watched) in
             self.users.iter_mut().filter(|(_, watched)| watched.owner.as_ref() == Some(owner))
@@ -176,24 +190,20 @@ impl Watching {
             return None;
         }
         if !watch.is_empty() {
+            source.asked += 1;
             source.state = SourceState::Listing;
         }
         Some(Asking { watch, unwatch })
     }
 
     /// An owner has said whether users are online, and perhaps that this is all for now.
-    pub fn said(
-        &mut self,
-        owner: &MemberId,
-        changes: impl IntoIterator<Item = (UserId, bool)>,
-        complete: bool,
-        now: Moment,
-    ) {
+    pub fn said(&mut self, owner: &MemberId, said: Answer, now: Moment) {
+        let Answer { changes, complete, heard } = said;
         for (user, online) in changes {
             self.hear(owner, &user, online, now);
         }
         if let Some(source) = self.sources.get_mut(owner) {
-            let is_complete = complete && source.to_watch.is_empty();
+            let is_complete = complete && heard == source.asked;
             source.state = if is_complete { SourceState::Complete } else { SourceState::Listing };
         }
     }

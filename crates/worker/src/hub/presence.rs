@@ -188,7 +188,9 @@ impl PresenceStream {
     /// Asks for users, and for others no more.
     pub(crate) fn ask(&self, watch: Vec<UserId>, unwatch: &[UserId]) {
         let mut state = self.shared.hub.state.lock();
-        state.presences.announcements.watch(self.id, watch);
+        if !watch.is_empty() {
+            state.presences.announcements.watch(self.id, watch);
+        }
         state.presences.announcements.unwatch(self.id, unwatch);
     }
 

@@ -176,13 +176,13 @@ impl Serving {
     /// What is to be said now, if anything.
     fn take(&mut self) -> Option<Result<PresenceChanges, Status>> {
         loop {
-            let Said { changes, complete, is_drained, is_void } = self.stream.said();
+            let Said { changes, complete, heard, is_drained, is_void } = self.stream.said();
             if is_void {
                 return Some(Err(Status::unavailable("too many users have moved: begin again")));
             }
             let was_complete = std::mem::replace(&mut self.complete, complete);
             if !changes.is_empty() || was_complete != complete {
-                return Some(Ok(to_proto(changes, complete)));
+                return Some(Ok(to_proto(changes, complete, heard)));
             }
             if is_drained {
                 return None;
@@ -191,8 +191,8 @@ impl Serving {
     }
 }
 
-fn to_proto(changes: Vec<(UserId, bool)>, complete: bool) -> PresenceChanges {
+fn to_proto(changes: Vec<(UserId, bool)>, complete: bool, heard: u64) -> PresenceChanges {
     let change = |(user, online): (UserId, bool)| PresenceChange { user: user.to_string(), online };
     let changes = changes.into_iter().map(change).collect();
-    PresenceChanges { changes, complete, workers_unreached: Vec::new() }
+    PresenceChanges { changes, complete, heard, workers_unreached: Vec::new() }
 }
