@@ -21,6 +21,7 @@ pub mod process;
 pub mod procfs;
 pub mod proxy;
 pub mod python;
+pub mod redis;
 pub mod required;
 pub mod scene;
 pub mod server;

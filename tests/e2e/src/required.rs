@@ -30,6 +30,11 @@ pub fn rnacos() -> Option<PathBuf> {
     (!left_out("nacos")).then(|| provided("RINGWAY_RNACOS", "an rnacos 0.8.8"))
 }
 
+/// A Redis server, unless it was left out.
+pub fn redis() -> Option<PathBuf> {
+    (!left_out("redis")).then(|| provided("RINGWAY_REDIS", "a redis-server (Debian: redis-server)"))
+}
+
 /// The program `ip`, and the right to make network namespaces with it, unless they were left out.
 pub fn ip() -> Option<PathBuf> {
     (!left_out("netns")).then(|| provided("RINGWAY_IP", "the program `ip` (Debian: iproute2), and be root"))

@@ -21,6 +21,8 @@ pub enum Kind {
     Etcd,
     /// r-nacos, which speaks Nacos's protocol.
     Nacos,
+    /// Redis.
+    Redis,
 }
 
 /// A running server.
@@ -75,6 +77,7 @@ impl Server {
                 format!("nacos.servers={first}"),
                 format!("nacos.grpc_port={}", second.port()),
             ],
+            Kind::Redis => vec![format!("redis.url=redis://{first}")],
         }
     }
 
@@ -99,13 +102,14 @@ impl Kind {
         match self {
             Self::Etcd => required::etcd(),
             Self::Nacos => required::rnacos(),
+            Self::Redis => required::redis(),
         }
     }
 
     /// Where it takes connections when it is ready.
     fn served(self, [first, second]: [SocketAddr; 2]) -> Vec<SocketAddr> {
         match self {
-            Self::Etcd => vec![first],
+            Self::Etcd | Self::Redis => vec![first],
             Self::Nacos => vec![first, second],
         }
     }
@@ -127,6 +131,10 @@ impl Kind {
                     .env("RNACOS_HTTP_PORT", first.port().to_string())
                     .env("RNACOS_GRPC_PORT", second.port().to_string());
                 command.env("RNACOS_NAMING_INSTANCE_METADATA_PERSISTENCE_ENABLE", "false");
+            }
+            Self::Redis => {
+                let (ip, port) = (first.ip().to_string(), first.port().to_string());
+                command.current_dir(home).args(["--bind", &ip, "--port", &port, "--save", ""]);
             }
         }
         Process::spawn(&format!("{self:?}"), command)
