@@ -210,7 +210,7 @@ impl Exporter {
         match timeout(REMOVE_TIMEOUT, self.export.remove(&self.life)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                warn!(%error, "what this worker has said of who is online stays until it expires")
+                warn!(%error, "what this worker has said of who is online stays until it expires");
             }
             Err(_) => warn!("what this worker has said of who is online stays until it expires: no answer"),
         }

@@ -119,7 +119,7 @@ fn unreadable(error: impl std::fmt::Display) -> SealError {
 mod tests {
     use ringway_ring::Slot;
     use ringway_rpc::ClusterSecret;
-    use ringway_session::Kind;
+    use ringway_session::{Kind, Watch};
 
     use super::*;
 
