@@ -4,6 +4,7 @@
 mod house;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use house::{Gateway, House, until, within};
@@ -18,8 +19,9 @@ use ringway_proto::{Reason, Refusal};
 use ringway_ring::Slot;
 use ringway_session::presence::Scope;
 use ringway_session::{SessionId, UserId, frame};
-use ringway_store::{Clock, MemoryPresence, PresenceExport};
+use ringway_store::{Clock, MemoryPresence, Online, Presence, PresenceExport, StoreError, WorkerLife};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// For how long nothing may come where nothing must.
@@ -390,4 +392,54 @@ async fn who_is_online_is_exported_and_taken_away_at_the_end() {
     until(async || sessions().await == [None, at("w2", 1)]).await;
     house.tenant("w2").stop.cancel();
     until(async || sessions().await == [None, None]).await;
+}
+
+/// A store that is away at first.
+struct Away {
+    store: MemoryPresence,
+    is_away: AtomicBool,
+    attempts: watch::Sender<u32>,
+}
+
+#[async_trait::async_trait]
+impl PresenceExport for Away {
+    fn time_to_live(&self) -> Duration {
+        self.store.time_to_live()
+    }
+
+    async fn announce(&self, at: &WorkerLife, users: &[Presence]) -> Result<(), StoreError> {
+        self.attempts.send_modify(|attempts| *attempts += 1);
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable { store: "test", reason: "it is away".to_owned() });
+        }
+        self.store.announce(at, users).await
+    }
+
+    async fn remove(&self, life: &WorkerLife) -> Result<u64, StoreError> {
+        self.store.remove(life).await
+    }
+
+    async fn online(&self, users: &[UserId]) -> Result<Vec<Option<Online>>, StoreError> {
+        self.store.online(users).await
+    }
+}
+
+#[tokio::test]
+async fn what_changes_while_the_store_is_away_is_written_when_it_is_back() {
+    let store = MemoryPresence::new(Duration::from_secs(60), Clock::system());
+    let away = Arc::new(Away { store, is_away: true.into(), attempts: watch::Sender::new(0) });
+    let house = House::exporting(1, &(Arc::clone(&away) as Arc<dyn PresenceExport>)).await;
+    let mut alice = house.client("alice", &[]).await;
+    let mut attempts = away.attempts.subscribe();
+    within(attempts.wait_for(|attempts| *attempts > 0)).await.unwrap();
+    // Nobody waits for it meanwhile.
+    let _bob = house.client("bob", &[]).await;
+    let channel = alice.open_ok("alice", &[]).await;
+    alice.say(Up::Gone(Gone { channel, code: 1000, may_resume: false })).await;
+    away.is_away.store(false, Ordering::Relaxed);
+    until(async || {
+        let found = away.store.online(&[user("alice"), user("bob")]).await.unwrap();
+        found.iter().map(|it| it.as_ref().map_or(0, |it| it.sessions)).collect::<Vec<_>>() == [1, 1]
+    })
+    .await;
 }

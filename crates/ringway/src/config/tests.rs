@@ -173,6 +173,10 @@ fn a_wait_that_outlasts_the_patience_of_gateways_is_refused() {
 fn what_contradicts_itself_is_refused() {
     let cases = [
         (
+            "[presence]\nexport = 'redis'",
+            "ringway.toml:2: presence.export = \"redis\": without redis.url there is nowhere to write: set it, such as \"redis://10.0.0.6:6379\"",
+        ),
+        (
             "[sessions]\nper_user_max = 1\non_conflict = 'allow'",
             "ringway.toml:3: sessions.on_conflict = \"allow\": it contradicts sessions.per_user_max = 1: expected \"replace_oldest\" or \"refuse\", or no per_user_max",
         ),
