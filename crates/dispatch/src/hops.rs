@@ -48,6 +48,7 @@ macro_rules! routed {
 }
 
 routed!(SendToUserRequest, SendToGroupRequest, SendToAllRequest);
+routed!(GetPresenceRequest);
 routed!(ListSessionsRequest, GetSessionRequest, CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest);
 
 #[cfg(test)]

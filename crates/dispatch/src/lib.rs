@@ -11,6 +11,7 @@ mod dispatcher;
 mod hops;
 mod permissions;
 mod pipeline;
+mod presence;
 mod rules;
 mod serve;
 mod sessions;
@@ -21,10 +22,11 @@ pub use dispatcher::Dispatcher;
 pub use hops::Hops;
 pub use permissions::{permissions_from_proto, permissions_to_proto};
 pub use pipeline::{Allowance, Attempts, Parcel, Pauses, carry};
+pub use presence::{PRESENCE_GRACE_DEFAULT, PresenceFollower, PresenceNews, serve_presence_watch};
 pub use rules::{
     CheckedClose, CheckedGroupChange, CheckedSend, EXCLUDE_SESSIONS_MAX, Keeping, LIST_LIMIT_DEFAULT,
-    LIST_LIMIT_MAX, MESSAGE_ID_BYTES_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,
-    WAIT_ACKNOWLEDGED_MAX, new_message_id, wait_acknowledged,
+    LIST_LIMIT_MAX, MESSAGE_ID_BYTES_MAX, PRESENCE_USERS_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,
+    WAIT_ACKNOWLEDGED_MAX, WATCHED_USERS_MAX, new_message_id, wait_acknowledged,
 };
 pub use serve::{Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
 pub use split::SplitPublisher;

@@ -173,8 +173,12 @@ impl Nodes {
         let lease = registry.join(member.clone()).await.expect("joined");
         let views = views(&registry, Strategy::Slots, end.clone());
         let dispatcher = Dispatcher::new(views.clone(), pool.clone());
-        let services =
-            add_services(NodeServices::new(HealthHandle::new()), dispatcher, ForwardConfig::default());
+        let services = add_services(
+            NodeServices::new(HealthHandle::new()),
+            dispatcher,
+            ForwardConfig::default(),
+            CancellationToken::new(),
+        );
         let gateway_url = serve(services, &secret, &end).await;
         let gateway = pool.node(&gateway_url.parse().expect("a url"));
         Self { worker, gateway, pool, member, views, _lease: lease, _end: end.drop_guard() }

@@ -46,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Drain(args) => shortly(command::drain(args)),
         Command::Undrain(args) => shortly(command::undrain(args)),
         Command::Weigh(args) => shortly(command::weigh(args)),
+        Command::Presence(args) => shortly(command::presence(args)),
         Command::Sessions(args) => shortly(command::sessions(args)),
         Command::Close(args) => shortly(command::close(args)),
         Command::Group(args) => shortly(command::group(args)),

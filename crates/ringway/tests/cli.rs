@@ -102,6 +102,10 @@ async fn a_cluster_runs_answers_and_ends() {
     assert_eq!(up.ask("sessions alice").await.0, Some(3));
     assert_eq!(up.ask("close --user alice").await.0, Some(3));
     assert_eq!(up.ask("group join room7 --user alice").await.0, Some(3));
+    let (code, told, _) = up.ask("presence get alice bob").await;
+    assert_eq!((code, told.as_str()), (Some(0), "alice is offline\nbob is offline\n"));
+    let (code, told, _) = up.ask("presence watch alice --changes 1 --json").await;
+    assert_eq!((code, told.as_str()), (Some(0), "{\"online\":false,\"user\":\"alice\"}\n"));
     let (code, told, _) = up.ask("ring locate alice --json").await;
     let location: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(code, Some(0));

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every method of the package, and those of health and reflection, as they stand in an HTTP/2 `:path`.
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 26] = [
     "/ringway.v1.Delivery/SendToUser",
     "/ringway.v1.Delivery/SendToGroup",
     "/ringway.v1.Delivery/SendToAll",
@@ -17,6 +17,8 @@ const PATHS: [&str; 24] = [
     "/ringway.v1.Sessions/Close",
     "/ringway.v1.Sessions/JoinGroup",
     "/ringway.v1.Sessions/LeaveGroup",
+    "/ringway.v1.Presence/Get",
+    "/ringway.v1.Presence/Watch",
     "/ringway.v1.Link/Attach",
     "/ringway.v1.Peer/ReportInterest",
     "/ringway.v1.Peer/DeliverLocal",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway_dispatch::Pauses;
+use ringway_dispatch::{PRESENCE_GRACE_DEFAULT, Pauses};
 use ringway_rpc::{ClusterSecret, NodeUrl, PoolConfig, PublisherConfig};
 
 use crate::publish::PublishConfig;
@@ -24,6 +24,9 @@ pub struct SenderConfig {
     pub publish: PublishConfig,
     /// The bounds of each of the streams below it, of which there is one to each worker.
     pub streams: PublisherConfig,
+    /// For how long a user whose worker has died may come back before a [watch](crate::PresenceCalls::watch) tells that it is
+    /// offline: `sessions.resume_window` of the cluster. Default 30 s.
+    pub presence_grace: Duration,
 }
 
 impl SenderConfig {
@@ -37,6 +40,7 @@ impl SenderConfig {
             retry: RetryConfig::default(),
             publish: PublishConfig::default(),
             streams: PublisherConfig::default(),
+            presence_grace: PRESENCE_GRACE_DEFAULT,
         }
     }
 }

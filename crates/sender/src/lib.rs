@@ -35,6 +35,24 @@
 //! # }
 //! ```
 //!
+//! Who is online:
+//!
+//! ```no_run
+//! # async fn example(sender: ringway_sender::Sender) -> Result<(), Box<dyn std::error::Error>> {
+//! use ringway_sender::UserId;
+//!
+//! let report = sender.presence().get(["alice", "bob"]).await?;
+//! println!("alice: {:?}", report.online("alice"));
+//!
+//! let watch = sender.presence().watch(&[UserId::new("alice")?]);
+//! loop {
+//!     for (user, online) in watch.next().await.changes {
+//!         println!("{user} is {}", if online { "online" } else { "offline" });
+//!     }
+//! }
+//! # }
+//! ```
+//!
 //! # What is promised
 //! - A message is sent again only if it surely was not delivered, with the same message id, inside its deadline. What may
 //!   have been delivered is sent again only if the caller asks for it ([`SendCall::retry_ambiguous`]).
@@ -52,6 +70,7 @@ mod config;
 mod error;
 mod measure;
 mod message;
+mod presence;
 mod publish;
 mod receipt;
 mod retry;
@@ -62,10 +81,11 @@ mod sessions;
 pub use config::{RetryConfig, SenderConfig};
 pub use error::{ConnectError, SendError};
 pub use message::{JsonError, Payload};
+pub use presence::{PresenceCalls, PresenceNews, PresenceReport, PresenceWatch};
 pub use publish::{PublishConfig, Ticket};
 pub use receipt::{Outcome, Receipt};
 pub use ringway_dispatch::SessionTarget;
-pub use ringway_proto::v1::Session;
+pub use ringway_proto::v1::{Session, UserPresence};
 pub use ringway_proto::{Reason, Refusal};
 pub use ringway_ring::RingVersion;
 pub use ringway_rpc::{ClusterSecret, NodeUrl, NodeUrlError, PoolConfig, PublisherConfig, SecretError};

@@ -117,7 +117,7 @@ impl Sender {
     }
 
     /// Makes a call with the sender's deadline, again if it surely was not carried out.
-    async fn call<T, F>(&self, mut attempt: impl FnMut(Instant) -> F) -> Result<T, SendError>
+    pub(crate) async fn call<T, F>(&self, mut attempt: impl FnMut(Instant) -> F) -> Result<T, SendError>
     where
         F: Future<Output = Result<T, Refusal>>,
     {

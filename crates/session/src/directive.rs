@@ -186,6 +186,12 @@ pub enum Directive {
         /// What it has.
         taken: Taken,
     },
+    /// The number of a user's sessions here has changed.
+    SessionsChanged(UserId),
+    /// A user has its first watcher here.
+    WatchBegan(UserId),
+    /// A user has lost its last watcher here.
+    WatchEnded(UserId),
     /// A group has its first member here.
     GroupAppeared(GroupId),
     /// A group has lost its last member here. Its messages may still have to [come](crate::Shard::lingers).

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a socket, a task or a clock. A [`SessionTable`] takes events in and gives work out as
 //! [`Directive`]s, which the worker carries to its links; [`HomeInterest`] and [`LocalInterest`] are the two halves of
-//! what workers tell each other about groups; a [`Relay`] is the gateway's half of moving a session. So whole histories
+//! what workers tell each other about groups; [`presence`] is who is online, and who is told; a [`Relay`] is the gateway's half of moving a session. So whole histories
 //! run in a test without a network.
 
 pub mod close;
@@ -19,6 +19,7 @@ mod name;
 mod payload;
 mod permissions;
 mod policy;
+pub mod presence;
 mod queue;
 mod recent;
 pub mod relay;
@@ -29,8 +30,8 @@ mod table;
 mod tally;
 
 pub use close::{Advice, CloseCode};
-pub use device::{DeviceId, DeviceIdError};
 pub use conduct::{ConductPolicy, Verdict};
+pub use device::{DeviceId, DeviceIdError};
 pub use directive::{Address, Channel, Directive, Fate, LinkId, MailboxWish, Ticket};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
@@ -47,9 +48,9 @@ pub use session::{Opening, SessionView};
 pub use shard::{
     HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard, StoredElsewhere,
 };
-pub use state::{Numbered, SessionState, StreamState};
+pub use state::{Numbered, SessionState, StreamState, Watch};
 pub use table::{
     Attached, Filter, MailboxPage, OpenError, Reach, ResumeError, SessionTable, Speaker, Target,
-    deliver_cost_bytes,
+    TooManyWatches, deliver_cost_bytes,
 };
 pub use tally::{Circle, InVain, Tally};

@@ -31,6 +31,8 @@ pub struct Policy {
     pub per_user: Option<(usize, OnConflict)>,
     /// How many groups one session may be a member of; beyond it a join is refused.
     pub groups_per_session_max: usize,
+    /// How many users one session may watch; beyond it a watch is refused.
+    pub watches_per_session_max: usize,
     /// How many bytes may wait for one session, those on their way to the gateway included.
     pub queue_bytes_max: u64,
     /// How many bytes may be on their way to the gateway without its report that they were written.
@@ -56,13 +58,14 @@ impl Policy {
 }
 
 impl Default for Policy {
-    /// A million sessions, no bound per user, 64 groups, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a link, slow
-    /// consumers closed, no mailboxes, and conduct as [`ConductPolicy`] has it.
+    /// A million sessions, no bound per user, 64 groups, 1,000 watches, 4 MiB queues, 256 KiB windows, 4 MiB on the way to a
+    /// link, slow consumers closed, no mailboxes, and conduct as [`ConductPolicy`] has it.
     fn default() -> Self {
         Policy {
             sessions_max: 1_000_000,
             per_user: None,
             groups_per_session_max: 64,
+            watches_per_session_max: 1_000,
             queue_bytes_max: 4 << 20,
             window_bytes: 256 << 10,
             link_bytes_max: 4 << 20,

@@ -12,7 +12,7 @@ use crate::name::{GroupId, UserId, user_hash};
 use crate::permissions::Permissions;
 use crate::queue::{Item, OutboundQueue, Stream};
 use crate::recent::{Lately, Recent};
-use crate::state::{Numbered, SessionState, StreamState};
+use crate::state::{Numbered, SessionState, StreamState, Watch};
 
 /// What a gateway says of a client that wants a session.
 #[derive(Clone, Debug)]
@@ -113,6 +113,8 @@ pub(crate) struct Session {
     pub(crate) device: Box<str>,
     /// How it stands to the user's mailbox.
     pub(crate) reading: Reading,
+    /// Whom its client watches, sorted.
+    pub(crate) watches: Vec<Watch>,
     remote_address: Box<str>,
     subprotocol: Box<str>,
     opened_at_ms: u64,
@@ -139,13 +141,14 @@ impl Session {
             term: 0,
             device: opening.device,
             reading: Reading::begun(opening.has),
+            watches: Vec::new(),
             remote_address: opening.remote_address,
             subprotocol: opening.subprotocol,
             opened_at_ms: opening.opened_at_ms,
         }
     }
 
-    /// The session that another worker had, but for its groups and for what it was given lately.
+    /// The session that another worker had, but for its groups, its watches and what it was given lately.
     pub(crate) fn restored(state: SessionState, place: Place, sequence: u64) -> Self {
         let next = state.waiting.first().map(|waiting| waiting.offset);
         let stream = state.stream.map(|stream| {
@@ -176,6 +179,7 @@ impl Session {
             term: state.term,
             device: state.device,
             reading: Reading::restored(state.mailbox),
+            watches: Vec::new(),
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
             opened_at_ms: state.opened_at_ms,
@@ -185,6 +189,7 @@ impl Session {
     /// Everything that another worker needs to go on with it.
     pub(crate) fn state(&self, lately: &Lately) -> SessionState {
         let mut state = self.checkpoint();
+        state.watches.clone_from(&self.watches);
         if let (Some(told), Some(stream)) = (&mut state.stream, self.queue.stream()) {
             told.unacked = stream.unacked.iter().cloned().map(Numbered::from).collect();
         }
@@ -220,6 +225,8 @@ impl Session {
             device: self.device.clone(),
             // Without its messages, what the client has not taken is to be read again.
             mailbox: self.reading.left().map(|left| MailboxReader { read_to: left.taken, ..left }),
+            // By the time somebody begins with a checkpoint, what its client was told last is not known any more.
+            watches: self.watches.iter().map(|watch| Watch { told: None, ..watch.clone() }).collect(),
         }
     }
 

@@ -39,6 +39,17 @@ pub struct SessionState {
     pub device: Box<str>,
     /// How far it has read the user's mailbox, if it has begun.
     pub mailbox: Option<MailboxReader>,
+    /// The users whom its client watches, sorted.
+    pub watches: Vec<Watch>,
+}
+
+/// A user whom a client watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The user.
+    pub user: UserId,
+    /// Whether the client was told last that the user is online; nothing if that is not known.
+    pub told: Option<bool>,
 }
 
 impl SessionState {
@@ -47,7 +58,8 @@ impl SessionState {
         let unacked = self.stream.iter().flat_map(|stream| &stream.unacked);
         let messages: u64 = self.waiting.iter().chain(unacked).map(|sent| sent.payload.cost_bytes()).sum();
         let groups: usize = self.groups.iter().map(|group| group.as_str().len()).sum();
-        messages + groups as u64 + 8 * self.recent.len() as u64
+        let watches: usize = self.watches.iter().map(|watch| watch.user.as_str().len()).sum();
+        messages + (groups + watches) as u64 + 8 * self.recent.len() as u64
     }
 
     /// The state with which the next worker begins. One that begins with a checkpoint has lost what the last one knew, and may

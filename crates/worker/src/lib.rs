@@ -20,6 +20,7 @@ mod mailbox;
 mod metrics;
 mod moving;
 mod peer;
+mod presence;
 mod seal;
 mod sessions;
 mod worker;

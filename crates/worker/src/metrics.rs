@@ -45,6 +45,11 @@ pub(crate) struct Metrics {
     stored: Counter,
     pub(crate) store_errors: Counter,
     mailboxes_opened: [Counter; 2],
+    pub(crate) presence_streams: Gauge,
+    pub(crate) presence_watched: Gauge,
+    pub(crate) presence_exported: Gauge,
+    pub(crate) presence_export_failures: Counter,
+    pub(crate) presence_lives_removed: Counter,
 }
 
 impl Metrics {
@@ -82,6 +87,11 @@ impl Metrics {
             mailboxes_opened: ["error", "ok"].map(|result| {
                 counter!("ringway_worker_mailboxes_opened_total", "worker" => worker.clone(), "result" => result)
             }),
+            presence_streams: gauge("ringway_worker_presence_streams"),
+            presence_watched: gauge("ringway_worker_presence_watched"),
+            presence_exported: gauge("ringway_worker_presence_exported"),
+            presence_export_failures: counter("ringway_worker_presence_export_failures_total"),
+            presence_lives_removed: counter("ringway_worker_presence_lives_removed_total"),
             worker,
         }
     }
@@ -194,5 +204,16 @@ fn describe() {
     describe_counter!(
         "ringway_worker_not_owner_total",
         "Forwarded calls refused because another worker owns them."
+    );
+    describe_gauge!("ringway_worker_presence_streams", "Streams of those who watch this worker's users.");
+    describe_gauge!("ringway_worker_presence_watched", "Users whom clients here watch.");
+    describe_gauge!("ringway_worker_presence_exported", "Users whom this worker has exported as online.");
+    describe_counter!(
+        "ringway_worker_presence_export_failures_total",
+        "Writes of presence that the store did not take; they are tried again."
+    );
+    describe_counter!(
+        "ringway_worker_presence_lives_removed_total",
+        "Lives of dead workers that this worker has taken out of the export."
     );
 }

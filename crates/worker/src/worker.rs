@@ -11,6 +11,8 @@ use ringway_proto::v1::{GatewayFrames, WorkerFrames};
 use ringway_ring::MemberId;
 use ringway_rpc::{NodePool, NodeServices};
 use ringway_session::{CloseCode, GroupId};
+use ringway_store::PresenceExport;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,7 @@ use crate::mailbox::{self, Office};
 use crate::metrics::Metrics;
 use crate::moving::{self, Follower};
 use crate::peer::{PeerService, Reporters};
+use crate::presence::{self, Exporter, PresenceService};
 use crate::seal::Seal;
 use crate::sessions::SessionsService;
 
@@ -65,6 +68,10 @@ pub(crate) struct Shared {
     pub(crate) outgoing: Outgoing,
     /// Until when the worker may act, if anybody says so.
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
+    /// Where it is written who is online, if anywhere.
+    pub(crate) export: Mutex<Option<Arc<dyn PresenceExport>>>,
+    /// The worker has left: streams of watchers end.
+    pub(crate) has_left: CancellationToken,
 }
 
 impl Worker {
@@ -92,6 +99,8 @@ impl Worker {
             office,
             outgoing: Outgoing::default(),
             valid_until: Mutex::default(),
+            export: Mutex::default(),
+            has_left: CancellationToken::new(),
         };
         Worker { shared: Arc::new(shared) }
     }
@@ -101,7 +110,7 @@ impl Worker {
         &self.shared.config.id
     }
 
-    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions and Peer.
+    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions, Presence and Peer.
     pub fn add_services(&self, services: NodeServices) -> NodeServices {
         let limits = self.shared.config.limits;
         let shared = || Arc::clone(&self.shared);
@@ -109,6 +118,7 @@ impl Worker {
             .with(limits.link_server(LinkService(shared())))
             .with(limits.delivery_server(DeliveryService(shared())))
             .with(limits.sessions_server(SessionsService(shared())))
+            .with(limits.presence_server(PresenceService(shared())))
             .with(limits.peer_server(PeerService(shared())))
     }
 
@@ -130,6 +140,7 @@ impl Worker {
     /// here, let the last frames leave. Serve the worker's services until this returns. To move the sessions to other workers
     /// first, take the worker off the ring and [wait](Worker::drained).
     pub async fn run(&self, shutdown: CancellationToken) {
+        let exporter = self.start_exporter();
         let reporters = Reporters::new(Arc::clone(&self.shared));
         let follower = Follower::new(Arc::clone(&self.shared));
         tokio::select! {
@@ -138,6 +149,7 @@ impl Worker {
             () = reporters.run() => {}
             () = follower.run() => {}
             () = moving::leave_for_ever(Arc::clone(&self.shared)) => {}
+            () = presence::follow_friends(&self.shared) => {}
             () = self.watch_links() => {}
             () = self.watch_time() => {}
             () = mailbox::run_errands(Arc::clone(&self.shared)) => {}
@@ -145,6 +157,22 @@ impl Worker {
         }
         self.leave().await;
         self.shared.flush_mailboxes().await;
+        self.shared.has_left.cancel();
+        if let Some(exporter) = exporter {
+            // It has failed only if it has panicked: there is nothing to be done any more.
+            _ = exporter.await;
+        }
+    }
+
+    /// Writes from now on who is online, for others to read. To be called before the worker runs.
+    pub fn export_presence(&self, export: Arc<dyn PresenceExport>) {
+        self.shared.hub.begin_export();
+        *self.shared.export.lock() = Some(export);
+    }
+
+    fn start_exporter(&self) -> Option<JoinHandle<()>> {
+        let export = self.shared.export.lock().clone()?;
+        Some(tokio::spawn(Exporter::new(Arc::clone(&self.shared), export).run()))
     }
 
     /// Acts only until the moment that `valid_until` gives, which is asked again and again: that of the worker's lease

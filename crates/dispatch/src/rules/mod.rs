@@ -4,6 +4,7 @@
 //! behind it has to check again. A refusal says what was wrong and what would be right.
 
 mod message;
+mod presence;
 mod session;
 
 use std::time::Duration;
@@ -14,6 +15,8 @@ use ringway_session::{GroupId, Message, Payload, SessionId, UserId};
 
 pub(crate) use message::name_message;
 pub use message::{EXCLUDE_SESSIONS_MAX, MESSAGE_ID_BYTES_MAX, TOPIC_BYTES_MAX, new_message_id};
+pub use presence::{PRESENCE_USERS_MAX, WATCHED_USERS_MAX};
+pub(crate) use presence::{check_watched, presence_users, watched_users};
 pub use session::{CheckedClose, CheckedGroupChange, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, SessionTarget};
 pub(crate) use session::{check_filter, list_limit, session_id, target};
 

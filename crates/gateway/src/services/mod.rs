@@ -5,19 +5,22 @@
 //! which this gateway is a worker, and is told to refresh it.
 
 mod delivery;
+mod presence;
 mod publish;
 mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringway_dispatch::{Dispatcher, RequestRules, StreamBounds};
+use ringway_dispatch::{Dispatcher, PRESENCE_GRACE_DEFAULT, RequestRules, StreamBounds};
 use ringway_proto::v1::Routing;
 use ringway_proto::{Reason, Refusal};
 use ringway_rpc::{NodeLimits, NodeServices, PublisherConfig};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use delivery::DeliveryService;
+use presence::PresenceService;
 use sessions::SessionsService;
 
 /// How a gateway forwards calls.
@@ -31,6 +34,9 @@ pub struct ForwardConfig {
     pub publish: PublisherConfig,
     /// The bounds of one Publish stream.
     pub stream: StreamBounds,
+    /// For how long a user whose worker has died may come back before who watches it is told that it is offline:
+    /// `sessions.resume_window`. Default 30 s.
+    pub presence_grace: Duration,
 }
 
 impl Default for ForwardConfig {
@@ -40,16 +46,23 @@ impl Default for ForwardConfig {
             timeout: Duration::from_secs(5),
             publish: PublisherConfig::default(),
             stream: StreamBounds::default(),
+            presence_grace: PRESENCE_GRACE_DEFAULT,
         }
     }
 }
 
-/// Adds a gateway's services, Delivery and Sessions, to those of its node.
-pub fn add_services(services: NodeServices, dispatcher: Dispatcher, config: ForwardConfig) -> NodeServices {
+/// Adds a gateway's services, Delivery, Sessions and Presence, to those of its node. `end` ends the streams of those who watch.
+pub fn add_services(
+    services: NodeServices,
+    dispatcher: Dispatcher,
+    config: ForwardConfig,
+    end: CancellationToken,
+) -> NodeServices {
     let rules = RequestRules::new(config.limits.message_bytes_max());
-    let forwarder = Arc::new(Forwarder { dispatcher, rules, config });
+    let forwarder = Arc::new(Forwarder { dispatcher, rules, config, end });
     services
         .with(config.limits.delivery_server(DeliveryService(Arc::clone(&forwarder))))
+        .with(config.limits.presence_server(PresenceService(Arc::clone(&forwarder))))
         .with(config.limits.sessions_server(SessionsService(forwarder)))
 }
 
@@ -58,6 +71,7 @@ struct Forwarder {
     dispatcher: Dispatcher,
     rules: RequestRules,
     config: ForwardConfig,
+    end: CancellationToken,
 }
 
 impl Forwarder {

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
 mod inspect;
+mod presence;
 mod serve;
 mod talk;
 mod tools;
@@ -11,6 +12,7 @@ pub(crate) use inspect::{
     CloseArgs, DiffArgs, DrainArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs,
     NodeArgs, RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs, WeighArgs,
 };
+pub(crate) use presence::{PresenceArgs, PresenceCommand, PresenceGetArgs, PresenceWatchArgs};
 pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{ConnectArgs, Content, Protocol, SendArgs, SendTarget, TextKind};
 pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
@@ -60,6 +62,8 @@ pub(crate) enum Command {
     Weigh(WeighArgs),
     /// List sessions
     Sessions(SessionsArgs),
+    /// Tell who is online, once or as it changes
+    Presence(PresenceArgs),
     /// Close one session, or all sessions of a user
     Close(CloseArgs),
     /// Make sessions members of a group, or end their membership
@@ -85,6 +89,10 @@ impl Command {
             Self::Drain(args) | Self::Undrain(args) => args.json,
             Self::Weigh(args) => args.json,
             Self::Sessions(args) => args.json,
+            Self::Presence(args) => match &args.command {
+                PresenceCommand::Get(args) => args.json,
+                PresenceCommand::Watch(args) => args.json,
+            },
             Self::Close(args) => args.json,
             Self::Group(args) => match &args.command {
                 GroupCommand::Join(args) | GroupCommand::Leave(args) => args.json,

@@ -34,7 +34,8 @@ pub(crate) use reference::{show, template, to_json};
 pub(crate) use sections::*;
 pub(crate) use tokens::Verifier;
 pub(crate) use words::{
-    ClientPath, HostPort, LogFormat, MailboxStore, OnConflict, OnSlowConsumer, RegistryKind,
+    ClientPath, HostPort, LogFormat, MailboxStore, OnConflict, OnSlowConsumer, PresenceExportKind,
+    RegistryKind,
 };
 
 use layers::Layers;
@@ -95,6 +96,8 @@ sections! {
     handover: HandoverSection,
     /// Mailboxes.
     mailbox: MailboxSection,
+    /// Who is online.
+    presence: PresenceSection,
     /// Redis.
     redis: RedisSection,
     /// Limits.

@@ -8,7 +8,7 @@ use super::Settings;
 use super::reader::Reader;
 use super::setting::{Flaw, Setting};
 use super::value::Value;
-use super::words::MailboxStore;
+use super::words::{MailboxStore, PresenceExportKind};
 
 /// Redis's address, which is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,15 +41,17 @@ impl Setting for RedisUrl {
 
 /// What the stores in Redis must be told, if anything is written there.
 pub(super) fn redis(settings: &Settings, reader: &mut Reader) -> Option<RedisConfig> {
-    let (mailbox, redis) = (&settings.mailbox, &settings.redis);
-    if mailbox.store != MailboxStore::Redis {
-        return None;
-    }
+    let (mailbox, presence, redis) = (&settings.mailbox, &settings.presence, &settings.redis);
+    let wanted_by = match (mailbox.store, presence.export) {
+        (MailboxStore::Redis, _) => "mailbox.store",
+        (_, PresenceExportKind::Redis) => "presence.export",
+        _ => return None,
+    };
     let Some(RedisUrl(url)) = &redis.url else {
         if !reader.is_set("redis.url") {
             let problem =
                 "without redis.url there is nowhere to write: set it, such as \"redis://10.0.0.6:6379\"";
-            reader.contradict("mailbox.store", &["redis.url"], problem);
+            reader.contradict(wanted_by, &["redis.url"], problem);
         }
         return None;
     };
@@ -57,6 +59,7 @@ pub(super) fn redis(settings: &Settings, reader: &mut Reader) -> Option<RedisCon
         prefix: redis.prefix.clone(),
         answer_timeout: redis.answer_timeout,
         limits: mailbox.limits(),
+        presence_time_to_live: presence.time_to_live,
         ..RedisConfig::new(url)
     })
 }

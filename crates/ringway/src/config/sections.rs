@@ -16,7 +16,7 @@ use super::section::section;
 use super::setting::{Bytes, Hidden};
 use super::words::{
     AuthMode, ClientPath, EndpointUrl, HostPort, Labels, LogFormat, MailboxStore, OnConflict, OnSlowConsumer,
-    RegistryKind,
+    PresenceExportKind, RegistryKind,
 };
 
 section! {
@@ -357,6 +357,8 @@ section! {
         on_slow_consumer: OnSlowConsumer = "close";
         /// How many groups one session may be a member of.
         groups_per_session_max: usize = "64", "1" to "10000";
+        /// How many users one session may watch.
+        watches_per_session_max: usize = "1000", "0" to "100000";
         /// How long a session whose client's socket broke waits for the client to resume it (`ringway.v1.json` only).
         resume_window: Duration = "30s", "0s" to "1h";
         /// How long a session whose gateway's link broke waits to be opened again by the gateway.
@@ -414,6 +416,16 @@ section! {
         forget_after: Duration = "30days", "1m" to "1000days";
         /// How much the stores `memory` and `file` hold in all. Beyond it messages are refused.
         store_bytes_max: Bytes = "4GiB", "1MiB" to "1000GiB";
+    }
+}
+
+section! {
+    /// Who is online: where it is written for other programs.
+    PresenceSection("presence") {
+        /// Where workers write who is online: `redis` (section `redis`), or `none`.
+        export: PresenceExportKind = "none";
+        /// After which time a user is not online any more in what is written, if no worker says so again. Workers do twice in that time.
+        time_to_live: Duration = "60s", "1s" to "1h";
     }
 }
 

@@ -182,6 +182,18 @@ fn a_wait_that_outlasts_the_patience_of_gateways_is_refused() {
 }
 
 #[test]
+fn who_is_online_is_written_nowhere_without_a_redis() {
+    let missing = "ringway.toml:2: presence.export = \"redis\": without redis.url there is nowhere to write: set it, such as \"redis://10.0.0.6:6379\"";
+    check_file("[presence]\nexport = 'redis'", &[missing]);
+    let redis = mistakes(&Given { file: "[redis]\nurl = 'http://secret@x'", ..NOTHING });
+    assert!(
+        redis[0].contains("redis.url") && redis[0].contains("expected a redis:// or unix:// URL"),
+        "{redis:?}"
+    );
+    assert!(!redis[0].contains("secret"), "{redis:?}");
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let cases = [
         (

@@ -173,6 +173,16 @@ choice! {
 }
 
 choice! {
+    /// Where it is written who is online.
+    PresenceExportKind: "\"none\" or \"redis\"" {
+        /// Nowhere.
+        None = "none",
+        /// In Redis.
+        Redis = "redis",
+    }
+}
+
+choice! {
     /// How log lines look.
     LogFormat: "\"auto\", \"pretty\" or \"json\"" {
         /// Pretty on a terminal, JSON elsewhere.

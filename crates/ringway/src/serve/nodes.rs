@@ -8,6 +8,7 @@ use ringway_dispatch::Dispatcher;
 use ringway_gateway::{Gateway, Listener, ShutdownConfig};
 use ringway_ring::MemberId;
 use ringway_rpc::{ClusterSecret, HealthHandle, NodePool, NodeServices, serve_node};
+use ringway_store::PresenceExport;
 use ringway_worker::{Mailboxes, Worker, WorkerConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,17 +31,25 @@ pub(super) struct Shared {
     pub(super) secret: ClusterSecret,
     /// Where the process's workers store messages, if they do.
     pub(super) mailboxes: Option<Mailboxes>,
+    /// Where workers write who is online, if anywhere.
+    presence_export: Option<Arc<dyn PresenceExport>>,
 }
 
 impl Shared {
     /// The way to the ring, and connections that show this secret.
     pub(super) fn new(views: Views, secret: ClusterSecret, settings: &Settings) -> Self {
-        Self { views, pool: NodePool::new(secret.clone(), parts::pool(settings)), secret, mailboxes: None }
+        let pool = NodePool::new(secret.clone(), parts::pool(settings));
+        Self { views, pool, secret, mailboxes: None, presence_export: None }
     }
 
     /// The same with a store for messages.
     pub(super) fn with_mailboxes(self, mailboxes: Option<Mailboxes>) -> Self {
         Self { mailboxes, ..self }
+    }
+
+    /// The same, where workers write who is online.
+    pub(super) fn with_presence_export(self, export: Option<Arc<dyn PresenceExport>>) -> Self {
+        Self { presence_export: export, ..self }
     }
 }
 
@@ -100,6 +109,9 @@ impl WorkerNode {
         let membership = Membership::new(member, lease, list);
         let place = Arc::clone(&membership);
         worker.act_until(move || place.valid_until());
+        if let Some(export) = &shared.presence_export {
+            worker.export_presence(Arc::clone(export));
+        }
         Self { worker, membership }
     }
 
@@ -145,7 +157,7 @@ pub(super) struct RpcServer {
     services: NodeServices,
     /// Whether the node takes work.
     pub(super) health: HealthHandle,
-    /// Ends the ring's watchers when the server ends.
+    /// Ends those who watch, the ring and users, when the server ends.
     watchers: CancellationToken,
 }
 
@@ -184,8 +196,8 @@ impl RpcServer {
 /// The server of a gateway: it forwards calls to the workers concerned.
 pub(super) fn forwarding(server: RpcServer, shared: &Shared, settings: &Settings) -> RpcServer {
     let dispatcher = Dispatcher::new(shared.views.clone(), shared.pool.clone());
-    let config = parts::forward(settings);
-    server.with(|services| ringway_gateway::add_services(services, dispatcher, config))
+    let (config, end) = (parts::forward(settings), server.watchers.clone());
+    server.with(|services| ringway_gateway::add_services(services, dispatcher, config, end))
 }
 
 /// Starts to take clients, in the present phase; `health` says no from the beginning of the shutdown.

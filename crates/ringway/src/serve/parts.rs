@@ -13,14 +13,15 @@ use ringway_gateway::{
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
 use ringway_session::{self as session, ConductPolicy, MovePolicy, Permissions, Policy};
-use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox};
-use ringway_store_redis::RedisMailbox;
+use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox, PresenceExport};
+use ringway_store_redis::{RedisMailbox, RedisPresence};
 use ringway_worker::{ClientBounds, Mailboxes, OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
 use crate::config::{
-    Config, MailboxStore, MemberEntry, OnConflict, OnSlowConsumer, RegistryKind, Settings, Verifier,
+    Config, MailboxStore, MemberEntry, OnConflict, OnSlowConsumer, PresenceExportKind, RegistryKind,
+    Settings, Verifier,
 };
 
 /// How long a registry in which workers write may take until all see it.
@@ -164,6 +165,7 @@ fn policy(settings: &Settings) -> Policy {
         sessions_max: sessions.max,
         per_user: sessions.per_user_max.zip(on_conflict),
         groups_per_session_max: sessions.groups_per_session_max,
+        watches_per_session_max: sessions.watches_per_session_max,
         queue_bytes_max: sessions.queue_bytes_max.0 as u64,
         window_bytes: sessions.window_bytes.0 as u64,
         link_bytes_max: settings.worker.link_queue_bytes_max.0 as u64,
@@ -259,7 +261,20 @@ fn http(settings: &Settings) -> HttpConfig {
 
 /// How a gateway forwards calls.
 pub(super) fn forward(settings: &Settings) -> ForwardConfig {
-    ForwardConfig { limits: limits(settings), timeout: settings.rpc.call_timeout, ..ForwardConfig::default() }
+    ForwardConfig {
+        limits: limits(settings),
+        timeout: settings.rpc.call_timeout,
+        presence_grace: settings.sessions.resume_window,
+        ..ForwardConfig::default()
+    }
+}
+
+/// Where workers write who is online, if anywhere.
+pub(super) fn presence_export(config: &Config) -> anyhow::Result<Option<Arc<dyn PresenceExport>>> {
+    match (config.settings.presence.export, &config.checked.redis) {
+        (PresenceExportKind::Redis, Some(redis)) => Ok(Some(Arc::new(RedisPresence::new(redis)?))),
+        (PresenceExportKind::Redis | PresenceExportKind::None, _) => Ok(None),
+    }
 }
 
 /// The certificate of the client listener, if it speaks TLS.

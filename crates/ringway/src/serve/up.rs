@@ -59,7 +59,9 @@ async fn start(
     let registry = MemoryRegistry::new();
     let views = views(&registry, settings.cluster.strategy, process.end.clone());
     let mailboxes = parts::mailboxes(&process.config)?;
-    let shared = Shared::new(views, secret, settings).with_mailboxes(mailboxes);
+    let export = parts::presence_export(&process.config)?;
+    let shared =
+        Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
 

@@ -42,7 +42,9 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let open = registry::open(&process, member.id.as_str(), &rpc).await?;
     let views = views(&*open.registry, settings.cluster.strategy, process.end.clone());
     let mailboxes = parts::mailboxes(&process.config)?;
-    let shared = Shared::new(views, secret, settings).with_mailboxes(mailboxes);
+    let export = parts::presence_export(&process.config)?;
+    let shared =
+        Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);

@@ -26,6 +26,9 @@ async fn a_send_is_exactly_one_call_whatever_the_number_of_workers() {
             message_id: "m1".into(),
             ring_version: THEIR_RING,
             workers_unreached: Vec::new(),
+            stored_offset: None,
+            is_duplicate: false,
+            is_acknowledged: false,
         };
         assert_eq!(receipt, Ok(expected));
         soon("a receipt", sender.send_to_group("room7", "hello").send()).await.unwrap();

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::FrameError;
+use super::presence;
 use crate::name::{GroupId, NameError, UserId};
 use crate::payload::{Kind, Payload};
 
@@ -35,6 +36,16 @@ pub enum ClientFrame {
     Send(ClientSend),
     /// A message for the back end.
     Event(ClientEvent),
+    /// It watches these users from now on.
+    Watch {
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// It watches these users no more.
+    Unwatch {
+        /// Whom.
+        users: Vec<UserId>,
+    },
 }
 
 /// A message of a client for other clients.
@@ -110,6 +121,8 @@ struct Members<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     base64: Option<&'a RawValue>,
+    #[serde(borrow)]
+    users: Option<&'a RawValue>,
 }
 
 /// The member `to`.
@@ -146,6 +159,8 @@ impl<'a> Members<'a> {
             "leave" => Ok(ClientFrame::Leave { group: self.group()? }),
             "send" => self.send().map(ClientFrame::Send),
             "event" => self.event().map(ClientFrame::Event),
+            "watch" => Ok(ClientFrame::Watch { users: presence::users(self.users)? }),
+            "unwatch" => Ok(ClientFrame::Unwatch { users: presence::users(self.users)? }),
             other => Err(FrameError::UnknownType(other.to_owned())),
         }
     }
@@ -220,7 +235,10 @@ fn payload(bytes: Bytes, kind: Kind) -> Result<Payload, FrameError> {
     Payload::new(bytes, kind).map_err(|error| unreadable(format!("its data is wrong: {error}")))
 }
 
-fn required<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>) -> Result<T, FrameError> {
+pub(super) fn required<'a, T: Deserialize<'a>>(
+    name: &str,
+    raw: Option<&'a RawValue>,
+) -> Result<T, FrameError> {
     raw.map_or_else(|| Err(unreadable(format!("it has no {name}"))), |raw| member(name, raw))
 }
 
@@ -228,7 +246,7 @@ fn member<'a, T: Deserialize<'a>>(name: &str, raw: &'a RawValue) -> Result<T, Fr
     serde_json::from_str(raw.get()).map_err(|error| unreadable(format!("its {name} is wrong: {error}")))
 }
 
-fn unreadable(why: impl Into<String>) -> FrameError {
+pub(super) fn unreadable(why: impl Into<String>) -> FrameError {
     FrameError::Unreadable(why.into())
 }
 

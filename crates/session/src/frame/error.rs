@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::table::TooManyWatches;
+
 /// The longest `message` of an error frame, in bytes: what a client sent does not come back to it at full length.
 pub const ERROR_MESSAGE_BYTES_MAX: usize = 256;
 
@@ -32,11 +34,13 @@ pub enum ErrorCode {
     OutcomeUnknown,
     /// A defect.
     Internal,
+    /// Its client would watch more users than it may.
+    TooManyWatches,
 }
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [ErrorCode; 12] = [
+    pub const ALL: [ErrorCode; 13] = [
         ErrorCode::Unreadable,
         ErrorCode::UnknownType,
         ErrorCode::AckOutOfRange,
@@ -49,6 +53,7 @@ impl ErrorCode {
         ErrorCode::Unavailable,
         ErrorCode::OutcomeUnknown,
         ErrorCode::Internal,
+        ErrorCode::TooManyWatches,
     ];
 
     /// As it stands in the frame.
@@ -66,6 +71,7 @@ impl ErrorCode {
             ErrorCode::Unavailable => "unavailable",
             ErrorCode::OutcomeUnknown => "outcome_unknown",
             ErrorCode::Internal => "internal",
+            ErrorCode::TooManyWatches => "too_many_watches",
         }
     }
 }
@@ -126,6 +132,9 @@ pub enum FrameError {
     /// What went wrong.
     #[error("{0}")]
     Internal(String),
+    /// The client would watch more users than it may.
+    #[error(transparent)]
+    TooManyWatches(#[from] TooManyWatches),
 }
 
 impl FrameError {
@@ -144,6 +153,7 @@ impl FrameError {
             FrameError::Unavailable(_) => ErrorCode::Unavailable,
             FrameError::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
             FrameError::Internal(_) => ErrorCode::Internal,
+            FrameError::TooManyWatches(_) => ErrorCode::TooManyWatches,
         }
     }
 

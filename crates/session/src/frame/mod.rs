@@ -7,6 +7,7 @@
 mod client;
 mod error;
 mod message;
+mod presence;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod written;
 pub use client::{ClientEvent, ClientFrame, ClientSend, FromClient, REF_BYTES_MAX, Recipient, parse};
 pub use error::{ERROR_MESSAGE_BYTES_MAX, ErrorCode, FrameError};
 pub use message::{Head, message_tail, numbered, numbered_bytes};
+pub use presence::{PRESENCE_USERS_MAX, WATCH_USERS_MAX, presence};
 pub use server::{Reply, Welcome, error, mailbox, reconnect, reply, welcome};
 
 /// The name of the subprotocol in `Sec-WebSocket-Protocol`.

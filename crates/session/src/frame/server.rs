@@ -89,7 +89,7 @@ pub fn reconnect(delay_ms: u64) -> String {
     format!("{{\"type\":\"reconnect\",\"delay_ms\":{delay_ms}}}")
 }
 
-fn text(frame: &impl Serialize) -> Payload {
+pub(super) fn text(frame: &impl Serialize) -> Payload {
     let text = serde_json::to_vec(frame).unwrap_or_default();
     Payload::new(text.into(), Kind::Text).expect("JSON is text")
 }

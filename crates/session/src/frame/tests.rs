@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::name::UserId;
 use crate::payload::{Kind, Payload};
+use crate::table::TooManyWatches;
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/client-protocol.json");
 
@@ -89,6 +91,10 @@ fn errors_are_as_the_vectors_say() {
             "unavailable" => FrameError::Unavailable(string(&vector, "what")),
             "outcome_unknown" => FrameError::OutcomeUnknown(string(&vector, "what")),
             "internal" => FrameError::Internal(string(&vector, "what")),
+            "too_many_watches" => {
+                let bound = |name| number(&vector, name) as usize;
+                FrameError::TooManyWatches(TooManyWatches { users: bound("users"), max: bound("max") })
+            }
             code => panic!("{code}"),
         };
         check(&error(vector["ref"].as_str(), &of), &vector);
@@ -136,7 +142,35 @@ fn read_as(frame: &Result<ClientFrame, FrameError>) -> Value {
             let (kind, bytes) = payload_read(payload);
             json!({ "event": { "topic": topic, "kind": kind, "payload_base64": bytes } })
         }
+        Ok(ClientFrame::Watch { users }) => json!({ "watch": names(users) }),
+        Ok(ClientFrame::Unwatch { users }) => json!({ "unwatch": names(users) }),
         Err(error) => json!({ "error": error.code().as_str() }),
+    }
+}
+
+fn names(users: &[UserId]) -> Vec<String> {
+    users.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn presence_is_as_the_vectors_say() {
+    for vector in vectors("presence") {
+        let user = |of: &Value| (UserId::new(&string(of, "user")).unwrap(), of["online"].as_bool().unwrap());
+        let users: Vec<_> = vector["users"].as_array().unwrap().iter().map(user).collect();
+        check(&presence(&users), &vector);
+    }
+}
+
+#[test]
+fn a_client_names_a_bounded_number_of_users() {
+    for (users, is_read) in [(1, true), (WATCH_USERS_MAX, true), (WATCH_USERS_MAX + 1, false)] {
+        let users = (0..users).map(|number| UserId::new(&format!("u{number}")).unwrap()).collect();
+        let frame = ClientFrame::Watch { users };
+        let read = parse(frame.to_string().as_bytes()).frame;
+        assert_eq!(read.is_ok(), is_read);
+        if let Err(error) = read {
+            assert!(error.words().contains("its users are 1001; expected 1 to 1000"), "{error}");
+        }
     }
 }
 
@@ -160,6 +194,14 @@ fn what_a_client_writes_is_read() {
             assert_eq!(read, expected, "{vector}");
         }
         assert_eq!(frame.to_string(), frame.text(None));
+    }
+    let users: Vec<_> = ["bob", "q\"uote"].map(|name| UserId::new(name).unwrap()).into();
+    for frame in [ClientFrame::Watch { users: users.clone() }, ClientFrame::Unwatch { users }] {
+        assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });
+    }
+    for offset in [0, 5, u64::MAX] {
+        let frame = ClientFrame::Ack { offset };
+        assert_eq!(parse(frame.to_string().as_bytes()), FromClient { reference: None, frame: Ok(frame) });
     }
 }
 

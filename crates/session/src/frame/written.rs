@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::client::{ClientEvent, ClientFrame, ClientSend, Recipient};
 use super::message::push_member;
+use crate::name::UserId;
 use crate::payload::{Kind, Payload};
 
 impl ClientFrame {
@@ -26,6 +27,7 @@ impl ClientFrame {
                 push_member(&mut text, "topic", topic);
                 push_payload(&mut text, payload);
             }
+            ClientFrame::Watch { users } | ClientFrame::Unwatch { users } => push_users(&mut text, users),
         }
         text.push('}');
         text
@@ -38,6 +40,8 @@ impl ClientFrame {
             ClientFrame::Leave { .. } => "leave",
             ClientFrame::Send(_) => "send",
             ClientFrame::Event(_) => "event",
+            ClientFrame::Watch { .. } => "watch",
+            ClientFrame::Unwatch { .. } => "unwatch",
         }
     }
 }
@@ -63,6 +67,12 @@ fn push_send(text: &mut String, ClientSend { to, id, topic, payload }: &ClientSe
         push_member(text, "topic", topic);
     }
     push_payload(text, payload);
+}
+
+fn push_users(text: &mut String, users: &[UserId]) {
+    let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    let names = serde_json::to_string(&names).unwrap_or_default(); // Strings always have a JSON form.
+    _ = write!(text, ",\"users\":{names}"); // Writing to a String cannot fail.
 }
 
 fn push_payload(text: &mut String, payload: &Payload) {

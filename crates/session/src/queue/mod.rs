@@ -208,6 +208,15 @@ impl OutboundQueue {
         }
     }
 
+    /// Puts bytes that are no message on their way, if there is room in the window. Gives back whether there is.
+    pub(crate) fn fly_aside(&mut self, bytes: u64, policy: &Policy) -> bool {
+        let is_open = self.window_is_open(policy);
+        if is_open {
+            self.in_flight_bytes += bytes;
+        }
+        is_open
+    }
+
     fn fly(&mut self, item: Item) {
         self.in_flight_bytes += item.cost_bytes();
         match &mut self.stream {

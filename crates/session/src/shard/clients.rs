@@ -48,6 +48,8 @@ fn open(shard: &mut Shard, permissions: Arc<Permissions>) -> SessionId {
         opened_at_ms: 0,
         epoch: 0,
         resume_token: "".into(),
+        device: "".into(),
+        has: None,
     };
     shard.open(opening, Moment(0), &mut Vec::new()).unwrap();
     id

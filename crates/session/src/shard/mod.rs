@@ -17,6 +17,7 @@ mod departures;
 mod mailbox;
 mod moves;
 mod opening;
+mod presence;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -72,7 +73,11 @@ pub(crate) enum Fenced {
 impl Shard {
     /// A worker without sessions that has adopted no ring yet: `empty` is one without members.
     pub fn new(me: MemberId, policy: Policy, moves: MovePolicy, empty: Arc<Ring>) -> Self {
-        let kept = KeptBounds { session_bytes_max: policy.queue_bytes_max, bytes_max: moves.kept_bytes_max };
+        let kept = KeptBounds {
+            session_bytes_max: policy.queue_bytes_max,
+            bytes_max: moves.kept_bytes_max,
+            doubted_longer: moves.resume_window.saturating_sub(moves.orphan_window),
+        };
         Shard {
             arrivals: Arrivals::new(me.clone(), Arc::clone(&empty), kept),
             me,
@@ -320,6 +325,7 @@ impl Shard {
     pub fn expire(&mut self, now: Moment, out: &mut Vec<Directive>) {
         self.table.expire(now, out);
         self.table.forget_recent(now, self.policy.transit_max * 2);
+        self.table.tell_watchers(out);
         self.arrivals.expire(now, out);
         for id in self.departures.late(now) {
             self.finish_transit(id, out);

@@ -121,6 +121,7 @@ impl Shard {
             }
         }
         self.hand_out(id, &user, out);
+        self.table.tell_watchers(out);
         Ok(id)
     }
 
@@ -155,6 +156,7 @@ impl Shard {
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
         self.table.tell_mailbox(id, out);
         self.table.flush(id, out);
+        self.table.tell_watchers(out);
         Ok(attached)
     }
 

@@ -120,7 +120,7 @@ impl SessionTable {
     }
 
     /// A session's gateway shall know its groups, in case we die.
-    fn tell_checkpoint(&self, key: Key, out: &mut Vec<Directive>) {
+    pub(super) fn tell_checkpoint(&self, key: Key, out: &mut Vec<Directive>) {
         let session = &self.sessions[key];
         if let Place::Attached(address) = session.place {
             out.push(Directive::Checkpoint { address, state: Box::new(session.checkpoint()) });

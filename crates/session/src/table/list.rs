@@ -30,6 +30,26 @@ impl SessionTable {
         (keys.into_iter().map(|key| self.sessions[key].view()).collect(), total)
     }
 
+    /// How many sessions a user has, and when the oldest was opened.
+    pub(crate) fn presence_of(&self, user: &UserId) -> (u32, u64) {
+        let keys = self.by_user.get(user).map_or(&[][..], Vec::as_slice);
+        let oldest = keys.iter().map(|key| self.sessions[*key].opened_at_ms()).min();
+        (u32::try_from(keys.len()).unwrap_or(u32::MAX), oldest.unwrap_or_default())
+    }
+
+    /// How many sessions a user has here.
+    pub fn sessions_of(&self, user: &UserId) -> u32 {
+        self.presence_of(user).0
+    }
+
+    /// The users of sessions, a page of them from a position on, and where the next page begins. A user with several sessions may
+    /// be named again. Sessions that come meanwhile may be missing.
+    pub fn page_of_users(&self, from: usize, sessions_max: usize) -> (Vec<UserId>, Option<usize>) {
+        let end = from.saturating_add(sessions_max).min(self.sessions.capacity());
+        let users = (from..end).filter_map(|key| Some(self.sessions.get(key)?.user.clone())).collect();
+        (users, (end < self.sessions.capacity()).then_some(end))
+    }
+
     fn keys_matching(&self, filter: &Filter) -> Vec<Key> {
         match filter {
             Filter::All => self.sessions.iter().map(|(key, _)| key).collect(),

@@ -15,6 +15,7 @@ mod place;
 mod send;
 #[cfg(test)]
 mod tests;
+mod watches;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,8 +29,10 @@ pub use mailbox::MailboxPage;
 pub(crate) use place::Claim;
 pub use place::{Attached, ResumeError};
 pub use send::Reach;
+pub use watches::TooManyWatches;
 
 use self::link::Link;
+use self::watches::Watches;
 use crate::close::CloseCode;
 use crate::directive::{Address, Directive, LinkId};
 use crate::id::SessionId;
@@ -93,6 +96,8 @@ pub struct SessionTable {
     by_user: HashMap<UserId, Vec<Key>>,
     by_group: HashMap<GroupId, FxHashSet<Key>>,
     by_link: FxHashMap<LinkId, Link>,
+    /// Users whom clients watch.
+    watches: Watches,
     /// The sessions without a client, by the end of their wait for it.
     waits: BTreeSet<(Moment, SessionId)>,
     /// What was sent to many.
@@ -114,6 +119,7 @@ impl SessionTable {
             by_user: HashMap::new(),
             by_group: HashMap::new(),
             by_link: FxHashMap::default(),
+            watches: Watches::default(),
             waits: BTreeSet::new(),
             lately: Lately::default(),
             remember_until: Moment::default(),
@@ -144,7 +150,7 @@ impl SessionTable {
         self.make_room_for(&opening.user, expected, out)?;
         let groups = opening.groups.clone();
         self.opened += 1;
-        let key = self.insert(Session::new(opening, self.opened));
+        let key = self.insert(Session::new(opening, self.opened), out);
         for group in groups {
             self.add_member(key, &group, out);
         }
@@ -296,13 +302,14 @@ impl SessionTable {
         keys
     }
 
-    fn insert(&mut self, mut session: Session) -> Key {
+    fn insert(&mut self, mut session: Session, out: &mut Vec<Directive>) -> Key {
         session.spread_before = self.lately.count();
         session.permissions = self.permissions.share(session.permissions);
         let (id, user, place) = (session.id, session.user.clone(), session.place);
         let key = self.sessions.insert(session);
         self.by_id.insert(id, key);
-        self.by_user.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(key);
+        self.by_user.entry(user.clone()).or_insert_with(|| Vec::with_capacity(1)).push(key);
+        out.push(Directive::SessionsChanged(user));
         self.index_place(key, id, place);
         key
     }
@@ -318,6 +325,8 @@ impl SessionTable {
         let session = self.sessions.remove(key);
         self.by_id.remove(&session.id);
         self.remove_from_user(key, &session);
+        out.push(Directive::SessionsChanged(session.user.clone()));
+        self.end_watches(key, &session, out);
         for group in &session.groups {
             self.remove_member(key, group, out);
         }

@@ -75,13 +75,15 @@ impl SessionTable {
         self.remember_until = self.remember_until.max(recent_until.unwrap_or_default());
         let (user, groups) = (state.user.clone(), state.groups.clone());
         let recent = std::mem::take(&mut state.recent);
+        let watches = std::mem::take(&mut state.watches);
         let mut session = Session::restored(state, place, self.opened);
         session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, self.lately.count())));
-        let key = self.insert(session);
+        let key = self.insert(session, out);
         for group in groups {
             self.add_member(key, &group, out);
         }
         self.open_mailbox(key, out);
+        self.bring_watches(key, watches, out);
         self.keep_to_bound(&user, out);
         Ok(())
     }
@@ -114,6 +116,7 @@ impl SessionTable {
             out.push(Directive::Close { address, code, reason });
         }
         self.read_on(key, out);
+        self.watch_anew(key);
         Ok(Attached { complete })
     }
 

@@ -149,6 +149,7 @@ impl Hub {
         self.act(|state, out| {
             if state.shard.ring_version() == by {
                 state.shard.heard(holder, orphans_for, now, out);
+                state.presences.look_soon();
             }
         });
         self.changed.send_replace(());
@@ -163,6 +164,7 @@ impl Hub {
     /// Sessions are not to be expected from a worker any more.
     pub(crate) fn released(&self, holder: &MemberId, sessions: &[SessionId]) {
         self.change(|shard, out| shard.released(holder, sessions, out));
+        self.state.lock().presences.look_soon();
         self.changed.send_replace(());
     }
 
@@ -172,6 +174,7 @@ impl Hub {
         self.act(|state, _| {
             if state.shard.ring_version() == by {
                 state.shard.lost(holder, now);
+                state.presences.look_soon();
             }
         });
         self.changed.send_replace(());

@@ -8,7 +8,7 @@ use ringway_proto::v1::{Checkpoint, Close, Deliver, Detached, Move, StatePart};
 use ringway_session::{Directive, LinkId, Reach, SessionTable};
 use rustc_hash::FxHashMap;
 
-use super::{Errand, HandOver, Hub, Link, ReadErrand, State, TakenBy};
+use super::{Errand, Friend, HandOver, Hub, Link, ReadErrand, State, TakenBy};
 use crate::convert::kind_to_proto;
 use crate::link::outbox::Outbox;
 
@@ -68,6 +68,9 @@ impl Hub {
                 self.to_tell.notify_one();
             }
             Directive::Expired { .. } => self.metrics.expired.increment(1),
+            Directive::SessionsChanged(user) => state.presences.changed(&user),
+            Directive::WatchBegan(user) => self.follow(state, user, Friend::Followed),
+            Directive::WatchEnded(user) => self.follow(state, user, Friend::LeftAlone),
             Directive::GroupAppeared(group) => self.interest.appeared(&group),
             Directive::GroupVanished(group) if state.shard.lingers(&group) => {}
             Directive::GroupVanished(group) => self.interest.vanished(&group),

@@ -9,6 +9,7 @@ mod directives;
 mod errands;
 mod guarded;
 mod moves;
+mod presence;
 mod waits;
 
 use std::collections::VecDeque;
@@ -35,6 +36,8 @@ use self::errands::Errands;
 pub(crate) use self::errands::{Errand, ReadErrand, TakenBy};
 use self::guarded::Guarded;
 pub(crate) use self::moves::HandOver;
+use self::presence::Presences;
+pub(crate) use self::presence::{Exported, Friend, PresenceStream};
 pub(crate) use self::waits::Wait;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
@@ -98,6 +101,8 @@ pub(crate) struct Hub {
     to_run: Notify,
     /// Fires when clients have taken something of mailboxes.
     to_tell: Notify,
+    /// Fires when users are to be followed, or no more, for clients here.
+    to_follow: Notify,
 }
 
 struct State {
@@ -108,6 +113,7 @@ struct State {
     claims: Claims,
     hand_overs: VecDeque<HandOver>,
     errands: Errands,
+    presences: Presences,
 }
 
 struct Link {
@@ -131,6 +137,7 @@ impl Hub {
             claims: Claims::default(),
             hand_overs: VecDeque::new(),
             errands: Errands::default(),
+            presences: Presences::default(),
         };
         Hub {
             state: Guarded::new(state),
@@ -146,6 +153,7 @@ impl Hub {
             to_hand_over: Notify::new(),
             to_run: Notify::new(),
             to_tell: Notify::new(),
+            to_follow: Notify::new(),
         }
     }
 
@@ -162,6 +170,7 @@ impl Hub {
             state.shard.adopt(ring, others, now, out);
             state.shard.departed(departed);
             state.claims.ring_changed();
+            state.presences.ring_changed();
         });
         self.changed.send_replace(());
         self.count();
@@ -430,6 +439,7 @@ impl Hub {
     pub(crate) fn expire(&self) {
         let now = self.clock.now();
         self.change(|shard, out| shard.expire(now, out));
+        self.state.lock().presences.look_again(now);
     }
 
     fn begin(

@@ -13,7 +13,7 @@ use ringway_session::frame::{
 use ringway_session::{Acked, Address, GroupId, OpenError, Speaker, Target, Verdict};
 
 use super::sends::Sending;
-use super::{AttachedLink, answer, event};
+use super::{AttachedLink, answer, event, presence};
 use crate::convert::kind_to_proto;
 
 /// How a frame was taken.
@@ -98,6 +98,14 @@ impl AttachedLink {
             ClientFrame::Leave { group } => self.leave(&speaker, &group),
             ClientFrame::Send(send) => self.send(address, &speaker, send, reference),
             ClientFrame::Event(event) => self.emit(&speaker, event),
+            ClientFrame::Watch { users } => {
+                presence::watch(&self.shared, address, &speaker, &users)?;
+                Ok(Taken::Done)
+            }
+            ClientFrame::Unwatch { users } => {
+                self.shared.hub.unwatch(address, &users);
+                Ok(Taken::Done)
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod opening;
 pub(crate) mod outbox;
 mod parts;
 pub(crate) mod sends;
+mod presence;
 mod service;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 
 mod state;
 mod token;
+mod watches;
 
 pub(crate) use state::Unsealed;
 

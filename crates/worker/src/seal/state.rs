@@ -9,7 +9,7 @@ use ringway_session::{
     UserId,
 };
 
-use super::{Seal, SealError, opened, sealed};
+use super::{Seal, SealError, opened, sealed, watches};
 use crate::convert::{kind_from_proto, kind_to_proto};
 
 /// The layout that this build writes and reads.
@@ -77,6 +77,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
             read_to: left.read_to,
             taken: left.taken,
         }),
+        watches: state.watches.iter().map(watches::to_text).collect(),
     }
 }
 
@@ -108,6 +109,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
             read_to: left.read_to,
             taken: left.taken,
         }),
+        watches: state.watches.iter().map(|text| watches::from_text(text)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -147,7 +149,7 @@ fn unreadable(error: impl std::fmt::Display) -> SealError {
 mod tests {
     use ringway_ring::Slot;
     use ringway_rpc::ClusterSecret;
-    use ringway_session::{Kind, Permissions};
+    use ringway_session::{Kind, Permissions, Watch};
 
     use super::*;
 
@@ -173,6 +175,9 @@ mod tests {
             recent: vec![1, u64::MAX],
             device: "phone".into(),
             mailbox: Some(MailboxReader { epoch: 8, read_to: 6, taken: 4 }),
+            watches: [("ada", Some(true)), ("bob", Some(false)), ("é", None)]
+                .map(|(name, told)| Watch { user: UserId::new(name).unwrap(), told })
+                .into(),
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)] // each test file takes what it needs
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use ringway_rpc::{
     serve_node,
 };
 use ringway_session::SessionId;
+use ringway_store::PresenceExport;
 use ringway_worker::{Worker, WorkerConfig};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -34,6 +36,7 @@ pub struct House {
     pub pool: NodePool,
     pub workers: Vec<Tenant>,
     pub tasks: TaskTracker,
+    pub export: Option<Arc<dyn PresenceExport>>,
     secret: ClusterSecret,
     shutdown: CancellationToken,
     _end: DropGuard,
@@ -80,9 +83,30 @@ impl House {
         let views = views(&registry, Strategy::Slots, shutdown.clone());
         let end = shutdown.clone().drop_guard();
         let tasks = TaskTracker::new();
-        let mut house = House { registry, views, pool, workers: vec![], tasks, secret, shutdown, _end: end };
+        let (workers_running, export) = (vec![], None);
+        let mut house = House {
+            registry,
+            views,
+            pool,
+            workers: workers_running,
+            tasks,
+            export,
+            secret,
+            shutdown,
+            _end: end,
+        };
         for number in 1..=workers {
             house.add(&format!("w{number}"), &change).await;
+        }
+        house
+    }
+
+    /// Workers that write who is online.
+    pub async fn exporting(workers: usize, export: &Arc<dyn PresenceExport>) -> House {
+        let mut house = House::new(0).await;
+        house.export = Some(Arc::clone(export));
+        for number in 1..=workers {
+            house.add(&format!("w{number}"), |_| {}).await;
         }
         house
     }
@@ -93,6 +117,9 @@ impl House {
         let mut config = WorkerConfig::new(id(name));
         change(&mut config);
         let worker = Worker::new(config, 1, self.views.clone(), self.pool.clone());
+        if let Some(export) = &self.export {
+            worker.export_presence(Arc::clone(export));
+        }
         let services = worker.add_services(NodeServices::new(HealthHandle::default()));
         let (stop, server_stop) = (self.shutdown.child_token(), self.shutdown.child_token());
         let config = ServerConfig { shutdown_timeout: Duration::from_millis(100), ..ServerConfig::default() };

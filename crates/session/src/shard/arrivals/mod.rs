@@ -10,13 +10,14 @@ mod settling;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringway_ring::{MemberId, Ring, Slot};
 use rustc_hash::FxHashMap;
 
 pub(super) use self::kept::{Audience, Kept};
 use self::kept::{Keeper, cost_bytes};
-use self::orphans::Orphans;
+use self::orphans::{Orphans, Until};
 use self::settling::Settling;
 use crate::directive::{Directive, Fate, Ticket, Whose};
 use crate::id::SessionId;
@@ -35,13 +36,15 @@ pub struct HeldSession {
     pub term: u64,
 }
 
-/// How much may be kept.
+/// How much may be kept, and for how long there are doubts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeptBounds {
     /// For one session.
     pub(super) session_bytes_max: u64,
     /// For all.
     pub(super) bytes_max: u64,
+    /// For how much longer orphans are in doubt.
+    pub(super) doubted_longer: Duration,
 }
 
 /// Why a message for an orphan is not kept.
@@ -62,6 +65,8 @@ pub(super) struct Arrivals {
     orphans: Orphans,
     keeper: Keeper,
     session_bytes_max: u64,
+    /// For how much longer than their messages are kept orphans are in doubt.
+    doubted_longer: Duration,
 }
 
 #[derive(Debug)]
@@ -117,6 +122,7 @@ impl Arrivals {
             orphans: Orphans::default(),
             keeper: Keeper::new(bounds.bytes_max),
             session_bytes_max: bounds.session_bytes_max,
+            doubted_longer: bounds.doubted_longer,
         }
     }
 
@@ -207,7 +213,7 @@ impl Arrivals {
 
     /// A worker has died and runs again: its former life cannot be asked what it held by this ring. Its new one may be.
     pub(super) fn reborn(&mut self, holder: &MemberId, ring: Arc<Ring>, until: Moment) {
-        self.orphans.add(ring, holder.clone(), until);
+        self.orphans.add(ring, holder.clone(), self.until(until));
         self.expect_only_until(|known| known == holder, until);
     }
 
@@ -220,7 +226,16 @@ impl Arrivals {
     /// said that.
     pub(super) fn gained_may_be_orphans(&mut self, until: Moment) {
         let (settled, me) = (Arc::clone(self.settling.settled()), self.settling.me().clone());
-        self.orphans.add_gained(settled, me, until);
+        self.orphans.add_gained(settled, me, self.until(until));
+    }
+
+    /// Whether sessions of a user may still come whose worker has died, so that nobody may call the user offline.
+    pub(super) fn doubts(&self, user_hash: u64, now: Moment) -> bool {
+        self.orphans.doubts(user_hash, now)
+    }
+
+    fn until(&self, kept: Moment) -> Until {
+        Until { kept, doubted: kept + self.doubted_longer }
     }
 
     /// Until when users of workers that have died are waited for; none if there are none.

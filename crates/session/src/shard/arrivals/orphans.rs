@@ -14,23 +14,34 @@ use crate::name::UserId;
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     homes: Vec<Orphanage>,
+    /// The same for longer: until then nobody says of them that they are offline.
+    doubts: Vec<Orphanage>,
     /// By the hash of the user.
     kept: FxHashMap<u64, Vec<Kept>>,
 }
 
 /// Users who may be orphans.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Orphanage {
     users: Users,
     until: Moment,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Users {
     /// Those whom a worker owned by this ring.
     OwnedBy(Arc<Ring>, MemberId),
     /// Those whom a worker did not own by this ring, as it does now.
     NotOwnedBy(Arc<Ring>, MemberId),
+}
+
+/// Until when users may be orphans.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// Until then messages are kept for them.
+    pub(super) kept: Moment,
+    /// Until then nobody says of them that they are offline.
+    pub(super) doubted: Moment,
 }
 
 impl Orphanage {
@@ -44,13 +55,24 @@ impl Orphanage {
 
 impl Orphans {
     /// A worker has died: its users by this ring may be orphans until then.
-    pub(super) fn add(&mut self, ring: Arc<Ring>, holder: MemberId, until: Moment) {
-        self.homes.push(Orphanage { users: Users::OwnedBy(ring, holder), until });
+    pub(super) fn add(&mut self, ring: Arc<Ring>, holder: MemberId, until: Until) {
+        self.add_users(Users::OwnedBy(ring, holder), until);
     }
 
     /// Some worker has died. Whom we own, and did not by this ring, may be an orphan until then.
-    pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Moment) {
-        self.homes.push(Orphanage { users: Users::NotOwnedBy(ring, me), until });
+    pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Until) {
+        self.add_users(Users::NotOwnedBy(ring, me), until);
+    }
+
+    /// Whether a user may still come back, and nobody may say until then that the user is offline.
+    pub(super) fn doubts(&self, user_hash: u64, now: Moment) -> bool {
+        let slot = Slot::of_hash(user_hash);
+        self.doubts.iter().any(|home| now < home.until && home.has(slot))
+    }
+
+    fn add_users(&mut self, users: Users, until: Until) {
+        self.doubts.push(Orphanage { users: users.clone(), until: until.doubted });
+        self.homes.push(Orphanage { users, until: until.kept });
     }
 
     /// Until when there are any.
@@ -99,6 +121,7 @@ impl Orphans {
     /// What was kept in vain: nobody has come in time.
     pub(super) fn expire(&mut self, now: Moment) -> Vec<Kept> {
         self.homes.retain(|home| now < home.until);
+        self.doubts.retain(|home| now < home.until);
         if !self.homes.is_empty() {
             return Vec::new();
         }
