@@ -4,7 +4,8 @@ use std::path::Path;
 
 use prost::Message as _;
 
-const FILES: &[&str] = &["message", "delivery", "ring", "sessions", "link", "peer", "state", "node"];
+const FILES: &[&str] =
+    &["message", "delivery", "ring", "sessions", "link", "peer", "state", "node", "events"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

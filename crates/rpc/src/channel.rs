@@ -69,6 +69,8 @@ clients! {
     ring: ring_client::RingClient, batch_bytes_max;
     /// A client of the node's Sessions service.
     sessions: sessions_client::SessionsClient, batch_bytes_max;
+    /// A client of the node's Events service.
+    events: events_client::EventsClient, batch_bytes_max;
     /// A client of the node's Node service.
     node: node_client::NodeClient, request_bytes_max;
 }

@@ -52,7 +52,7 @@ impl NodeLimits {
         self.message_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES)
     }
 
-    /// The largest batch (Link, Ring, Sessions): 16 MiB or four of the largest payloads, whichever is more. Who makes
+    /// The largest batch (Link, Ring, Sessions, Events): 16 MiB or four of the largest payloads, whichever is more. Who makes
     /// a batch closes it before it grows beyond this.
     pub fn batch_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_mul(BATCH_PAYLOADS).max(BATCH_BYTES_MIN)
@@ -96,6 +96,8 @@ servers! {
     ring_server: ring_server::Ring => RingServer, batch_bytes_max;
     /// The Sessions service with its limits.
     sessions_server: sessions_server::Sessions => SessionsServer, batch_bytes_max;
+    /// The Events service with its limits.
+    events_server: events_server::Events => EventsServer, batch_bytes_max;
     /// The Node service with its limits.
     node_server: node_server::Node => NodeServer, request_bytes_max;
 }

@@ -7,6 +7,7 @@
 
 pub mod close;
 mod directive;
+mod ended;
 pub mod frame;
 mod id;
 mod interest;
@@ -26,6 +27,7 @@ mod tally;
 
 pub use close::{Advice, CloseCode};
 pub use directive::{Address, Channel, Directive, Fate, LinkId, Ticket};
+pub use ended::{End, EndedSession};
 pub use id::{SessionId, SessionIdError};
 pub use interest::{HomeInterest, LocalInterest, Report, StreamId};
 pub use message::Message;

@@ -38,6 +38,8 @@ pub struct Policy {
     pub link_bytes_max: u64,
     /// What happens beyond `queue_bytes_max`.
     pub on_slow_consumer: OnSlowConsumer,
+    /// Whether the end of each session is directed ([`Directive::Ended`](crate::Directive::Ended)).
+    pub tell_ends: bool,
 }
 
 impl Policy {
@@ -61,6 +63,7 @@ impl Default for Policy {
             window_bytes: 256 << 10,
             link_bytes_max: 4 << 20,
             on_slow_consumer: OnSlowConsumer::Close,
+            tell_ends: false,
         }
     }
 }

@@ -7,6 +7,8 @@ use ringway_ring::MemberId;
 use ringway_rpc::NodeLimits;
 use ringway_session::{MovePolicy, Policy};
 
+use crate::events::EventsConfig;
+
 /// What happens to a client's message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnClientMessage {
@@ -53,6 +55,8 @@ pub struct WorkerConfig {
     pub peer_timeout: Duration,
     /// The bounds of one Publish stream.
     pub publish: StreamBounds,
+    /// The bounds of events.
+    pub events: EventsConfig,
     /// How long sessions' last frames may take to leave at shutdown.
     pub flush_timeout: Duration,
 }
@@ -82,6 +86,7 @@ impl WorkerConfig {
             settle_timeout: Duration::from_secs(1),
             peer_timeout: Duration::from_secs(5),
             publish: StreamBounds::default(),
+            events: EventsConfig::default(),
             flush_timeout: Duration::from_secs(5),
         }
     }

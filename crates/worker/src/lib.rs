@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod convert;
 mod delivery;
+mod events;
 mod fence;
 mod hub;
 mod interest;
@@ -24,4 +25,5 @@ mod sessions;
 mod worker;
 
 pub use config::{OnClientMessage, WorkerConfig};
+pub use events::{EventsConfig, Subscribe, SubscribeError, Subscription};
 pub use worker::Worker;

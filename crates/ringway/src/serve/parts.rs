@@ -143,6 +143,7 @@ fn policy(settings: &Settings) -> Policy {
             OnSlowConsumer::Close => session::OnSlowConsumer::Close,
             OnSlowConsumer::DropOldest => session::OnSlowConsumer::DropOldest,
         },
+        ..Policy::default()
     }
 }
 

@@ -56,6 +56,9 @@ impl Hub {
             Directive::Released { session } => state.claims.released(session),
             Directive::Settled { ticket, fate } => state.settle(ticket, fate),
             Directive::Expired { .. } => self.metrics.expired.increment(1),
+            // A worker without a lease tells of nobody: the session may be elsewhere.
+            Directive::Ended(_) if state.shard.is_lapsed(self.clock.now()) => {}
+            Directive::Ended(ended) => self.events.disconnected(&ended, None),
             Directive::GroupAppeared(group) => self.interest.appeared(&group),
             Directive::GroupVanished(group) if state.shard.lingers(&group) => {}
             Directive::GroupVanished(group) => self.interest.vanished(&group),

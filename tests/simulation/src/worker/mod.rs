@@ -358,7 +358,7 @@ impl World {
             Directive::Released { session } => self.release_claimed(worker, session),
             Directive::Settled { ticket, fate } => self.settled(worker, ticket, fate),
             Directive::Expired { session } => self.ledger.expired(session, self.schedule.now),
-            Directive::GroupAppeared(_) | Directive::GroupVanished(_) => {}
+            Directive::Ended(_) | Directive::GroupAppeared(_) | Directive::GroupVanished(_) => {}
         }
     }
 
