@@ -13,7 +13,7 @@ use ringway_gateway::{
 use ringway_ring::MemberId;
 use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
 use ringway_session::{self as session, MovePolicy, Policy};
-use ringway_worker::{OnClientMessage, WorkerConfig};
+use ringway_worker::{EventsConfig, OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
@@ -96,6 +96,7 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         crowded_wait_max: worker.crowded_wait_max,
         settle_timeout: worker.settle_timeout,
         peer_timeout: settings.rpc.call_timeout,
+        events: events(settings),
         flush_timeout: worker.flush_timeout,
         ..WorkerConfig::new(id)
     }
@@ -109,6 +110,17 @@ fn off_ring_wait_max(settings: &Settings) -> Duration {
         RegistryKind::Static | RegistryKind::Gossip | RegistryKind::Etcd | RegistryKind::Nacos => {
             REGISTRY_LAG
         }
+    }
+}
+
+fn events(settings: &Settings) -> EventsConfig {
+    let events = &settings.events;
+    EventsConfig {
+        subscriptions_max: events.subscriptions_max,
+        events_max: events.kept_max,
+        bytes_max: events.kept_bytes_max.0,
+        away_max: events.away_max,
+        room_wait_max: events.room_wait_max,
     }
 }
 

@@ -29,7 +29,7 @@ impl Events for EventsService {
         let Some(Said::Start(start)) = says.message().await?.and_then(|first| first.request) else {
             return Err(invalid("a subscription begins with a Start").into());
         };
-        let subscription = self.0.events.subscribe(wish(start)?).map_err(refusal)?;
+        let subscription = self.0.events.subscribe(wish(start)?).map_err(|error| refusal(&error))?;
         let served = Served { subscription, says };
         let events = stream::unfold(served, |mut served| async move {
             let next = served.next().await?;
@@ -77,8 +77,8 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(Reason::InvalidArgument, message)
 }
 
-fn refusal(error: SubscribeError) -> Refusal {
-    let reason = match &error {
+fn refusal(error: &SubscribeError) -> Refusal {
+    let reason = match error {
         SubscribeError::Name(_) | SubscribeError::Window(_) | SubscribeError::Kind => Reason::InvalidArgument,
         SubscribeError::Taken(_) | SubscribeError::TooMany(_) => Reason::Overloaded,
         SubscribeError::Leaving => Reason::Draining,
