@@ -27,13 +27,14 @@ pub async fn run_outlets(config: Outlets, views: Views, pool: NodePool, shutdown
         if let Some(config) = outlet {
             let (feed, outlet) = (feed(&config.feed), Outlet::new(config));
             let pause_max = outlet.pause_max();
-            pump(feed, outlet, pause_max, shutdown.clone()).await;
+            Box::pin(pump(feed, outlet, pause_max, shutdown.clone())).await;
         }
     };
     let webhook = async {
         if let Some(config) = webhook {
             let pause_max = config.retry_pause_max;
-            pump(feed(&config.feed), Webhook::new(config), pause_max, shutdown.clone()).await;
+            let feed = feed(&config.feed);
+            Box::pin(pump(feed, Webhook::new(config), pause_max, shutdown.clone())).await;
         }
     };
     tokio::join!(outlet, webhook);
