@@ -225,3 +225,45 @@ async fn events_come_out() {
     process.terminate();
     assert!(process.exit(PATIENCE).await.success());
 }
+
+/// `ringway up` has a bridge in its process, and what reaches nobody goes where its policy says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_in_one_process_has_its_own_bridge() {
+    let Some(broker) = Broker::start().await else { return };
+    let home = tempfile::tempdir().expect("a directory");
+    let mut arguments = vec!["up", "--workers", "2"];
+    ["--listen", "--rpc-listen", "--workers-listen"]
+        .iter()
+        .for_each(|flag| arguments.extend([flag, "127.0.0.1:0"]));
+    let settings = [
+        format!("bridge.rabbitmq.url={}", broker.url()),
+        "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
+        "bridge.rabbitmq.in.on_offline=dead_letter".to_owned(),
+    ];
+    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    let mut process = Process::spawn("up", ringway(&arguments, home.path()));
+    let ready = process.ready().await;
+    let url = ready["client"].as_str().expect("where clients connect");
+    let clients =
+        url.trim_start_matches("ws://").split('/').next().expect("a host").parse().expect("an address");
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+
+    let mut client = Client::connect(clients, "user1-all").await;
+    let back_end = BackEnd::connect(&broker).await;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let dead =
+        back_end.channel.basic_consume("ringway.dead".into(), "".into(), options, FieldTable::default());
+    let mut dead = dead.await.expect("the queue is there");
+    // The first one is for a user who is not there, the second one for the client.
+    back_end.publish(0..2).await;
+    assert_eq!(client.text().await, "{\"number\":1}");
+    let letter = tokio::time::timeout(PATIENCE, dead.next()).await.expect("a dead letter");
+    let letter = letter.expect("the queue stays").expect("a delivery");
+    assert_eq!(letter.data, b"{\"number\":0}");
+    let headers = letter.properties.headers().as_ref().expect("headers").inner();
+    let reason = headers.get("ringway-reason").and_then(|reason| reason.as_long_string());
+    assert_eq!(reason.map(ToString::to_string).as_deref(), Some("no_session"));
+    process.terminate();
+    assert!(process.exit(PATIENCE).await.success());
+}
