@@ -5,7 +5,7 @@ use std::path::Path;
 use prost::Message as _;
 
 const FILES: &[&str] =
-    &["message", "delivery", "ring", "sessions", "presence", "link", "peer", "state", "node"];
+    &["message", "delivery", "ring", "sessions", "presence", "link", "peer", "state", "node", "events"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

@@ -38,6 +38,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Up(args) => serve::run(serve::up(*args)),
         Command::Gateway(args) => serve::run(serve::gateway(*args)),
         Command::Worker(args) => serve::run(serve::worker(*args)),
+        Command::Bridge(args) => serve::run(serve::bridge(*args)),
         Command::Token(args) => command::token(args),
         Command::CheckConfig(args) => command::check_config(args),
         Command::Completions(args) => command::completions(&args),
@@ -52,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Group(args) => shortly(command::group(args)),
         Command::Connect(args) => shortly(command::connect(args)),
         Command::Send(args) => shortly(command::send(args)),
+        Command::Events(args) => shortly(command::events(args)),
     }
 }
 

@@ -71,6 +71,8 @@ clients! {
     sessions: sessions_client::SessionsClient, batch_bytes_max;
     /// A client of the node's Presence service.
     presence: presence_client::PresenceClient, batch_bytes_max;
+    /// A client of the node's Events service.
+    events: events_client::EventsClient, batch_bytes_max;
     /// A client of the node's Node service.
     node: node_client::NodeClient, request_bytes_max;
 }

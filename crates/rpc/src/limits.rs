@@ -52,7 +52,7 @@ impl NodeLimits {
         self.message_bytes_max.saturating_mul(2).saturating_add(ENVELOPE_BYTES)
     }
 
-    /// The largest batch (Link, Ring, Sessions, Presence): 16 MiB or four of the largest payloads, whichever is more. Who makes
+    /// The largest batch (Link, Ring, Sessions, Presence, Events): 16 MiB or four of the largest payloads, whichever is more. Who makes
     /// a batch closes it before it grows beyond this.
     pub fn batch_bytes_max(self) -> usize {
         self.message_bytes_max.saturating_mul(BATCH_PAYLOADS).max(BATCH_BYTES_MIN)
@@ -98,6 +98,8 @@ servers! {
     sessions_server: sessions_server::Sessions => SessionsServer, batch_bytes_max;
     /// The Presence service with its limits.
     presence_server: presence_server::Presence => PresenceServer, batch_bytes_max;
+    /// The Events service with its limits.
+    events_server: events_server::Events => EventsServer, batch_bytes_max;
     /// The Node service with its limits.
     node_server: node_server::Node => NodeServer, request_bytes_max;
 }

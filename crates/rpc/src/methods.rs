@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every method of the package, and those of health and reflection, as they stand in an HTTP/2 `:path`.
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 29] = [
     "/ringway.v1.Delivery/SendToUser",
     "/ringway.v1.Delivery/SendToGroup",
     "/ringway.v1.Delivery/SendToAll",
@@ -24,9 +24,12 @@ const PATHS: [&str; 26] = [
     "/ringway.v1.Peer/DeliverLocal",
     "/ringway.v1.Peer/Claim",
     "/ringway.v1.Peer/Adopt",
+    "/ringway.v1.Peer/Poke",
+    "/ringway.v1.Peer/Answer",
     "/ringway.v1.Node/Drain",
     "/ringway.v1.Node/Undrain",
     "/ringway.v1.Node/SetWeight",
+    "/ringway.v1.Events/Subscribe",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

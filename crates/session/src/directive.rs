@@ -5,6 +5,7 @@ use std::time::Duration;
 use ringway_ring::MemberId;
 
 use crate::close::CloseCode;
+use crate::ended::EndedSession;
 use crate::id::SessionId;
 use crate::mailbox::{MailboxPlace, Taken};
 use crate::name::{GroupId, UserId};
@@ -192,6 +193,9 @@ pub enum Directive {
     WatchBegan(UserId),
     /// A user has lost its last watcher here.
     WatchEnded(UserId),
+    /// A session has ended for good, in whatever way: for those who follow events. Only if the policy
+    /// [says so](crate::Policy::tell_ends).
+    Ended(Box<EndedSession>),
     /// A group has its first member here.
     GroupAppeared(GroupId),
     /// A group has lost its last member here. Its messages may still have to [come](crate::Shard::lingers).

@@ -46,6 +46,8 @@ pub struct Policy {
     pub mailboxes: bool,
     /// The bounds of clients' conduct.
     pub conduct: ConductPolicy,
+    /// Whether the end of each session is directed ([`Directive::Ended`](crate::Directive::Ended)).
+    pub tell_ends: bool,
 }
 
 impl Policy {
@@ -72,6 +74,7 @@ impl Default for Policy {
             on_slow_consumer: OnSlowConsumer::Close,
             mailboxes: false,
             conduct: ConductPolicy::default(),
+            tell_ends: false,
         }
     }
 }

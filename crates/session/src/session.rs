@@ -240,6 +240,10 @@ impl Session {
         self.opened_at_ms
     }
 
+    pub(crate) fn remote_address(&self) -> &str {
+        &self.remote_address
+    }
+
     pub(crate) fn subprotocol(&self) -> &str {
         &self.subprotocol
     }

@@ -7,6 +7,7 @@ use ringway_ring::MemberId;
 use ringway_rpc::NodeLimits;
 use ringway_session::{MovePolicy, Policy};
 
+use crate::events::EventsConfig;
 use crate::mailbox::Mailboxes;
 
 /// What happens to a client's message.
@@ -73,6 +74,8 @@ pub struct WorkerConfig {
     pub peer_timeout: Duration,
     /// The bounds of one Publish stream.
     pub publish: StreamBounds,
+    /// The bounds of events.
+    pub events: EventsConfig,
     /// How long sessions' last frames may take to leave at shutdown.
     pub flush_timeout: Duration,
     /// Where messages are stored for users; none refuses those that are to be stored.
@@ -105,6 +108,7 @@ impl WorkerConfig {
             settle_timeout: Duration::from_secs(1),
             peer_timeout: Duration::from_secs(5),
             publish: StreamBounds::default(),
+            events: EventsConfig::default(),
             flush_timeout: Duration::from_secs(5),
             mailboxes: None,
         }

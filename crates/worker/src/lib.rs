@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod convert;
 mod delivery;
+mod events;
 mod fence;
 mod hub;
 mod interest;
@@ -26,5 +27,6 @@ mod sessions;
 mod worker;
 
 pub use config::{ClientBounds, OnClientMessage, WorkerConfig};
+pub use events::{EventsConfig, Subscribe, SubscribeError, Subscription};
 pub use mailbox::Mailboxes;
 pub use worker::Worker;

@@ -20,7 +20,8 @@ use tracing::{info, warn};
 
 use crate::config::WorkerConfig;
 use crate::delivery::DeliveryService;
-use crate::hub::Hub;
+use crate::events::{EventHub, EventsService, Subscribe, SubscribeError, Subscription};
+use crate::hub::{Hub, HubParts};
 use crate::interest::Interest;
 use crate::link::outbox::Outbox;
 use crate::link::sends::Outgoing;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) pool: NodePool,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) hub: Hub,
+    pub(crate) events: EventHub,
     pub(crate) interest: Arc<Interest>,
     pub(crate) metrics: Metrics,
     pub(crate) seal: Arc<Seal>,
@@ -84,7 +86,14 @@ impl Worker {
         let interest = Arc::new(Interest::new(config.id.clone(), &views.current()));
         let seal = Arc::new(Seal::new(pool.secret()));
         let empty = Arc::clone(View::empty(views.current().ring().strategy()).ring());
-        let hub = Hub::new(&config, empty, Arc::clone(&interest), Arc::clone(&seal), metrics.clone());
+        let events = EventHub::new(&config.id, incarnation, config.events.clone());
+        let parts = HubParts {
+            interest: Arc::clone(&interest),
+            seal: Arc::clone(&seal),
+            metrics: metrics.clone(),
+            events: events.clone(),
+        };
+        let hub = Hub::new(&config, empty, parts);
         let dispatcher = Dispatcher::new(views.clone(), pool.clone());
         let shared = Shared {
             config,
@@ -93,6 +102,7 @@ impl Worker {
             pool,
             dispatcher,
             hub,
+            events,
             interest,
             metrics,
             seal,
@@ -110,7 +120,7 @@ impl Worker {
         &self.shared.config.id
     }
 
-    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions, Presence and Peer.
+    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions, Presence, Peer and Events.
     pub fn add_services(&self, services: NodeServices) -> NodeServices {
         let limits = self.shared.config.limits;
         let shared = || Arc::clone(&self.shared);
@@ -120,6 +130,7 @@ impl Worker {
             .with(limits.sessions_server(SessionsService(shared())))
             .with(limits.presence_server(PresenceService(shared())))
             .with(limits.peer_server(PeerService(shared())))
+            .with(limits.events_server(EventsService(shared())))
     }
 
     /// Attaches a gateway of the same process: its frames go in, the worker's come out.
@@ -134,6 +145,14 @@ impl Worker {
         S: Stream<Item = GatewayFrames> + Send + Unpin + 'static,
     {
         link::attach(Arc::clone(&self.shared), frames).await
+    }
+
+    /// Subscribes to this worker's events, within the process.
+    ///
+    /// # Errors
+    /// When the wish breaks a rule, or somebody has a subscription of this name, or there are too many.
+    pub fn subscribe(&self, wish: Subscribe) -> Result<Subscription, SubscribeError> {
+        self.shared.events.subscribe(wish)
     }
 
     /// Works until `shutdown`, then goes through the phases of leaving: refuse new sessions, close those that are
@@ -231,6 +250,7 @@ impl Worker {
                 self.shared.hub.set_valid_until(valid_until());
             }
             self.shared.hub.expire();
+            self.shared.events.expire();
         }
     }
 
@@ -247,9 +267,14 @@ impl Worker {
                 outbox.flushed().await;
             }
         };
-        if tokio::time::timeout(self.shared.config.flush_timeout, flushed).await.is_err() {
-            warn!(phase = "flush", "some gateways did not take their last frames in time");
+        let both = async { tokio::join!(flushed, self.shared.events.flush()) };
+        if tokio::time::timeout(self.shared.config.flush_timeout, both).await.is_err() {
+            warn!(
+                phase = "flush",
+                "some gateways or subscribers did not take their last frames or events in time"
+            );
         }
+        self.shared.events.close();
         for outbox in outboxes {
             outbox.close();
         }

@@ -6,6 +6,9 @@
 //! Waiting is always for an event and has a deadline; what failed is shown with what the processes said.
 
 pub mod address;
+/// The broker of the bridge's own tests.
+#[path = "../../../crates/bridge/tests/support/broker.rs"]
+pub mod broker;
 pub mod browser;
 pub mod client;
 pub mod cluster;

@@ -10,6 +10,7 @@ mod etcd;
 mod nacos;
 mod netns;
 mod python;
+mod rabbitmq;
 mod redis;
 
 use std::path::PathBuf;
@@ -30,13 +31,15 @@ pub(crate) enum Tool {
     Netns,
     /// Python with the packages of `tests/e2e/requirements.txt`.
     Python,
+    /// A RabbitMQ server.
+    Rabbitmq,
     /// A Redis server.
     Redis,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python, Self::Redis];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python, Self::Rabbitmq, Self::Redis];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Tool {
             Self::Nacos => "nacos",
             Self::Netns => "netns",
             Self::Python => "python",
+            Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
         }
     }
@@ -58,6 +62,7 @@ impl Tool {
             Self::Nacos => "RINGWAY_RNACOS",
             Self::Netns => "RINGWAY_IP",
             Self::Python => "RINGWAY_PYTHON",
+            Self::Rabbitmq => "RINGWAY_RABBITMQ",
             Self::Redis => "RINGWAY_REDIS",
         }
     }
@@ -72,7 +77,13 @@ impl Tool {
             Self::Browser if browser::find().is_none() => browser::PACKAGES,
             Self::Netns if !netns::has_program() => netns::PACKAGES,
             Self::Python if !python::can_make_environments() => python::PACKAGES,
-            Self::Browser | Self::Etcd | Self::Nacos | Self::Netns | Self::Python | Self::Redis => &[],
+            Self::Browser
+            | Self::Etcd
+            | Self::Nacos
+            | Self::Netns
+            | Self::Python
+            | Self::Rabbitmq
+            | Self::Redis => &[],
         }
     }
 
@@ -83,6 +94,7 @@ impl Tool {
             Self::Nacos => nacos::provide(),
             Self::Netns => netns::provide(),
             Self::Python => python::provide(),
+            Self::Rabbitmq => rabbitmq::provide(),
             Self::Redis => redis::provide(),
         }
     }

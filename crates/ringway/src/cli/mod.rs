@@ -13,8 +13,10 @@ pub(crate) use inspect::{
     NodeArgs, RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs, WeighArgs,
 };
 pub(crate) use presence::{PresenceArgs, PresenceCommand, PresenceGetArgs, PresenceWatchArgs};
-pub(crate) use serve::{GatewayArgs, UpArgs, WorkerArgs};
-pub(crate) use talk::{ConnectArgs, Content, Protocol, SendArgs, SendTarget, TextKind};
+pub(crate) use serve::{BridgeArgs, GatewayArgs, UpArgs, WorkerArgs};
+pub(crate) use talk::{
+    ConnectArgs, Content, EventName, EventsArgs, Protocol, SendArgs, SendTarget, TextKind,
+};
 pub(crate) use tools::{CheckConfigArgs, CompletionsArgs, TokenArgs};
 
 use crate::output::Form;
@@ -48,10 +50,14 @@ pub(crate) enum Command {
     Gateway(Box<GatewayArgs>),
     /// Run a worker: holds sessions and delivers messages to them
     Worker(Box<WorkerArgs>),
+    /// Run a bridge: messages in from RabbitMQ, events out to RabbitMQ or a webhook
+    Bridge(Box<BridgeArgs>),
     /// Connect as a client: print what arrives, send what is typed
     Connect(ConnectArgs),
     /// Send a message to a user, a group or everybody, and print the receipt
     Send(SendArgs),
+    /// Print what happens to sessions and what clients say, one JSON object on each line
+    Events(EventsArgs),
     /// List the members of the cluster: who there is, in which state, with which share of the ring
     Members(MembersArgs),
     /// Take a worker off the ring and move its sessions to the others
@@ -82,7 +88,10 @@ impl Command {
     /// How it shows its result, and why it failed. What serves, and what writes files, is for people.
     pub(crate) fn form(&self) -> Form {
         Form::of(match self {
-            Self::Up(_) | Self::Gateway(_) | Self::Worker(_) | Self::Completions(_) => false,
+            Self::Up(_) | Self::Gateway(_) | Self::Worker(_) | Self::Bridge(_) | Self::Completions(_) => {
+                false
+            }
+            Self::Events(_) => true,
             Self::Connect(args) => args.json,
             Self::Send(args) => args.target.content().json,
             Self::Members(args) => args.json,

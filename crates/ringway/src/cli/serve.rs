@@ -1,4 +1,4 @@
-//! The arguments of what serves: `up`, `gateway`, `worker`. Each flag that is a setting says which one; the settings
+//! The arguments of what serves: `up`, `gateway`, `worker`, `bridge`. Each flag that is a setting says which one; the settings
 //! themselves are in `config`.
 
 use std::path::PathBuf;
@@ -33,6 +33,14 @@ Examples:
 Without a list, by gossip (UDP at the same address); the first worker joins itself:
   ringway worker --id w1 --secret-file secret --rpc-listen 10.0.0.1:7071 --join 10.0.0.1:7071
   ringway worker --id w2 --secret-file secret --rpc-listen 10.0.0.2:7071 --join 10.0.0.1:7071";
+
+const BRIDGE_EXAMPLES: &str = "\
+Examples:
+  ringway bridge --config ringway.toml --node-url http://10.0.0.1:7070
+  ringway bridge --secret-file secret --node-url http://10.0.0.1:7070 \\
+    --set bridge.rabbitmq.url=amqp://guest:guest@10.0.0.7 --set bridge.rabbitmq.in.queue=ringway.in
+  ringway bridge --secret-file secret --node-url http://10.0.0.1:7070 \\
+    --set bridge.webhook.url=https://example.com/hook --set bridge.webhook.secret_file=hook.secret";
 
 /// Where the configuration comes from.
 #[derive(Debug, Args)]
@@ -110,6 +118,23 @@ pub(crate) struct WorkerArgs {
     pub(crate) config: ConfigArgs,
 }
 
+/// `ringway bridge`
+#[derive(Debug, Args)]
+#[command(after_help = BRIDGE_EXAMPLES)]
+pub(crate) struct BridgeArgs {
+    /// A node from which to learn the workers; may be repeated [cluster.nodes]
+    #[arg(long, value_name = "URL")]
+    node_url: Vec<String>,
+    /// Where /healthz, /readyz and /metrics are served [node.status_listen]
+    #[arg(long, value_name = "ADDR")]
+    status_listen: Option<String>,
+    /// The file with the cluster secret [cluster.secret_file, or RINGWAY_CLUSTER_SECRET]
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
 /// What a gateway and a worker have in common.
 #[derive(Debug, Args)]
 struct NodeFlags {
@@ -163,6 +188,17 @@ impl WorkerArgs {
         flags.switch("--echo", "worker.echo", self.echo);
         flags.text("--rpc-url", "node.rpc_url", self.rpc_url.as_deref());
         flags.node(&self.node);
+        flags.0
+    }
+}
+
+impl BridgeArgs {
+    /// The settings that its flags make.
+    pub(crate) fn settings(&self) -> Vec<FlagSetting> {
+        let mut flags = Flags::of(&self.config);
+        flags.list("--node-url", "cluster.nodes", &self.node_url, ",");
+        flags.text("--status-listen", "node.status_listen", self.status_listen.as_deref());
+        flags.text("--secret-file", "cluster.secret_file", self.secret_file.as_deref());
         flags.0
     }
 }

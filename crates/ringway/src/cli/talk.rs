@@ -1,4 +1,4 @@
-//! The arguments of what talks: `connect` and `send`.
+//! The arguments of what talks: `connect`, `send` and `events`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +43,43 @@ Examples:
 Exit codes: 0 delivered, stored, or waiting for sessions that lost their connections a moment ago;
 1 failed, 3 nobody there (no session of the target is connected), 4 every session of the target
 was too slow to take it. --json tells the outcomes apart.";
+
+const EVENTS_EXAMPLES: &str = "\
+Examples:
+  ringway events                                    # of all workers of `ringway up`, as CloudEvents
+  ringway events --kind message | jq .data.payload
+  ringway events --name audit                       # kept by the workers while this is not running
+
+An event counts as received when it was printed. Lines without \"specversion\" tell that events are lost:
+{\"worker\":\"w1\",\"missed\":3}.";
+
+/// `ringway events`
+#[derive(Debug, Args)]
+#[command(after_help = EVENTS_EXAMPLES)]
+pub(crate) struct EventsArgs {
+    /// Only events of this kind; may be repeated
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub(crate) kind: Vec<EventName>,
+    /// A name, for the workers to keep what was not printed for the next who comes by it
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) name: String,
+    /// Leave after this many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) events: Option<u64>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+/// A kind of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventName {
+    /// A session was opened
+    Connected,
+    /// A session has ended
+    Disconnected,
+    /// A client has sent something
+    Message,
+}
 
 /// `ringway connect`
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use ringway_store_redis::RedisConfig;
 use tracing_subscriber::EnvFilter;
 
 use super::Settings;
+use super::bridge::{self, Doors};
 use super::mailbox::mailbox;
 use super::membership::membership;
 use super::reader::Reader;
@@ -27,6 +28,8 @@ pub(crate) enum Role {
     Gateway,
     /// Holds sessions.
     Worker,
+    /// Passes messages in and events out.
+    Bridge,
     /// Not known: only what holds for all is checked.
     #[value(skip)]
     Any,
@@ -49,6 +52,8 @@ pub(crate) struct Checked {
     pub(crate) origins: OriginPolicy,
     /// Who tokens stand for.
     pub(crate) verifier: Verifier,
+    /// The doors of the bridge.
+    pub(crate) doors: Doors,
 }
 
 /// Checks everything and reports to the reader. What cannot be made is replaced by its default, for the reader's
@@ -68,6 +73,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),
+        doors: bridge::doors(settings, role, reader),
     }
 }
 
@@ -166,7 +172,7 @@ fn secret(settings: &Settings, role: Role, reader: &mut Reader) -> Option<Cluste
         (None, Some(path)) => (reader.file_text("cluster.secret_file", path)?, "cluster.secret_file"),
         (None, None) => {
             let is_said = reader.is_set("cluster.secret") || reader.is_set("cluster.secret_file");
-            if matches!(role, Role::Gateway | Role::Worker) && !is_said {
+            if matches!(role, Role::Gateway | Role::Worker | Role::Bridge) && !is_said {
                 reader.demand(
                     "cluster.secret is missing: set it (RINGWAY_CLUSTER_SECRET) or cluster.secret_file \
                      (--secret-file FILE) to the same on all nodes; `openssl rand -hex 32` makes one",

@@ -21,6 +21,14 @@ pub(super) fn membership(settings: &Settings, role: Role, reader: &mut Reader) {
         }
         return;
     }
+    if role == Role::Bridge {
+        if !reader.is_set("cluster.nodes") {
+            reader.demand(
+                "cluster.nodes is missing: a bridge needs nodes that know the workers (--node-url URL)",
+            );
+        }
+        return;
+    }
     if !reader.are_read(&["cluster.registry"]) {
         return;
     }
@@ -84,7 +92,7 @@ fn list_needs(settings: &Settings, role: Role, reader: &mut Reader) {
     let cluster = &settings.cluster;
     let has_members = reader.is_set("cluster.members");
     match role {
-        Role::Any | Role::Up => {}
+        Role::Any | Role::Up | Role::Bridge => {}
         Role::Gateway if has_members || reader.is_set("cluster.nodes") => {}
         Role::Gateway => reader.demand(
             "cluster.members is missing: a gateway needs the workers (--member ID=URL), a node that knows them \

@@ -5,6 +5,7 @@
 //! setting is refused, and all mistakes are reported together, each with its place, its key, what was found and what it
 //! should have been. A secret's text is never shown.
 
+mod bridge;
 mod check;
 mod layers;
 mod mailbox;
@@ -26,6 +27,7 @@ mod words;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use bridge::*;
 pub(crate) use check::{Checked, Role};
 pub(crate) use member::MemberEntry;
 pub(crate) use mistake::Mistakes;
@@ -104,6 +106,16 @@ sections! {
     limits: LimitsSection,
     /// Workers.
     worker: WorkerSection,
+    /// Events.
+    events: EventsSection,
+    /// RabbitMQ.
+    rabbitmq: RabbitmqSection,
+    /// Messages in.
+    rabbitmq_in: RabbitmqInSection,
+    /// Events out.
+    rabbitmq_out: RabbitmqOutSection,
+    /// Events out by HTTP.
+    webhook: WebhookSection,
     /// Logs.
     log: LogSection,
 }

@@ -83,7 +83,7 @@ fn is_registry<T>(
     (settings, role): (&Settings, Role),
     reader: &mut Reader,
 ) -> bool {
-    if role == Role::Up {
+    if matches!(role, Role::Up | Role::Bridge) {
         return false;
     }
     let chosen = settings.cluster.registry;

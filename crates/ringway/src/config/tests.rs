@@ -1,5 +1,7 @@
 //! Each kind of mistake with its exact text, who wins over whom, and that what is written about the settings is true.
 
+mod bridge;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;

@@ -87,14 +87,16 @@ macro_rules! choice {
             }
         }
 
-        impl Setting for $Choice {
+        impl $crate::config::setting::Setting for $Choice {
             const EXPECTED: &'static str = $expected;
             const EXAMPLE: &'static str = [$(concat!("\"", $word, "\"")),+][0];
 
-            fn read(value: &Value) -> Result<Self, Vec<Flaw>> {
+            fn read(
+                value: &$crate::config::value::Value,
+            ) -> Result<Self, Vec<$crate::config::setting::Flaw>> {
                 let known = [$(Self::$Variant),+].into_iter();
                 let chosen = known.into_iter().find(|choice| value.text() == Some(choice.word()));
-                chosen.ok_or_else(|| Flaw::of::<Self>(value))
+                chosen.ok_or_else(|| $crate::config::setting::Flaw::of::<Self>(value))
             }
 
             fn to_toml(&self) -> Option<toml::Value> {
@@ -103,6 +105,8 @@ macro_rules! choice {
         }
     };
 }
+
+pub(super) use choice;
 
 choice! {
     /// How a token is understood.

@@ -1,10 +1,11 @@
-//! What serves: `up`, `gateway` and `worker`. Here the parts are put together, told what they need to know and nothing
+//! What serves: `up`, `gateway`, `worker` and `bridge`. Here the parts are put together, told what they need to know and nothing
 //! else, and ended in order.
 //!
 //! Sockets are bound first, all of them, so that a port in use is told before anything runs. Then everything starts, then
 //! one line on stdout says that it is ready: `ready ` and a JSON object of the addresses.
 
 mod bind;
+mod bridge;
 mod gateway;
 mod keys;
 mod membership;
@@ -31,6 +32,7 @@ use crate::telemetry::{self, Metrics, StatusServer, serve_status};
 use bind::{address_of, bind, reachable};
 use running::Running;
 
+pub(crate) use bridge::bridge;
 pub(crate) use gateway::gateway;
 pub(crate) use up::up;
 pub(crate) use worker::worker;

@@ -15,7 +15,7 @@ use ringway_rpc::{NodeLimits, NodeUrl, PoolConfig, ServerConfig};
 use ringway_session::{self as session, ConductPolicy, MovePolicy, Permissions, Policy};
 use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox, PresenceExport};
 use ringway_store_redis::{RedisMailbox, RedisPresence};
-use ringway_worker::{ClientBounds, Mailboxes, OnClientMessage, WorkerConfig};
+use ringway_worker::{ClientBounds, EventsConfig, Mailboxes, OnClientMessage, WorkerConfig};
 
 use super::Process;
 use super::nodes::Shared;
@@ -125,6 +125,7 @@ pub(super) fn worker(id: MemberId, settings: &Settings) -> WorkerConfig {
         crowded_wait_max: worker.crowded_wait_max,
         settle_timeout: worker.settle_timeout,
         peer_timeout: settings.rpc.call_timeout,
+        events: events(settings),
         flush_timeout: worker.flush_timeout,
         ..WorkerConfig::new(id)
     }
@@ -138,6 +139,17 @@ fn off_ring_wait_max(settings: &Settings) -> Duration {
         RegistryKind::Static | RegistryKind::Gossip | RegistryKind::Etcd | RegistryKind::Nacos => {
             REGISTRY_LAG
         }
+    }
+}
+
+fn events(settings: &Settings) -> EventsConfig {
+    let events = &settings.events;
+    EventsConfig {
+        subscriptions_max: events.subscriptions_max,
+        events_max: events.kept_max,
+        bytes_max: events.kept_bytes_max.0,
+        away_max: events.away_max,
+        room_wait_max: events.room_wait_max,
     }
 }
 
@@ -179,6 +191,7 @@ fn policy(settings: &Settings) -> Policy {
             frames_burst: settings.client.frames_burst,
             offences_max: settings.client.offences_max,
         },
+        ..Policy::default()
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use ringway_bridge::Workers;
 use ringway_cluster::{Member, MemberState, MemoryRegistry, Registry as _, Views, views};
 use ringway_gateway::{Gateway, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodeUrl};
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
+use super::bridge::{self, Place};
 use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
@@ -30,13 +32,18 @@ const RPC_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ip
 /// Runs a cluster until it is told to stop.
 pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
-    let process = Process::start(args.config.config, flags, Role::Up)?;
+    let mut process = Process::start(args.config.config, flags, Role::Up)?;
+    let mut doors = std::mem::take(&mut process.config.checked.doors);
     let Config { settings, checked, .. } = &process.config;
     let sockets = Sockets::bind(settings, args.workers, args.workers_listen, process.bind_status()?)?;
     let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
     let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
     let addresses = Addresses::of(&sockets, settings, &secret_files)?;
-    let (running, views) = start(&process, sockets, secret).await?;
+    let place = Place { nodes: vec![addresses.rpc.clone()], secret: secret.clone(), workers: Workers::All };
+    let mut running = Running::new();
+    bridge::start_intake(&mut doors, &place, settings, &mut running);
+    let views = start(&process, sockets, secret, &mut running).await?;
+    bridge::start_outlets(doors, place, settings, &mut running);
     tokio::select! {
         biased;
         () = process.shutdown.cancelled() => {}
@@ -53,7 +60,8 @@ async fn start(
     process: &Process,
     sockets: Sockets,
     secret: ClusterSecret,
-) -> anyhow::Result<(Running, Views)> {
+    running: &mut Running,
+) -> anyhow::Result<Views> {
     let settings = &process.config.settings;
     let members = sockets.members()?;
     let registry = MemoryRegistry::new();
@@ -63,8 +71,6 @@ async fn start(
     let shared =
         Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
-    let mut running = Running::new();
-
     running.phase("clients leave", deadlines.clients);
     let name = "gateway".to_owned();
     let server =
@@ -73,7 +79,7 @@ async fn start(
     let config = parts::gateway(name, Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
     let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, process))?;
-    process.start_gateway(gateway, sockets.clients, health.clone(), &mut running);
+    process.start_gateway(gateway, sockets.clients, health.clone(), running);
     process.start_status(sockets.status, health);
 
     running.phase("sessions end", deadlines.sessions);
@@ -84,12 +90,12 @@ async fn start(
         let node = WorkerNode::new(member, lease, List::Own, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
         servers.push(server.with(|services| node.add_services(services, settings)));
-        node.start(&mut running, serving.clone());
+        node.start(running, serving.clone());
     }
     running.phase("calls end", deadlines.calls);
-    servers.into_iter().for_each(|server| server.start(&mut running, &shared, settings));
+    servers.into_iter().for_each(|server| server.start(running, &shared, settings));
     serving.cancel();
-    Ok((running, shared.views))
+    Ok(shared.views)
 }
 
 /// Waits until all workers are on the ring: the first client shall find its own.

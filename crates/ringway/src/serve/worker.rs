@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::{FutureExt as _, StreamExt as _};
+use ringway_bridge::Workers;
 use ringway_cluster::{Member, MemberState, views};
 use ringway_gateway::{Gateway, GatewayStream, InProcess, LinkConnector, Routing, WorkerStream};
 use ringway_worker::Worker;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
+use super::bridge::{self, Place};
 use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
@@ -25,7 +27,8 @@ use crate::exit::Ending;
 /// Runs a worker until it is told to stop.
 pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
-    let process = Process::start(args.config.config, flags, Role::Worker)?;
+    let mut process = Process::start(args.config.config, flags, Role::Worker)?;
+    let mut doors = std::mem::take(&mut process.config.checked.doors);
     let Config { settings, checked, .. } = &process.config;
     let rpc = bind(rpc_listen(settings)?, "node.rpc_listen")?;
     let member = own_member(settings, &rpc)?;
@@ -41,12 +44,16 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
     let open = registry::open(&process, member.id.as_str(), &rpc).await?;
     let views = views(&*open.registry, settings.cluster.strategy, process.end.clone());
+    let own_url = reachable(address_of(&rpc)?).into();
+    let workers = Workers::Only(member.id.clone());
+    let place = Place { nodes: vec![own_url], secret: secret.clone(), workers };
     let mailboxes = parts::mailboxes(&process.config)?;
     let export = parts::presence_export(&process.config)?;
     let shared =
         Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
+    bridge::start_intake(&mut doors, &place, settings, &mut running);
     let server = RpcServer::new(format!("worker {}", member.id), rpc, &shared, settings);
     let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
     let list = List::of(settings.cluster.registry);
@@ -65,6 +72,7 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
     serving.cancel();
+    bridge::start_outlets(doors, place, settings, &mut running);
     open.end_with(&mut running);
     tell_ready(&ready)?;
     process.run(running).await

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::directive::{Address, LinkId};
+use crate::ended::EndedSession;
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::GroupId;
@@ -22,6 +23,8 @@ pub(super) struct Transit {
     /// Where it was, as its gateway calls it; none if it went without one.
     pub(super) address: Option<Address>,
     pub(super) has_arrived: bool,
+    /// What is told of it if its client leaves meanwhile; none if nobody is told.
+    pub(super) ended: Option<Box<EndedSession>>,
     /// From when on nothing is to be heard of it any more, and nothing is sent after it.
     pub(super) until: Moment,
 }
@@ -214,6 +217,11 @@ impl Departures {
     /// The session that left from this address.
     pub(super) fn at(&self, address: Address) -> Option<SessionId> {
         self.by_address.get(&address).copied()
+    }
+
+    /// What is told of a session whose client leaves while it is in transit.
+    pub(super) fn ended(&mut self, id: SessionId) -> Option<Box<EndedSession>> {
+        self.left.get_mut(&id)?.ended.take()
     }
 
     /// How many sessions are in transit. Asked at every step of every move, and so counted rather than looked through.

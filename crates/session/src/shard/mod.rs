@@ -218,7 +218,9 @@ impl Shard {
         out: &mut Vec<Directive>,
     ) -> Option<SessionId> {
         if let Some(id) = self.departures.at(address) {
+            let ended = self.departures.ended(id);
             self.finish_transit(id, out);
+            out.extend(ended.map(Directive::Ended));
             return Some(id);
         }
         if !may_resume || !self.table.is_framed(address) {

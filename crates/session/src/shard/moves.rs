@@ -9,6 +9,7 @@ use ringway_ring::{MemberId, Ring};
 use super::departures::{Transit, Way};
 use super::{HeldSession, Shard, user_hash};
 use crate::directive::{Address, Directive, LinkId};
+use crate::ended::EndedSession;
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::session::Place;
@@ -222,6 +223,7 @@ impl Shard {
             groups: state.groups.clone(),
             address,
             has_arrived: false,
+            ended: self.table.tells_ends().then(|| Box::new(EndedSession::on_the_way(state))),
             until: now + self.policy.transit_max,
         };
         self.departures.left(state.id, transit);

@@ -35,6 +35,7 @@ use self::link::Link;
 use self::watches::Watches;
 use crate::close::CloseCode;
 use crate::directive::{Address, Directive, LinkId};
+use crate::ended::{End, EndedSession};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId};
@@ -161,7 +162,9 @@ impl SessionTable {
     /// Forgets the session whose socket is gone, if it is still the one at that address.
     pub fn gone(&mut self, address: Address, out: &mut Vec<Directive>) -> Option<SessionId> {
         let key = self.at(address)?;
-        Some(self.remove(key, out).id)
+        let session = self.remove(key, out);
+        self.tell_end(&session, End::ClientLeft, out);
+        Some(session.id)
     }
 
     /// Closes sessions and forgets them. Gives back how many.
@@ -315,8 +318,24 @@ impl SessionTable {
     }
 
     fn close_key(&mut self, key: Key, code: CloseCode, reason: &str, out: &mut Vec<Directive>) {
-        if let Place::Attached(address) = self.remove(key, out).place {
+        let session = self.remove(key, out);
+        if let Place::Attached(address) = session.place {
             out.push(Directive::Close { address, code, reason: reason.to_owned() });
+        }
+        // With this code only copies are closed: the session goes on.
+        if code != CloseCode::RESUMED {
+            self.tell_end(&session, End::Closed(code), out);
+        }
+    }
+
+    /// Whether the end of each session is directed.
+    pub(crate) fn tells_ends(&self) -> bool {
+        self.policy.tell_ends
+    }
+
+    pub(super) fn tell_end(&self, session: &Session, end: End, out: &mut Vec<Directive>) {
+        if self.policy.tell_ends {
+            out.push(Directive::Ended(Box::new(EndedSession::new(session, end))));
         }
     }
 

@@ -7,6 +7,7 @@ use super::link::{Receivers, Releases};
 use super::{Key, OpenError, SessionTable};
 use crate::close::CloseCode;
 use crate::directive::{Address, Directive, LinkId};
+use crate::ended::End;
 use crate::frame;
 use crate::id::SessionId;
 use crate::moment::Moment;
@@ -175,8 +176,9 @@ impl SessionTable {
         {
             self.waits.pop_first();
             if let Some(&key) = self.by_id.get(&session) {
-                self.remove(key, out);
+                let ended = self.remove(key, out);
                 out.push(Directive::Expired { session });
+                self.tell_end(&ended, End::Expired, out);
             }
         }
     }

@@ -113,6 +113,52 @@ fn an_excluded_session_is_passed_over() {
     assert_eq!(receivers(&out), [(1, vec![2]), (2, vec![1])]);
 }
 
+/// What was told of sessions that ended: whose, and how.
+fn ended(out: &[Directive]) -> Vec<(&str, End)> {
+    let ends = out.iter().filter_map(|directive| match directive {
+        Directive::Ended(session) => Some((session.user.as_str(), session.end)),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn each_end_is_told_once_and_a_move_is_none() {
+    type Act = fn(&mut SessionTable, &mut Vec<Directive>);
+    type Case = (&'static str, Act, &'static [(&'static str, End)]);
+    const CODE: CloseCode = CloseCode::NORMAL;
+    let suspended = Moment(50);
+    let cases: [Case; 6] = [
+        ("gone", |t, out| _ = t.gone(at(1, 2), out), &[("bob", End::ClientLeft)]),
+        (
+            "closed",
+            |t, out| _ = t.close(&Target::User(user("alice")), CODE, "", out),
+            &[("alice", End::Closed(CODE)), ("alice", End::Closed(CODE))],
+        ),
+        ("outdated", |t, out| _ = t.close(&Target::User(user("bob")), CloseCode::RESUMED, "", out), &[]),
+        ("moved", |t, out| _ = t.take_out(id("bob", 1 << 32 | 2), out), &[]),
+        ("suspended", |t, _| _ = t.suspend(at(1, 2), Moment(50)), &[]),
+        (
+            "expired",
+            |t, out| {
+                t.suspend(at(1, 2), Moment(50));
+                t.expire(Moment(50), out);
+                t.expire(Moment(51), out);
+            },
+            &[("bob", End::Expired)],
+        ),
+    ];
+    for (name, act, expected) in cases {
+        let (mut table, mut out) = table(Policy { tell_ends: true, ..Policy::default() });
+        act(&mut table, &mut out);
+        assert_eq!(ended(&out), expected, "{name}");
+    }
+    let (mut table, mut out) = table(Policy::default());
+    table.suspend(at(1, 1), suspended);
+    table.close_all(CODE, "", &mut out);
+    assert_eq!(ended(&out), [], "nobody asked");
+}
+
 #[test]
 fn groups_appear_with_their_first_member_and_vanish_with_their_last() {
     let (mut table, out) = table(Policy::default());

@@ -71,6 +71,9 @@ impl Hub {
             Directive::SessionsChanged(user) => state.presences.changed(&user),
             Directive::WatchBegan(user) => self.follow(state, user, Friend::Followed),
             Directive::WatchEnded(user) => self.follow(state, user, Friend::LeftAlone),
+            // A worker without a lease tells of nobody: the session may be elsewhere.
+            Directive::Ended(_) if state.shard.is_lapsed(self.clock.now()) => {}
+            Directive::Ended(ended) => self.events.disconnected(&ended, None),
             Directive::GroupAppeared(group) => self.interest.appeared(&group),
             Directive::GroupVanished(group) if state.shard.lingers(&group) => {}
             Directive::GroupVanished(group) => self.interest.vanished(&group),

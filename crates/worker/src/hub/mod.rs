@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ringway_proto::v1::Opened;
 use ringway_proto::v1::worker_frame::Frame;
+use ringway_proto::v1::{EventKind, Opened};
 use ringway_ring::{MemberId, Ring, RingVersion};
 use ringway_session::{
     Acked, Address, Channel, CloseCode, Directive, Filter, GroupId, LinkId, Message, Moment, NotHere,
-    NotOpened, OpenError, Opening, Payload, Reopening, Resuming, Sending, Sent, SessionId, SessionView,
-    Shard, Target, Ticket, UserId,
+    NotOpened, OpenError, Opening, Payload, Policy, Reopening, Resuming, Sending, Sent, SessionId,
+    SessionView, Shard, Target, Ticket, UserId,
 };
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, oneshot, watch};
@@ -41,6 +41,7 @@ pub(crate) use self::presence::{Exported, Friend, PresenceStream};
 pub(crate) use self::waits::Wait;
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
+use crate::events::EventHub;
 use crate::interest::Interest;
 use crate::link::outbox::Outbox;
 use crate::metrics::{self, Metrics};
@@ -86,6 +87,7 @@ pub(crate) struct Hub {
     interest: Arc<Interest>,
     metrics: Metrics,
     seal: Arc<Seal>,
+    events: EventHub,
     clock: Clock,
     next_link: AtomicU64,
     link_bytes_max: u64,
@@ -121,15 +123,19 @@ struct Link {
     outbox: Arc<Outbox>,
 }
 
+/// What the hub has from the worker.
+pub(crate) struct HubParts {
+    pub(crate) interest: Arc<Interest>,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) metrics: Metrics,
+    pub(crate) events: EventHub,
+}
+
 impl Hub {
-    pub(crate) fn new(
-        config: &WorkerConfig,
-        empty: Arc<Ring>,
-        interest: Arc<Interest>,
-        seal: Arc<Seal>,
-        metrics: Metrics,
-    ) -> Self {
-        let shard = Shard::new(config.id.clone(), config.policy.clone(), config.moves.clone(), empty);
+    pub(crate) fn new(config: &WorkerConfig, empty: Arc<Ring>, parts: HubParts) -> Self {
+        let HubParts { interest, seal, metrics, events } = parts;
+        let policy = Policy { tell_ends: true, ..config.policy.clone() };
+        let shard = Shard::new(config.id.clone(), policy, config.moves.clone(), empty);
         let state = State {
             shard,
             links: FxHashMap::default(),
@@ -144,6 +150,7 @@ impl Hub {
             interest,
             metrics,
             seal,
+            events,
             clock: Clock::new(),
             next_link: AtomicU64::new(0),
             link_bytes_max: config.policy.link_bytes_max,
@@ -244,7 +251,14 @@ impl Hub {
     /// Why not; then nothing has changed.
     pub(crate) fn open(&self, opening: Opening) -> Result<SessionId, Denied> {
         let id = opening.id;
-        self.begin(|shard, now, out| shard.open(opening, now, out).map(|()| id))
+        self.begin(|state, now, out| {
+            let told = self.events.wants(EventKind::Connected).then(|| opening.clone());
+            state.shard.open(opening, now, out)?;
+            if let Some(opening) = told {
+                self.events.connected(&opening, state.gateway_of(opening.address.link));
+            }
+            Ok(id)
+        })
     }
 
     /// Goes on with a session that a gateway brings.
@@ -252,7 +266,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::open`].
     pub(crate) fn reopen(&self, reopening: Reopening) -> Result<SessionId, Denied> {
-        self.begin(|shard, now, out| shard.reopen(reopening, now, out))
+        self.begin(|state, now, out| state.shard.reopen(reopening, now, out))
     }
 
     /// Goes on with a session whose client has a new socket.
@@ -261,7 +275,7 @@ impl Hub {
     /// As [`Hub::open`].
     pub(crate) fn resume(&self, resuming: Resuming) -> Result<SessionId, Denied> {
         let id = resuming.id;
-        self.begin(|shard, now, out| shard.resume(resuming, now, out).map(|_| id))
+        self.begin(|state, now, out| state.shard.resume(resuming, now, out).map(|_| id))
     }
 
     /// Tells the gateway that a session is open, if it still is. Gives back whether it is.
@@ -294,10 +308,30 @@ impl Hub {
         }
     }
 
-    /// A client's socket is gone.
-    pub(crate) fn gone(&self, address: Address, may_resume: bool) -> Option<SessionId> {
+    /// A client's socket is gone, with this close code.
+    pub(crate) fn gone(&self, address: Address, code: CloseCode, may_resume: bool) -> Option<SessionId> {
         let now = self.clock.now();
-        self.change(|shard, out| shard.gone(address, may_resume, now, out))
+        let gone = self.act(|state, out| {
+            let gone = state.shard.gone(address, may_resume, now, out);
+            // Told here and not as a directive, since only here the code is known.
+            out.retain(|directive| match directive {
+                Directive::Ended(ended) => {
+                    self.events.disconnected(ended, Some(code));
+                    false
+                }
+                _ => true,
+            });
+            gone
+        });
+        self.count();
+        gone
+    }
+
+    /// The session at an address, as it is shown.
+    pub(crate) fn session_at(&self, address: Address) -> Option<Shown> {
+        let state = self.state.lock();
+        let id = state.shard.table().id_at(address)?;
+        state.shard.table().session(id).map(|session| state.show(session))
     }
 
     /// Bytes have left for clients.
@@ -444,12 +478,12 @@ impl Hub {
 
     fn begin(
         &self,
-        begin: impl FnOnce(&mut Shard, Moment, &mut Vec<Directive>) -> Result<SessionId, NotOpened>,
+        begin: impl FnOnce(&mut State, Moment, &mut Vec<Directive>) -> Result<SessionId, NotOpened>,
     ) -> Result<SessionId, Denied> {
         let now = self.clock.now();
         let begun = self.act(|state, out| match self.is_leaving() {
             true => Err(Denied::Leaving(Leaving)),
-            false => begin(&mut state.shard, now, out).map_err(Denied::Shard),
+            false => begin(state, now, out).map_err(Denied::Shard),
         });
         self.count();
         if begun.is_ok() {
@@ -491,6 +525,10 @@ impl Hub {
 }
 
 impl State {
+    fn gateway_of(&self, link: LinkId) -> &str {
+        self.links.get(&link).map_or("", |link| &*link.gateway)
+    }
+
     fn show(&self, session: SessionView) -> Shown {
         let link = session.link.and_then(|link| self.links.get(&link));
         let gateway = link.map_or_else(|| "".into(), |link| Arc::clone(&link.gateway));

@@ -82,7 +82,9 @@ impl Hub {
         resumable_for: Duration,
     ) -> Result<SessionId, Denied> {
         let id = state.id;
-        self.begin(|shard, now, out| shard.take_over(state, now + resumable_for, now, out).map(|()| id))
+        self.begin(|state_of, now, out| {
+            state_of.shard.take_over(state, now + resumable_for, now, out).map(|()| id)
+        })
     }
 
     /// How many sessions this worker still has to do with.

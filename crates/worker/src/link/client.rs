@@ -97,7 +97,7 @@ impl AttachedLink {
             ClientFrame::Join { group } => self.join(&speaker, group, reference),
             ClientFrame::Leave { group } => self.leave(&speaker, &group),
             ClientFrame::Send(send) => self.send(address, &speaker, send, reference),
-            ClientFrame::Event(event) => self.emit(&speaker, event),
+            ClientFrame::Event(event) => self.emit(address, &speaker, event, reference),
             ClientFrame::Watch { users } => {
                 presence::watch(&self.shared, address, &speaker, &users)?;
                 Ok(Taken::Done)
@@ -181,13 +181,19 @@ impl AttachedLink {
         }
     }
 
-    fn emit(&self, speaker: &Speaker, event: ClientEvent) -> Result<Taken, Fault> {
+    fn emit(
+        &self,
+        address: Address,
+        speaker: &Speaker,
+        event: ClientEvent,
+        reference: Option<&str>,
+    ) -> Result<Taken, Fault> {
         if !speaker.permissions.may_emit(&event.topic) {
             return Err(FrameError::NotPermitted(format!("send events of topic {:?}", event.topic)).into());
         }
         self.check_event(&event)?;
-        event::emit(&self.shared, speaker, event)?;
-        Ok(Taken::Done)
+        event::emit(&self.shared, (address, speaker), event, reference)?;
+        Ok(Taken::Quiet)
     }
 
     /// It keeps to the rules of every message.

@@ -20,10 +20,11 @@ use futures_util::FutureExt as _;
 use ringway_proto::v1::gateway_frame::Frame;
 use ringway_proto::v1::worker_frame::Frame as WorkerFrame;
 use ringway_proto::v1::{
-    Arrived, ClientMessage, Detach, GatewayFrames, Gone, Hello, StatePart, Welcome, WorkerFrames, Written,
+    Arrived, ClientMessage, ClientSent, Detach, EventKind, GatewayFrames, Gone, Hello, StatePart, Welcome,
+    WorkerFrames, Written,
 };
 use ringway_proto::{LINK_PROTOCOL, Reason, Refusal};
-use ringway_session::{Address, Channel, LinkId, Message, Payload};
+use ringway_session::{Address, Channel, CloseCode, LinkId, Message, Payload, SessionId};
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{debug, info};
 
@@ -184,7 +185,7 @@ impl AttachedLink {
             Frame::Gone(Gone { channel, code, may_resume }) => {
                 self.openings.cancel(channel);
                 self.parts.forget(channel);
-                if let Some(session) = self.shared.hub.gone(self.address(channel), may_resume) {
+                if let Some(session) = self.gone(channel, code, may_resume) {
                     debug!(%session, code, may_resume, "a client has gone");
                 }
             }
@@ -197,6 +198,11 @@ impl AttachedLink {
         }
     }
 
+    fn gone(&self, channel: u64, code: u32, may_resume: bool) -> Option<SessionId> {
+        let code = CloseCode::from_u16(u16::try_from(code).unwrap_or_default());
+        self.shared.hub.gone(self.address(channel), code, may_resume)
+    }
+
     async fn take_message(&self, message: ClientMessage) {
         let metrics = &self.shared.metrics;
         metrics.client_messages.increment(1);
@@ -205,6 +211,7 @@ impl AttachedLink {
         if self.shared.hub.is_framed(address) {
             return self.take_client_frame(address, &message.payload);
         }
+        self.tell_message(address, &message).await;
         if self.shared.config.on_client_message == OnClientMessage::Discard {
             return;
         }
@@ -215,6 +222,16 @@ impl AttachedLink {
         };
         let crowded = self.shared.hub.echo(address, &Message::of(payload));
         self.shared.wait_for_room(&crowded).await;
+    }
+
+    /// Lets subscribers to events have a raw client's message.
+    async fn tell_message(&self, address: Address, message: &ClientMessage) {
+        if self.shared.events.wants(EventKind::Message) {
+            self.shared.events.room().await;
+            let (payload, kind) = (message.payload.clone(), message.kind);
+            let sent = ClientSent { payload, kind, ..ClientSent::default() };
+            self.shared.events.message(self.shared.hub.session_at(address), sent);
+        }
     }
 
     /// Lets a session go, when what its client has sent to others has its answers.

@@ -360,7 +360,8 @@ impl World {
             Directive::Expired { session } => self.ledger.expired(session, self.schedule.now),
             // There are no mailboxes here: what is in them cannot be lost by a worker.
             Directive::OpenMailbox(_) | Directive::ReadMailbox { .. } | Directive::Taken { .. } => {}
-            Directive::GroupAppeared(_)
+            Directive::Ended(_)
+            | Directive::GroupAppeared(_)
             | Directive::GroupVanished(_)
             | Directive::SessionsChanged(_)
             | Directive::WatchBegan(_)

@@ -1,0 +1,269 @@
+//! The bridge as a process of its own, between a real RabbitMQ and a real cluster.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::options::{
+    BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use ringway_e2e::broker::Broker;
+use ringway_e2e::cluster::ringway;
+use ringway_e2e::{Client, Cluster, PATIENCE, Process};
+use serde_json::{Value, json};
+
+/// What is promised of each message. With a mailbox in the cluster this may be `at_least_once`.
+const GUARANTEE: &str = "at_most_once";
+const USERS: usize = 20;
+/// In each of the three parts: before the bridge is killed, before the broker is, and after that.
+const MESSAGES_EACH: usize = 1_500;
+
+/// Everything that the bridge may take at a test: many times what it needs.
+const BRIDGE_PATIENCE: Duration = Duration::from_secs(120);
+
+async fn bridge(cluster: &Cluster, broker: &Broker) -> Process {
+    let node = cluster.gateways[0].url().to_string();
+    let secret = cluster.secret_file().display().to_string();
+    let mut arguments = vec!["bridge", "--node-url", &node, "--secret-file", &secret];
+    let settings = [
+        format!("bridge.rabbitmq.url={}", broker.url()),
+        format!("bridge.rabbitmq.in.guarantee={GUARANTEE}"),
+        "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
+        "bridge.rabbitmq.out.exchange=ringway.events".to_owned(),
+        "bridge.rabbitmq.reconnect_pause_max=500ms".to_owned(),
+    ];
+    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    let mut process = start("bridge", &arguments, cluster);
+    process.ready().await;
+    process
+}
+
+/// A process with nothing of ours in its environment.
+fn start(name: &str, arguments: &[String], cluster: &Cluster) -> Process {
+    let secret = cluster.secret_file();
+    Process::spawn(name, ringway(arguments, secret.parent().expect("a file has a directory")))
+}
+
+struct BackEnd {
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl BackEnd {
+    async fn connect(broker: &Broker) -> Self {
+        let url = broker.url();
+        let connecting = Connection::connect(&url, ConnectionProperties::default());
+        let connection = connecting.await.expect("the broker is there");
+        let channel = connection.create_channel().await.expect("a channel");
+        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+        Self { channel, _connection: connection }
+    }
+
+    /// Publishes these numbers, each to a user in turn, and waits until the broker has them all.
+    async fn publish(&self, numbers: std::ops::Range<usize>) {
+        let mut confirms = Vec::new();
+        for number in numbers {
+            let properties = BasicProperties::default()
+                .with_content_type("application/json".into())
+                .with_delivery_mode(2)
+                .with_message_id(format!("m{number}").into());
+            let key = format!("user.user{}-all", number % USERS);
+            let body = json!({ "number": number }).to_string();
+            let options = BasicPublishOptions::default();
+            let published = self.channel.basic_publish(
+                "ringway".into(),
+                key.into(),
+                options,
+                body.as_bytes(),
+                properties,
+            );
+            confirms.push(published.await.expect("it is published"));
+        }
+        for confirm in confirms {
+            assert!(confirm.await.expect("it is confirmed").is_ack());
+        }
+    }
+
+    /// Whether the bridge consumes its queue.
+    async fn bridge_is_there(broker: &Broker) -> bool {
+        // A queue that is not there closes the channel: each look has one of its own.
+        let back_end = Self::connect(broker).await;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = back_end.channel.queue_declare("ringway.in".into(), options, FieldTable::default()).await;
+        queue.is_ok_and(|queue| queue.consumer_count() == 1)
+    }
+
+    /// What is published to the exchange of events with keys like this one.
+    async fn events(&self, key: &str) -> Consumer {
+        let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+        let queue = self.channel.queue_declare("".into(), options, FieldTable::default()).await;
+        let queue = queue.expect("a queue").name().clone();
+        let options = QueueBindOptions::default();
+        let bound = self.channel.queue_bind(
+            queue.clone(),
+            "ringway.events".into(),
+            key.into(),
+            options,
+            FieldTable::default(),
+        );
+        bound.await.expect("the exchange is there");
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let consumer = self.channel.basic_consume(queue, "".into(), options, FieldTable::default());
+        consumer.await.expect("a consumer")
+    }
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        while !is_so().await {
+            look.tick().await;
+        }
+    };
+    tokio::time::timeout(BRIDGE_PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what} did not come"));
+}
+
+/// Receives until all numbers of a user are there. Gives back the first arrival of each, in order, and how many came again.
+async fn receive(mut client: Client, expected: usize) -> (Vec<u64>, usize) {
+    let (mut numbers, mut seen, mut again) = (Vec::new(), HashMap::new(), 0);
+    while numbers.len() < expected {
+        let text = tokio::time::timeout(BRIDGE_PATIENCE, client.text()).await.expect("messages come");
+        let message: Value = serde_json::from_str(&text).expect("it is JSON");
+        let number = message["number"].as_u64().expect("a number");
+        if seen.insert(number, ()).is_none() {
+            numbers.push(number);
+        } else {
+            again += 1;
+        }
+    }
+    (numbers, again)
+}
+
+/// Every message that RabbitMQ has taken arrives, in order for each user, whoever is killed in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_when_the_bridge_or_the_broker_is_killed() {
+    let Some(mut broker) = Broker::start().await else { return };
+    let cluster = Cluster::start(3).await;
+    let mut receiving = Vec::new();
+    for user in 0..USERS {
+        let client = cluster.client(&format!("user{user}-all")).await;
+        receiving.push(tokio::spawn(receive(client, 3 * MESSAGES_EACH / USERS)));
+    }
+    let mut process = bridge(&cluster, &broker).await;
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+
+    let back_end = BackEnd::connect(&broker).await;
+    back_end.publish(0..MESSAGES_EACH).await;
+    process.kill().await;
+    let mut process = bridge(&cluster, &broker).await;
+    back_end.publish(MESSAGES_EACH..2 * MESSAGES_EACH).await;
+    broker.kill();
+    broker.start_again().await;
+    // A quorum queue takes nothing before it has a leader again.
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+    let back_end = BackEnd::connect(&broker).await;
+    back_end.publish(2 * MESSAGES_EACH..3 * MESSAGES_EACH).await;
+
+    for (user, receiving) in receiving.into_iter().enumerate() {
+        let (numbers, again) = receiving.await.expect("it does not panic");
+        let expected: Vec<u64> = (0..3 * MESSAGES_EACH)
+            .filter(|number| number % USERS == user)
+            .map(|number| number as u64)
+            .collect();
+        assert_eq!(numbers, expected, "user{user}");
+        // What was under way when the bridge was killed, once for each lane, and what the broker had not heard of.
+        assert!(again <= 2 * MESSAGES_EACH / USERS, "user{user} had {again} twice");
+    }
+    process.assert_sound();
+}
+
+/// What happens to sessions and what clients say comes out of RabbitMQ, and out of `ringway events`.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_come_out() {
+    let Some(broker) = Broker::start().await else { return };
+    let cluster = Cluster::start(3).await;
+    let mut process = bridge(&cluster, &broker).await;
+    let node = cluster.gateways[0].url().to_string();
+    let secret = cluster.secret_file().display().to_string();
+    let arguments = ["events", "--node", &node, "--secret-file", &secret, "--name", "test"];
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let mut watcher = start("events", &arguments, &cluster);
+    // The exchange is made when there is a first event, and nobody knows when all workers are subscribed at: clients come until
+    // one was seen by both.
+    let number = std::cell::Cell::new(0);
+    let seen = async || {
+        number.set(number.get() + 1);
+        let probe = cluster.client(&format!("probe{}-all", number.get())).await;
+        probe.close().await;
+        let back_end = BackEnd::connect(&broker).await;
+        let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let kind = lapin::ExchangeKind::Topic;
+        let exchange = "ringway.events".into();
+        back_end.channel.exchange_declare(exchange, kind, options, FieldTable::default()).await.is_ok()
+    };
+    until("the exchange", seen).await;
+    let back_end = BackEnd::connect(&broker).await;
+    let mut events = back_end.events("#.alice-all").await;
+
+    let mut alice = cluster.client("alice-all").await;
+    alice.send("hello").await;
+    alice.close().await;
+    for expected in ["ringway.connected", "ringway.message", "ringway.disconnected"] {
+        let delivery = tokio::time::timeout(PATIENCE, events.next()).await.expect("events come");
+        let delivery = delivery.expect("the queue stays").expect("a delivery");
+        let event: Value = serde_json::from_slice(&delivery.data).expect("a CloudEvent");
+        assert_eq!((&event["type"], &event["subject"]), (&json!(expected), &json!("alice-all")));
+        if expected == "ringway.message" {
+            assert_eq!(event["data"]["payload"], "hello");
+        }
+        let line = watcher.line(expected, |line| line.contains(expected) && line.contains("alice-all")).await;
+        assert_eq!(serde_json::from_str::<Value>(&line).expect("one JSON object on a line"), event);
+    }
+    process.terminate();
+    assert!(process.exit(PATIENCE).await.success());
+}
+
+/// `ringway up` has a bridge in its process, and what reaches nobody goes where its policy says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_in_one_process_has_its_own_bridge() {
+    let Some(broker) = Broker::start().await else { return };
+    let home = tempfile::tempdir().expect("a directory");
+    let mut arguments = vec!["up", "--workers", "2"];
+    ["--listen", "--rpc-listen", "--workers-listen"]
+        .iter()
+        .for_each(|flag| arguments.extend([flag, "127.0.0.1:0"]));
+    let settings = [
+        format!("bridge.rabbitmq.url={}", broker.url()),
+        "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
+        "bridge.rabbitmq.in.on_offline=dead_letter".to_owned(),
+    ];
+    settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+    let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+    let mut process = Process::spawn("up", ringway(&arguments, home.path()));
+    let ready = process.ready().await;
+    let url = ready["client"].as_str().expect("where clients connect");
+    let clients =
+        url.trim_start_matches("ws://").split('/').next().expect("a host").parse().expect("an address");
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+
+    let mut client = Client::connect(clients, "user1-all").await;
+    let back_end = BackEnd::connect(&broker).await;
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    let dead =
+        back_end.channel.basic_consume("ringway.dead".into(), "".into(), options, FieldTable::default());
+    let mut dead = dead.await.expect("the queue is there");
+    // The first one is for a user who is not there, the second one for the client.
+    back_end.publish(0..2).await;
+    assert_eq!(client.text().await, "{\"number\":1}");
+    let letter = tokio::time::timeout(PATIENCE, dead.next()).await.expect("a dead letter");
+    let letter = letter.expect("the queue stays").expect("a delivery");
+    assert_eq!(letter.data, b"{\"number\":0}");
+    let headers = letter.properties.headers().as_ref().expect("headers").inner();
+    let reason = headers.get("ringway-reason").and_then(|reason| reason.as_long_string());
+    assert_eq!(reason.map(ToString::to_string).as_deref(), Some("no_session"));
+    process.terminate();
+    assert!(process.exit(PATIENCE).await.success());
+}
