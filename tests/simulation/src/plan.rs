@@ -21,9 +21,11 @@ pub enum Nature {
 pub(crate) const SEND_DEADLINE_MS: u64 = 3_000;
 pub(crate) const OPEN_DEADLINE_MS: u64 = 5_000;
 pub(crate) const CLAIM_DEADLINE_MS: u64 = 3_000;
-pub(crate) const HOMELESS_DEADLINE_MS: u64 = 30_000;
-/// How long ago it may be that something was lost of which one hears now.
-pub(crate) const LOST_MS: u64 = 8_000;
+pub(crate) const HOMELESS_DEADLINE_MS: u64 = 12_000;
+/// For how much longer than that a worker remembers a session that has left.
+const TRANSIT_SLACK_MS: u64 = 2_000;
+/// How long ago it may be that something was lost of which one hears now: what waits for a session on its way is lost with it.
+pub(crate) const LOST_MS: u64 = HOMELESS_DEADLINE_MS + TRANSIT_SLACK_MS + 2_000;
 /// For how long something may be on its way before it was lost.
 pub(crate) const FLIGHT_MS: u64 = 2_000;
 pub(crate) const LEASE_MS: u64 = 2_000;
@@ -89,7 +91,8 @@ fn moves(random: &mut Random, protections: Protections) -> MovePolicy {
     MovePolicy {
         resume_window: Duration::from_secs(6),
         reopen_window: Duration::from_secs(4),
-        transit_max: Duration::from_secs(5),
+        transit_max: Duration::from_millis(HOMELESS_DEADLINE_MS + TRANSIT_SLACK_MS),
+        follow_window: Duration::from_secs(5),
         orphan_window: Duration::from_secs(5),
         kept_bytes_max: 64 << 20,
         ack_within: Duration::from_secs(1),

@@ -309,7 +309,7 @@ impl World {
                 it.shard.gone(at(channel), may_resume, now, &mut out);
             }
             Frame::Detach { channel } => _ = it.shard.detach(at(channel), now, &mut out),
-            Frame::Arrived { channel } => it.shard.arrived(at(channel), &mut out),
+            Frame::Arrived { channel } => it.shard.arrived(at(channel), now, &mut out),
             claim => self.claim_reads(worker, pipe, claim),
         }
         self.carry_out(worker, out);
@@ -392,18 +392,18 @@ impl World {
         };
         let mut out = Vec::new();
         let session = state.id;
+        let was_here = self.workers[worker].shard.table().session(session).is_some();
         let taken = self.workers[worker].shard.take_over(*state, now + resumable_for, now, &mut out);
         self.trace.add(now.0, || format!("w{worker} is asked to adopt: {taken:?}"));
         use ringway_session::{NotOpened, OpenError};
         let answer = match taken {
-            Ok(()) => Answer::Adopted,
-            Err(NotOpened::Table(OpenError::InUse)) => {
-                // The copy that is handed over is outdated, and what it was given is lost.
-                self.ledger.disturb_session(session, now.0.saturating_sub(LOST_MS), now.0);
-                Answer::Adopted
-            }
+            Ok(()) | Err(NotOpened::Table(OpenError::InUse)) => Answer::Adopted,
             Err(_) => Answer::Refused,
         };
+        if was_here && answer == Answer::Adopted {
+            // Of two copies one is outdated, and what it was given is lost.
+            self.ledger.disturb_session(session, now.0.saturating_sub(LOST_MS), now.0);
+        }
         self.carry_out(worker, out);
         self.answer(call, answer);
         self.try_again(worker);
@@ -416,7 +416,7 @@ impl World {
         let mut out = Vec::new();
         let it = &mut self.workers[worker];
         match answer {
-            Answer::Adopted => it.shard.handed_over(state.id, &mut out),
+            Answer::Adopted => it.shard.handed_over(state.id, now, &mut out),
             _ => it.shard.hand_over_failed(*state, resumable_for, now, &mut out),
         }
         self.carry_out(worker, out);

@@ -1,0 +1,62 @@
+//! Sessions that take long: how long they are waited for, followed and remembered, and by whom.
+
+use super::*;
+
+/// A worker that a session has left a moment ago.
+fn left() -> Test {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    test.adopt(OTHER, &[OTHER]);
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    test
+}
+
+#[test]
+fn a_session_on_its_way_is_forgotten_when_its_gateway_has_long_given_up() {
+    let mut test = left();
+    test.pass(39);
+    assert_eq!(test.shard.held_for(&member(OTHER)), [held(1)]);
+    test.pass(1);
+    assert_eq!(test.shard.held_for(&member(OTHER)), []);
+    assert!(test.out.has(|it| *it == Directive::Released { session: id(1) }));
+}
+
+#[test]
+fn of_a_gateway_whose_link_is_gone_a_session_is_waited_for_no_longer_than_one_that_is_here() {
+    let mut test = left();
+    test.shard.link_gone(LinkId(2), test.now);
+    test.pass(10);
+    assert_eq!(test.shard.in_transit(), 1);
+    test.shard.link_gone(LinkId(1), test.now);
+    test.pass(9);
+    assert_eq!(test.shard.in_transit(), 1);
+    test.pass(1);
+    assert_eq!(test.shard.in_transit(), 0);
+}
+
+#[test]
+fn a_session_is_followed_for_a_while_after_it_has_arrived_however_long_it_took() {
+    let mut test = left();
+    test.pass(30);
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
+    test.pass(9);
+    assert_eq!(test.shard.followed(), 1);
+    test.pass(1);
+    assert_eq!(test.shard.followed(), 0);
+}
+
+#[test]
+fn a_session_that_waits_long_to_leave_remembers_what_it_is_given() {
+    let mut old = Test::settled();
+    old.open(1, at(1, 5), "").unwrap();
+    old.adopt(OTHER, &[OTHER]);
+    old.pass(30);
+    old.send_to_group("m");
+    old.pass(1);
+    old.shard.detach(at(1, 5), old.now, &mut old.out.0);
+    let mut new = Test::new();
+    new.adopt(ME, &[OTHER]);
+    new.holding(OTHER, &[1]);
+    new.reopen(old.out.detached(), true, 0, at(2, 1)).unwrap();
+    assert_eq!(new.send_to_group("m").reach.sessions, 0);
+}
