@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ringway_ring::RingVersion;
-use ringway_session::SessionId;
+use ringway_session::{SessionId, Shard};
 
 use crate::event::{Event, Frame, Node, PipeIx};
-use crate::plan::CLAIM_DEADLINE_MS;
+use crate::plan::{CLAIM_DEADLINE_MS, LOST_MS};
 use crate::schedule::Time;
 use crate::view::{WorkerIx, member_id, worker_of};
 use crate::world::World;
@@ -170,7 +170,13 @@ impl World {
                 if let Some(claim) = it.claims.get_mut(&holder) {
                     claim.is_answered = true;
                     let ids: Vec<SessionId> = sessions.iter().map(|held| held.id).collect();
+                    let here = |shard: &Shard, id: &SessionId| shard.table().session(*id).is_some();
+                    let copies: Vec<_> = ids.iter().filter(|id| here(&it.shard, id)).collect();
                     it.shard.holding(&member_id(holder), &sessions, &mut out);
+                    // What an outdated copy was given is lost with it.
+                    for id in copies.into_iter().filter(|id| !here(&it.shard, id)) {
+                        self.ledger.disturb_session(*id, now.0.saturating_sub(LOST_MS), now.0);
+                    }
                     it.shard.heard(&member_id(holder), orphans_for, now, &mut out);
                     // Of one that has lapsed, it may be that nothing of what it holds is ours.
                     if !ids.is_empty() && !ids.iter().any(|id| it.shard.expects(*id)) {

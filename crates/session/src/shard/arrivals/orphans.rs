@@ -67,6 +67,12 @@ impl Orphans {
         self.homes.iter().any(|home| now < home.until && home.has(slot))
     }
 
+    /// Whether a session of a user may still come.
+    pub(super) fn may_have(&self, user_hash: u64) -> bool {
+        let slot = Slot::of_hash(user_hash);
+        self.homes.iter().any(|home| home.has(slot))
+    }
+
     pub(super) fn keep(&mut self, user_hash: u64, kept: Kept) {
         self.kept.entry(user_hash).or_default().push(kept);
     }
@@ -87,6 +93,15 @@ impl Orphans {
         if kept.is_empty() {
             self.kept.remove(&user_hash);
         }
+        withdrawn
+    }
+
+    /// The same for what was kept for a session that did not come.
+    pub(super) fn withdraw_of_session(&mut self, ticket: Ticket) -> Vec<Kept> {
+        let withdrawn =
+            self.kept.values_mut().flat_map(|kept| kept.extract_if(.., |kept| kept.ticket == ticket));
+        let withdrawn = withdrawn.collect();
+        self.kept.retain(|_, kept| !kept.is_empty());
         withdrawn
     }
 

@@ -60,3 +60,55 @@ fn a_session_that_waits_long_to_leave_remembers_what_it_is_given() {
     new.reopen(old.out.detached(), true, 0, at(2, 1)).unwrap();
     assert_eq!(new.send_to_group("m").reach.sessions, 0);
 }
+
+/// A worker that has gained users, of whom one worker has named a session, and another one cannot be asked.
+fn half_heard() -> Test {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER, THIRD]);
+    test.holding(OTHER, &[]);
+    test.holding(THIRD, &[]);
+    test.adopt(ME, &[OTHER, THIRD]);
+    test.holding(OTHER, &[1]);
+    test.shard.lost(&member(THIRD), test.now);
+    test
+}
+
+#[test]
+fn what_was_kept_for_a_session_that_is_not_where_it_was_said_to_be_waits_for_one_from_elsewhere() {
+    let mut test = half_heard();
+    assert_eq!(awaited(&test.send("m").unwrap()), [Some(id(1))]);
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    assert_eq!(test.out.fates(), [], "it may have gone to the one that cannot be asked");
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+
+    let mut test = half_heard();
+    test.send("m").unwrap();
+    test.pass(5);
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    assert_eq!(test.out.fates(), [Fate::Ended], "nobody else can have it");
+}
+
+#[test]
+fn what_waits_on_can_be_taken_back() {
+    let mut test = half_heard();
+    let ticket = test.send("m").unwrap().tickets[0];
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.withdraw(ticket);
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert_eq!((test.out.fates(), test.out.delivered()), (vec![], vec![]));
+}
+
+#[test]
+fn whoever_passes_on_what_it_expected_from_one_that_has_left_says_so() {
+    let orphans_for = |expected: &[u128], others: &[&str]| {
+        let mut interim = Test::new();
+        interim.adopt(ME, &[OTHER]);
+        interim.holding(OTHER, expected);
+        interim.adopt(THIRD, others);
+        interim.shard.orphans_for(interim.now)
+    };
+    assert_eq!(orphans_for(&[1], &[THIRD]), Duration::from_secs(5), "nobody else knows whom to ask");
+    assert_eq!(orphans_for(&[1], &[OTHER, THIRD]), Duration::ZERO);
+    assert_eq!(orphans_for(&[], &[THIRD]), Duration::ZERO);
+}
