@@ -116,14 +116,28 @@ pub(crate) enum Local {
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
     Sender(SenderIx),
-    Worker { worker: WorkerIx, incarnation: u64, why: Why },
+    Worker {
+        worker: WorkerIx,
+        incarnation: u64,
+        why: Why,
+    },
+    /// The caller has given up, or has another answer.
+    Nobody,
 }
 
 impl Caller {
     pub(crate) fn worker(&self) -> Option<WorkerIx> {
         match self {
             Caller::Worker { worker, .. } => Some(*worker),
-            Caller::Sender(_) => None,
+            Caller::Sender(_) | Caller::Nobody => None,
+        }
+    }
+
+    pub(crate) fn node(&self) -> Option<Node> {
+        match self {
+            Caller::Worker { worker, .. } => Some(Node::Worker(*worker)),
+            Caller::Sender(sender) => Some(Node::Sender(*sender)),
+            Caller::Nobody => None,
         }
     }
 }
@@ -245,6 +259,11 @@ pub(crate) enum Event {
     },
     ClientTurn(ClientIx),
     SenderTurn(SenderIx),
+    /// Somebody wants no more of a connection.
+    LetGo {
+        pipe: PipeIx,
+        by: Node,
+    },
     /// The end of a worker's stop.
     GoOn {
         worker: WorkerIx,

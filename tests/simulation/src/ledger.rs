@@ -64,8 +64,12 @@ pub(crate) struct Record {
     pub(crate) shared: Message,
     pub(crate) first_sent: Time,
     pub(crate) answered: Option<(Time, Outcome)>,
+    /// How often it was sent again although it may have been delivered: so often anybody may receive it once more.
+    pub(crate) doubts: usize,
     /// By which of a client's sessions it was received.
     pub(crate) received: Vec<(ClientIx, u32)>,
+    /// By whom once more.
+    again: Vec<(ClientIx, u32)>,
 }
 
 impl Record {
@@ -94,6 +98,7 @@ pub(crate) struct Ledger {
     pub(crate) messages: Vec<Record>,
     pub(crate) moved: u64,
     pub(crate) received: u64,
+    pub(crate) doubled: u64,
     pub(crate) violation: Option<Violation>,
     clients: BTreeMap<SessionId, ClientIx>,
     /// Since when each client has been connected without a break.
@@ -115,8 +120,18 @@ impl Ledger {
         let text: Bytes = message.to_string().into();
         let payload = Payload::new(text, Kind::Text).expect("digits are text");
         let shared = Message::new(message.to_string(), String::new(), payload);
-        let received = Vec::new();
-        self.messages.push(Record { sender, target, shared, first_sent: now, answered: None, received });
+        let (doubts, received, again) = (0, Vec::new(), Vec::new());
+        let answered = None;
+        self.messages.push(Record {
+            sender,
+            target,
+            shared,
+            first_sent: now,
+            answered,
+            doubts,
+            received,
+            again,
+        });
         message
     }
 
@@ -132,6 +147,11 @@ impl Ledger {
     pub(crate) fn received(&mut self, client: ClientIx, session: u32, message: MessageIx, now: Time) {
         let record = &mut self.messages[message];
         if record.received.contains(&(client, session)) {
+            let times = record.again.iter().filter(|again| **again == (client, session)).count();
+            if times < record.doubts {
+                self.doubled += 1;
+                return record.again.push((client, session));
+            }
             // After a crash nobody knows what was given to a session of what went to many: it may come from two workers.
             let is_torn = |it: &Disturbance| it.client == client && record.first_sent <= it.to;
             if !matches!(record.target, Target::User(_)) && self.disturbances.iter().any(is_torn) {

@@ -66,6 +66,8 @@ pub struct Summary {
     pub sent: u64,
     /// How often a client received one.
     pub received: u64,
+    /// How often a client received one once more, since it was sent again although it may have been delivered.
+    pub doubled: u64,
     /// How many sessions came to another worker.
     pub moved: u64,
     /// A number that differs, most likely, if anything at all went differently.
@@ -77,6 +79,7 @@ impl std::ops::AddAssign for Summary {
         self.events += other.events;
         self.sent += other.sent;
         self.received += other.received;
+        self.doubled += other.doubled;
         self.moved += other.moved;
         self.fingerprint ^= other.fingerprint;
     }

@@ -42,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) delay_ms: RangeInclusive<u64>,
     /// How many of a thousand take ten times as long.
     pub(crate) straggles: u64,
+    /// How many of a thousand calls go wrong on their way there, and how many answers are lost, where faults happen.
+    pub(crate) lost_calls: u64,
+    /// How many of a hundred claims are made twice then.
+    pub(crate) doubled_claims: u64,
     pub(crate) view_delay_ms: RangeInclusive<u64>,
     /// For how long something happens, and for how long nothing does afterwards.
     pub(crate) active_ms: u64,
@@ -67,6 +71,8 @@ impl Plan {
             senders: 2 + random.index(2),
             delay_ms: 1..=delay_max_ms,
             straggles: *random.pick(&[0, 20]),
+            lost_calls: *random.pick(&[5, 50]),
+            doubled_claims: *random.pick(&[0, 20]),
             view_delay_ms: 1..=view_delay_max_ms,
             active_ms: 6_000,
             settle_ms: 20_000,

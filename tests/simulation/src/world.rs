@@ -200,6 +200,7 @@ impl World {
             Event::SocketOpen { socket } => self.client_opened(socket),
             Event::ClientTurn(client) => self.client_turn(client),
             Event::SenderTurn(sender) => self.sender_turn(sender),
+            Event::LetGo { pipe, by } => self.end_pipe(pipe, by),
             Event::GoOn { worker } => self.go_on(worker),
         }
     }

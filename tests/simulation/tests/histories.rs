@@ -74,6 +74,12 @@ fn check(nature: Nature) {
         );
     }
     assert!(sum.moved > histories, "sessions move, or nothing was shown: {sum:?}");
+    let is_doubled = sum.doubled > histories / 100;
+    assert_eq!(
+        is_doubled,
+        nature == Nature::Faulty,
+        "only where answers are lost is anything sent twice: {sum:?}"
+    );
 }
 
 #[test]

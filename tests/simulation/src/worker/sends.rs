@@ -297,6 +297,7 @@ impl World {
         let Some(found) = self.calls.remove(&call) else { return };
         self.trace.add(self.schedule.now, || format!("answer to {call}: {answer:?}"));
         match found.from {
+            Caller::Nobody => {}
             Caller::Sender(sender) => self.sender_hears(sender, &found.request, answer),
             Caller::Worker { worker, incarnation, why } => {
                 if !self.workers[worker].is_running() || self.workers[worker].incarnation != incarnation {
@@ -349,7 +350,7 @@ impl World {
         use crate::event::Node;
         self.lose_calls(|world, call| {
             let found = &world.calls[&call];
-            let ends = [Some(Node::Worker(found.to)), found.from.worker().map(Node::Worker)];
+            let ends = [Some(Node::Worker(found.to)), found.from.node()];
             ends == [Some(a), Some(b)] || ends == [Some(b), Some(a)]
         });
     }
