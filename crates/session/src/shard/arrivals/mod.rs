@@ -222,8 +222,9 @@ impl Arrivals {
     /// A worker may have died without saying what it held. Some of its users may be among those whom we have gained since all had
     /// said that.
     pub(super) fn gained_may_be_orphans(&mut self, until: Moment) {
-        let (settled, me) = (Arc::clone(self.settling.settled()), self.settling.me().clone());
-        self.orphans.add_gained(settled, me, until);
+        for ring in self.settling.since_settled() {
+            self.orphans.add_gained(ring, self.settling.me(), until);
+        }
     }
 
     /// Until when users of workers that have died, or have left, are waited for, here or where they belong by now; none if there

@@ -49,8 +49,16 @@ impl Orphans {
     }
 
     /// Some worker has died. Whom we own, and did not by this ring, may be an orphan until then.
-    pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Moment) {
-        self.homes.push(Orphanage { users: Users::NotOwnedBy(ring, me), until });
+    pub(super) fn add_gained(&mut self, ring: &Arc<Ring>, me: &MemberId, until: Moment) {
+        let is_known =
+            |users: &Users| matches!(users, Users::NotOwnedBy(known, _) if Arc::ptr_eq(known, ring));
+        match self.homes.iter_mut().find(|home| is_known(&home.users)) {
+            Some(home) => home.until = home.until.max(until),
+            None => {
+                let users = Users::NotOwnedBy(Arc::clone(ring), me.clone());
+                self.homes.push(Orphanage { users, until });
+            }
+        }
     }
 
     /// Until when there are any.

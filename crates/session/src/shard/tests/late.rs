@@ -112,3 +112,16 @@ fn whoever_passes_on_what_it_expected_from_one_that_has_left_says_so() {
     assert_eq!(orphans_for(&[1], &[OTHER, THIRD]), Duration::ZERO);
     assert_eq!(orphans_for(&[], &[THIRD]), Duration::ZERO);
 }
+
+#[test]
+fn an_owner_in_between_that_was_never_heard_may_have_left_users_behind() {
+    let mut test = Test::new();
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.adopt(THIRD, &[OTHER, THIRD]);
+    test.adopt(ME, &[OTHER]);
+    test.holding(OTHER, &[]);
+    assert_eq!(awaited(&test.send("m").unwrap()), [None], "the third one may have had her session");
+    test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
+    assert_eq!(test.out.fates(), [Fate::Taken]);
+}
