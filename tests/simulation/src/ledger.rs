@@ -1,6 +1,6 @@
 //! What was promised and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use ringway_session::{Kind, Message, Payload, SessionId};
@@ -101,6 +101,10 @@ pub(crate) struct Ledger {
     pub(crate) doubled: u64,
     pub(crate) violation: Option<Violation>,
     clients: BTreeMap<SessionId, ClientIx>,
+    /// Clients whose session was opened although the homes of its groups may not know of it.
+    pub(crate) unsettled: BTreeSet<ClientIx>,
+    /// While a client's session was at a worker that had died or was taken for dead, and at no other: a group's home need not know.
+    pub(crate) forsaken: Vec<Disturbance>,
     /// Since when each client has been connected without a break.
     pub(crate) connected_since: BTreeMap<ClientIx, Time>,
     pub(crate) disturbances: Vec<Disturbance>,
@@ -181,6 +185,19 @@ impl Ledger {
 
     pub(crate) fn disturb(&mut self, client: ClientIx, from: Time, to: Time) {
         self.disturbances.push(Disturbance { client, from, to });
+    }
+
+    /// A session's worker is no member any more, or has died.
+    pub(crate) fn forsaken(&mut self, session: SessionId, now: Time) {
+        if let Some(&client) = self.clients.get(&session) {
+            self.forsaken.push(Disturbance { client, from: now, to: Time::MAX });
+        }
+    }
+
+    /// A client's session is open at a worker.
+    pub(crate) fn found(&mut self, client: ClientIx, now: Time) {
+        let open = self.forsaken.iter_mut().filter(|it| it.client == client && it.to == Time::MAX);
+        open.for_each(|it| it.to = now);
     }
 
     pub(crate) fn connected(&mut self, client: ClientIx, now: Time) {

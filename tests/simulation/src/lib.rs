@@ -38,6 +38,8 @@ pub struct History {
     pub protections: Protections,
     /// And at gateways.
     pub gateway: GatewayProtections,
+    /// What protects groups' messages at their homes.
+    pub homes: HomeProtections,
 }
 
 /// What protects sessions on their way at a gateway, as far as it can be taken off around a [`Relay`](ringway_session::Relay).
@@ -54,6 +56,22 @@ pub struct GatewayProtections {
 impl Default for GatewayProtections {
     fn default() -> Self {
         GatewayProtections { keeping: true, passed_offset: true, finishing: true }
+    }
+}
+
+/// What protects groups' messages from missing a worker with members, as far as it can be taken off around
+/// [`HomeInterest`](ringway_session::HomeInterest) and [`LocalInterest`](ringway_session::LocalInterest).
+#[derive(Clone, Copy, Debug)]
+pub struct HomeProtections {
+    /// A home takes a worker that has not reported for interested.
+    pub unreported: bool,
+    /// A session is open only when the homes of its groups know of it.
+    pub settling: bool,
+}
+
+impl Default for HomeProtections {
+    fn default() -> Self {
+        HomeProtections { unreported: true, settling: true }
     }
 }
 

@@ -157,7 +157,8 @@ impl World {
 
     fn new_call(&mut self, from: Caller, to: WorkerIx, request: Request) -> CallId {
         self.last_call += 1;
-        self.calls.insert(self.last_call, Call { from, to, request, has_arrived: false });
+        let strayed = Vec::new();
+        self.calls.insert(self.last_call, Call { from, to, request, has_arrived: false, strayed });
         self.last_call
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ringway_session::Protections;
-use ringway_simulation::{GatewayProtections, History, Nature, Summary, Violation};
+use ringway_simulation::{GatewayProtections, History, HomeProtections, Nature, Summary, Violation};
 
 /// How many histories of each nature are looked at.
 const HISTORIES: u64 = 6_000;
@@ -19,7 +19,7 @@ fn number(name: &str) -> Option<u64> {
 
 fn history(seed: u64, nature: Nature) -> History {
     let (protections, gateway) = (Protections::default(), GatewayProtections::default());
-    History { seed, nature, protections, gateway }
+    History { seed, nature, protections, gateway, homes: HomeProtections::default() }
 }
 
 /// The events of a history that broke a promise, or that somebody wants to see.
