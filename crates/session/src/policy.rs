@@ -86,8 +86,12 @@ pub struct MovePolicy {
     pub resume_window: Duration,
     /// For how long a session whose gateway's link broke can be opened again by the gateway.
     pub reopen_window: Duration,
-    /// For how long a session is remembered that was detached and of which nothing was heard since.
+    /// For how long a session is remembered that was detached and of which nothing was heard since. Longer than its gateway looks
+    /// for a place for it: otherwise its user is taken for absent while the session is on its way.
     pub transit_max: Duration,
+    /// For how long what goes to many is sent after a session that has arrived elsewhere. For twice as long it is remembered who
+    /// was given it.
+    pub follow_window: Duration,
     /// For how long messages for a session are kept whose former worker cannot be asked any more.
     pub orphan_window: Duration,
     /// How many bytes of messages are kept for all sessions that are to arrive; beyond it a message is not kept, and counts as
@@ -103,13 +107,14 @@ pub struct MovePolicy {
 }
 
 impl Default for MovePolicy {
-    /// 30 s to resume, 10 s to be opened again, 10 s of memory, 5 s for orphans, 256 MiB kept, acknowledgements
-    /// within 1 s, 256 of each link at once, all protections.
+    /// 30 s to resume, 10 s to be opened again, 40 s on the way, 10 s to be followed, 5 s for orphans, 256 MiB kept,
+    /// acknowledgements within 1 s, 256 of each link at once, all protections.
     fn default() -> Self {
         MovePolicy {
             resume_window: Duration::from_secs(30),
             reopen_window: Duration::from_secs(10),
-            transit_max: Duration::from_secs(10),
+            transit_max: Duration::from_secs(40),
+            follow_window: Duration::from_secs(10),
             orphan_window: Duration::from_secs(5),
             kept_bytes_max: 256 << 20,
             ack_within: Duration::from_secs(1),

@@ -41,7 +41,9 @@ impl Tally {
                 Some(session) => self.strayed.push(session),
                 None => self.reach.missed += 1,
             },
-            // Where a session had it already, the worker that gave it has counted it.
+            // A session that had it already got it when it was sent before. Of what goes to many it may have come by another worker
+            // just now, which has counted it.
+            Fate::Had if self.circle == Circle::User => self.reach.sessions += 1,
             Fate::Had | Fate::Ended => {}
         }
     }
@@ -114,7 +116,8 @@ mod tests {
         for (sessions, fates, expected) in [
             (0, &[][..], Ok([0, 0, 0, 0])),
             (1, &[Fate::Taken, Fate::Suspended, Fate::Overflowed], Ok([2, 1, 1, 0])),
-            (0, &[Fate::Had, Fate::Ended], Ok([0, 0, 0, 0])),
+            (0, &[Fate::Ended], Ok([0, 0, 0, 0])),
+            (0, &[Fate::Had, Fate::Ended], Ok([1, 0, 0, 0])),
             (0, &[Fate::Elsewhere], Err(InVain)),
             (0, &[Fate::Elsewhere, Fate::Overflowed], Err(InVain)),
         ] {
@@ -133,6 +136,11 @@ mod tests {
             assert_eq!(tally.take_strayed().len(), followed, "{circle:?} {sessions}");
             assert_eq!(tally.answer().is_err(), followed == 0 && sessions == 0);
         }
+    }
+
+    #[test]
+    fn who_had_what_goes_to_many_is_counted_by_whoever_gave_it() {
+        assert_eq!(tally(Circle::Many, 1, &[Fate::Had]).answer().map(|reach| reach.sessions), Ok(1));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use ringway_dispatch::{Dispatcher, Hops, PresenceFollower};
 use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::worker_frame::Frame as Down;
 use ringway_proto::v1::{
-    Arrived, ClientMessage, Deliver, GetPresenceRequest, GetPresenceResponse, Gone, Open, UserPresence,
-    WatchPresenceRequest, Permissions};
+    Arrived, ClientMessage, Deliver, GetPresenceRequest, GetPresenceResponse, Gone, Open, Permissions,
+    UserPresence, WatchPresenceRequest,
+};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::Slot;
 use ringway_session::presence::Scope;

@@ -120,8 +120,7 @@ async fn next(watch: &PresenceWatch) -> (String, bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_two_devices_comes_and_goes_once() {
-    let cluster =
-        Cluster::builder().workers(3).gateways(2).config("[client]\nwatch = [\"*\"]").start().await;
+    let cluster = Cluster::builder().workers(3).gateways(2).config("[client]\nwatch = [\"*\"]").start().await;
     let sender = cluster.sender().await;
     let alice = UserId::new("alice").expect("a good name");
     let some = sender.presence().watch([&alice]);

@@ -101,7 +101,8 @@ impl World {
         if self.plan.nature == Nature::Planned {
             return self.wrong_when_planned(message, record, receipt);
         }
-        if let Some(wrong) = self.wrong_nobody(message, record, receipt, at) {
+        let absent = self.wrong_nobody(message, record, receipt, at);
+        if let Some(wrong) = absent.or_else(|| self.wrong_group(message, record, receipt, at)) {
             return Some(wrong);
         }
         let Receipt { sessions, suspended, .. } = receipt;
@@ -133,17 +134,7 @@ impl World {
         if !matches!(record.target, Target::User(_)) || receipt != Receipt::default() {
             return None;
         }
-        let is_excused = |client: ClientIx| {
-            let mut disturbances = self.ledger.disturbances.iter().filter(|it| it.client == client);
-            disturbances.any(|it| it.excuses(record.first_sent, at))
-        };
-        let is_there = |client: &ClientIx| {
-            let since = self.ledger.connected_since.get(client);
-            self.is_meant(record, *client)
-                && since.is_some_and(|since| *since <= record.first_sent)
-                && !is_excused(*client)
-        };
-        let there: Vec<_> = (0..self.clients.len()).filter(is_there).collect();
+        let there = self.surely_there(record, at);
         (!there.is_empty()).then(|| {
             let what = format!(
                 "m{message}, sent at {}, answered at {at}, reaches nobody, and {there:?} are connected",
@@ -151,6 +142,53 @@ impl World {
             );
             (Check::NoSession, what)
         })
+    }
+
+    /// Whatever breaks, a group's message misses no member of whom its home was to know, unless the receipt says so.
+    fn wrong_group(
+        &self,
+        message: MessageIx,
+        record: &Record,
+        receipt: Receipt,
+        at: Time,
+    ) -> Option<(Check, String)> {
+        if !matches!(record.target, Target::Group(_)) || receipt.unreached > 0 {
+            return None;
+        }
+        let is_forsaken = |client: ClientIx| {
+            let mut forsaken = self.ledger.forsaken.iter().filter(|it| it.client == client);
+            forsaken.any(|it| it.excuses(record.first_sent, at))
+        };
+        let is_missing = |client: &ClientIx| !record.has_reached(*client) && !is_forsaken(*client);
+        let missing: Vec<_> = self.surely_there(record, at).into_iter().filter(is_missing).collect();
+        (missing.len() > (receipt.missed + receipt.overflowed) as usize).then(|| {
+            let what = format!(
+                "m{message} ({:?}), sent at {}, answered at {at}: {receipt:?}, and {missing:?} have not received it",
+                record.target, record.first_sent
+            );
+            (Check::Lost, what)
+        })
+    }
+
+    /// Those for whom a message is and who were connected all the time, if nothing of theirs was lost then.
+    fn surely_there(&self, record: &Record, at: Time) -> Vec<ClientIx> {
+        let is_excused = |client: ClientIx| {
+            let mut disturbances = self.ledger.disturbances.iter().filter(|it| it.client == client);
+            disturbances.any(|it| it.excuses(record.first_sent, at))
+        };
+        self.there(record).into_iter().filter(|client| !is_excused(*client)).collect()
+    }
+
+    /// Those for whom a message is, and who were connected when it was sent; of a group only those whom its home was to know.
+    fn there(&self, record: &Record) -> Vec<ClientIx> {
+        let is_group = matches!(record.target, Target::Group(_));
+        let is_there = |client: &ClientIx| {
+            let since = self.ledger.connected_since.get(client);
+            self.is_meant(record, *client)
+                && since.is_some_and(|since| *since <= record.first_sent)
+                && !(is_group && self.ledger.unsettled.contains(client))
+        };
+        (0..self.clients.len()).filter(is_there).collect()
     }
 
     /// Without faults, everybody who was there receives everything, but for those of whom the receipt says that they were not
@@ -162,11 +200,7 @@ impl World {
         receipt: Receipt,
     ) -> Option<(Check, String)> {
         let told = format!("m{message} ({:?}), sent at {}: {receipt:?}", record.target, record.first_sent);
-        let there = |client: &ClientIx| {
-            self.is_meant(record, *client)
-                && self.ledger.connected_since.get(client).is_some_and(|since| *since <= record.first_sent)
-        };
-        let there: Vec<_> = (0..self.clients.len()).filter(there).collect();
+        let there = self.there(record);
         let told_of = receipt.missed + receipt.unreached;
         if receipt.sessions + receipt.suspended + told_of == 0 && !there.is_empty() {
             return Some((Check::NoSession, format!("{told}, and {there:?} are connected")));
@@ -189,7 +223,8 @@ impl World {
         }
     }
 
-    /// Each client has received what one sender sent to its user in the order of sending.
+    /// Each client has received what one sender sent to its user in the order of sending. What was sent again although it may have been
+    /// delivered may come late.
     fn check_order(&mut self) {
         let mut broken = None;
         for (client, inbox) in &self.ledger.inboxes {
@@ -197,7 +232,7 @@ impl World {
             for &message in inbox {
                 let record = &self.ledger.messages[message];
                 let is_sure = matches!(record.answered, Some((_, Outcome::Receipt(receipt))) if receipt.missed + receipt.unreached == 0);
-                if !matches!(record.target, Target::User(_)) || !is_sure {
+                if !matches!(record.target, Target::User(_)) || !is_sure || record.doubts > 0 {
                     continue;
                 }
                 if let Some(before) = last.insert(record.sender, message)
@@ -225,6 +260,7 @@ impl World {
             events: self.schedule.planned(),
             sent: self.ledger.messages.len() as u64,
             received: self.ledger.received,
+            doubled: self.ledger.doubled,
             moved: self.ledger.moved,
             fingerprint,
         }

@@ -33,6 +33,8 @@ pub(crate) struct Client {
     said: u64,
     /// Whether one of its sockets has broken: what it said then may be lost.
     has_lost_socket: bool,
+    /// Whether one broke before it was open: the attempt may arrive late, and take the session from a later one.
+    has_given_up: bool,
 }
 
 impl Client {
@@ -101,6 +103,7 @@ impl World {
                 numbered: BTreeMap::new(),
                 said: 0,
                 has_lost_socket: false,
+                has_given_up: false,
             });
             let begin_ms = 1_000 * u64::from(self.random.chance(80)) + self.random.below(3_000);
             self.schedule.at(begin_ms.saturating_sub(900), Event::ClientTurn(client));
@@ -256,7 +259,9 @@ impl World {
         let it = &mut self.clients[client];
         let was_open = it.socket == Some(socket);
         self.trace.add(self.schedule.now, || format!("c{client} sees its socket closed: {code}"));
-        if was_open && !has_broken && !self.is_over && self.plan.nature == Nature::Planned {
+        let is_overtaken = it.has_given_up && code == CloseCode::RESUMED;
+        let is_expected = has_broken || is_overtaken || self.is_over || self.plan.nature != Nature::Planned;
+        if was_open && !is_expected {
             self.ledger.broken(Check::Closed, format!("c{client} sees its socket closed with {code}"));
         }
         if was_open || it.trying == Some(socket) {
@@ -280,7 +285,9 @@ impl World {
         self.schedule.after(soon_ms, Event::SocketClosed { socket, code: CloseCode::ABNORMAL });
         self.schedule.after(late_ms, Event::SocketGone { socket });
         let client = self.sockets[socket].client;
-        self.clients[client].has_lost_socket = true;
+        let it = &mut self.clients[client];
+        it.has_lost_socket = true;
+        it.has_given_up |= it.trying == Some(socket);
         let can_resume = self.clients[client].can_resume();
         self.ledger.socket_broke(client, self.schedule.now, can_resume);
     }

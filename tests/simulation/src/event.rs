@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringway_ring::RingVersion;
 use ringway_session::relay::Cost;
-use ringway_session::{CloseCode, HeldSession, Payload, SessionId, SessionState};
+use ringway_session::{CloseCode, HeldSession, Payload, Report, SessionId, SessionState};
 
 use crate::faults::Happening;
 use crate::ledger::MessageIx;
@@ -94,6 +94,9 @@ pub(crate) enum Frame {
     Holding { sessions: Vec<HeldSession>, orphans_for: Duration },
     Surrendered { state: Box<SessionState>, resumable_for: Duration },
     Released { session: SessionId },
+    // From a worker to a home of groups, and back.
+    Report(Report),
+    ReportTaken { sequence: u64 },
 }
 
 /// What a call asks for.
@@ -116,14 +119,28 @@ pub(crate) enum Local {
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
     Sender(SenderIx),
-    Worker { worker: WorkerIx, incarnation: u64, why: Why },
+    Worker {
+        worker: WorkerIx,
+        incarnation: u64,
+        why: Why,
+    },
+    /// The caller has given up, or has another answer.
+    Nobody,
 }
 
 impl Caller {
     pub(crate) fn worker(&self) -> Option<WorkerIx> {
         match self {
             Caller::Worker { worker, .. } => Some(*worker),
-            Caller::Sender(_) => None,
+            Caller::Sender(_) | Caller::Nobody => None,
+        }
+    }
+
+    pub(crate) fn node(&self) -> Option<Node> {
+        match self {
+            Caller::Worker { worker, .. } => Some(Node::Worker(*worker)),
+            Caller::Sender(sender) => Some(Node::Sender(*sender)),
+            Caller::Nobody => None,
         }
     }
 }
@@ -148,6 +165,8 @@ pub(crate) struct Call {
     pub(crate) to: WorkerIx,
     pub(crate) request: Request,
     pub(crate) has_arrived: bool,
+    /// Sessions of which whoever was asked says in its answer that it cannot send after them.
+    pub(crate) strayed: Vec<SessionId>,
 }
 
 /// How many sessions a message was given to.
@@ -210,12 +229,11 @@ pub(crate) enum Event {
         incarnation: u64,
         post: Post,
     },
-    /// The homes of a session's groups know of it.
+    /// The homes of a session's groups should know of it by now.
     Known {
         worker: WorkerIx,
         incarnation: u64,
         post: Post,
-        session: SessionId,
     },
     /// A session looks for its worker.
     Seek {
@@ -245,6 +263,11 @@ pub(crate) enum Event {
     },
     ClientTurn(ClientIx),
     SenderTurn(SenderIx),
+    /// Somebody wants no more of a connection.
+    LetGo {
+        pipe: PipeIx,
+        by: Node,
+    },
     /// The end of a worker's stop.
     GoOn {
         worker: WorkerIx,

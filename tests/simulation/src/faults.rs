@@ -81,6 +81,7 @@ impl World {
                 if self.members.get(&worker).is_some_and(|member| member.incarnation == incarnation)
                     && !self.workers[worker].has_time(incarnation)
                 {
+                    self.note_forsaken(worker);
                     self.change_members(worker, None);
                 }
             }
@@ -149,6 +150,7 @@ impl World {
         let incarnation = self.workers[worker].incarnation;
         self.trace.add(self.schedule.now, || format!("w{worker} is killed"));
         self.note_lost_with_worker(worker);
+        self.note_forsaken(worker);
         self.end_worker(worker);
         for pipe in self.pipes_of(Node::Worker(worker)) {
             self.break_pipe(pipe);

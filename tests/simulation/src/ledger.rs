@@ -1,6 +1,6 @@
 //! What was promised and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use ringway_session::{Kind, Message, Payload, SessionId};
@@ -64,8 +64,12 @@ pub(crate) struct Record {
     pub(crate) shared: Message,
     pub(crate) first_sent: Time,
     pub(crate) answered: Option<(Time, Outcome)>,
+    /// How often it was sent again although it may have been delivered: so often anybody may receive it once more.
+    pub(crate) doubts: usize,
     /// By which of a client's sessions it was received.
     pub(crate) received: Vec<(ClientIx, u32)>,
+    /// By whom once more.
+    again: Vec<(ClientIx, u32)>,
 }
 
 impl Record {
@@ -94,8 +98,13 @@ pub(crate) struct Ledger {
     pub(crate) messages: Vec<Record>,
     pub(crate) moved: u64,
     pub(crate) received: u64,
+    pub(crate) doubled: u64,
     pub(crate) violation: Option<Violation>,
     clients: BTreeMap<SessionId, ClientIx>,
+    /// Clients whose session was opened although the homes of its groups may not know of it.
+    pub(crate) unsettled: BTreeSet<ClientIx>,
+    /// While a client's session was at a worker that had died or was taken for dead, and at no other: a group's home need not know.
+    pub(crate) forsaken: Vec<Disturbance>,
     /// Since when each client has been connected without a break.
     pub(crate) connected_since: BTreeMap<ClientIx, Time>,
     pub(crate) disturbances: Vec<Disturbance>,
@@ -115,8 +124,18 @@ impl Ledger {
         let text: Bytes = message.to_string().into();
         let payload = Payload::new(text, Kind::Text).expect("digits are text");
         let shared = Message::new(message.to_string(), String::new(), payload);
-        let received = Vec::new();
-        self.messages.push(Record { sender, target, shared, first_sent: now, answered: None, received });
+        let (doubts, received, again) = (0, Vec::new(), Vec::new());
+        let answered = None;
+        self.messages.push(Record {
+            sender,
+            target,
+            shared,
+            first_sent: now,
+            answered,
+            doubts,
+            received,
+            again,
+        });
         message
     }
 
@@ -132,6 +151,11 @@ impl Ledger {
     pub(crate) fn received(&mut self, client: ClientIx, session: u32, message: MessageIx, now: Time) {
         let record = &mut self.messages[message];
         if record.received.contains(&(client, session)) {
+            let times = record.again.iter().filter(|again| **again == (client, session)).count();
+            if times < record.doubts {
+                self.doubled += 1;
+                return record.again.push((client, session));
+            }
             // After a crash nobody knows what was given to a session of what went to many: it may come from two workers.
             let is_torn = |it: &Disturbance| it.client == client && record.first_sent <= it.to;
             if !matches!(record.target, Target::User(_)) && self.disturbances.iter().any(is_torn) {
@@ -161,6 +185,19 @@ impl Ledger {
 
     pub(crate) fn disturb(&mut self, client: ClientIx, from: Time, to: Time) {
         self.disturbances.push(Disturbance { client, from, to });
+    }
+
+    /// A session's worker is no member any more, or has died.
+    pub(crate) fn forsaken(&mut self, session: SessionId, now: Time) {
+        if let Some(&client) = self.clients.get(&session) {
+            self.forsaken.push(Disturbance { client, from: now, to: Time::MAX });
+        }
+    }
+
+    /// A client's session is open at a worker.
+    pub(crate) fn found(&mut self, client: ClientIx, now: Time) {
+        let open = self.forsaken.iter_mut().filter(|it| it.client == client && it.to == Time::MAX);
+        open.for_each(|it| it.to = now);
     }
 
     pub(crate) fn connected(&mut self, client: ClientIx, now: Time) {

@@ -38,6 +38,8 @@ pub struct History {
     pub protections: Protections,
     /// And at gateways.
     pub gateway: GatewayProtections,
+    /// What protects groups' messages at their homes.
+    pub homes: HomeProtections,
 }
 
 /// What protects sessions on their way at a gateway, as far as it can be taken off around a [`Relay`](ringway_session::Relay).
@@ -57,6 +59,22 @@ impl Default for GatewayProtections {
     }
 }
 
+/// What protects groups' messages from missing a worker with members, as far as it can be taken off around
+/// [`HomeInterest`](ringway_session::HomeInterest) and [`LocalInterest`](ringway_session::LocalInterest).
+#[derive(Clone, Copy, Debug)]
+pub struct HomeProtections {
+    /// A home takes a worker that has not reported for interested.
+    pub unreported: bool,
+    /// A session is open only when the homes of its groups know of it.
+    pub settling: bool,
+}
+
+impl Default for HomeProtections {
+    fn default() -> Self {
+        HomeProtections { unreported: true, settling: true }
+    }
+}
+
 /// What a history was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -66,6 +84,8 @@ pub struct Summary {
     pub sent: u64,
     /// How often a client received one.
     pub received: u64,
+    /// How often a client received one once more, since it was sent again although it may have been delivered.
+    pub doubled: u64,
     /// How many sessions came to another worker.
     pub moved: u64,
     /// A number that differs, most likely, if anything at all went differently.
@@ -77,6 +97,7 @@ impl std::ops::AddAssign for Summary {
         self.events += other.events;
         self.sent += other.sent;
         self.received += other.received;
+        self.doubled += other.doubled;
         self.moved += other.moved;
         self.fingerprint ^= other.fingerprint;
     }

@@ -10,6 +10,21 @@ use crate::world::World;
 /// How long it takes at most until a side hears that a connection has broken.
 pub(crate) const HEAR_MAX_MS: u64 = 1_500;
 
+/// How much later than usual a request may come for whose answer nobody waits any more.
+const LATE_MAX_MS: u64 = 4_000;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Straight,
+    /// It never arrives.
+    Lost,
+    /// Its caller gives it up, and it is carried out all the same, later.
+    Late,
+    /// It is carried out again, later.
+    Twice,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Open,
@@ -116,32 +131,55 @@ impl World {
     }
 
     /// Calls a worker.
-    pub(crate) fn call(&mut self, from: Caller, to: WorkerIx, request: Request) -> CallId {
-        self.last_call += 1;
-        let call = self.last_call;
-        let node = match from {
-            Caller::Sender(sender) => Node::Sender(sender),
-            Caller::Worker { worker, .. } => Node::Worker(worker),
-        };
+    pub(crate) fn call(&mut self, from: Caller, to: WorkerIx, request: Request) {
         let at = self.schedule.now + self.delay();
         let is_there = self.workers[to].is_running();
-        let is_lost = !self.can_reach(node, Node::Worker(to)) || self.loses_call();
-        self.calls.insert(call, Call { from, to, request, has_arrived: false });
-        let event = match (is_there, is_lost) {
+        let is_reached = from.node().is_some_and(|node| self.can_reach(node, Node::Worker(to)));
+        let way = if is_reached { self.draw_way(&request) } else { Way::Lost };
+        if let (true, Way::Late | Way::Twice) = (is_there, way) {
+            self.call_late(to, request.clone());
+        }
+        let call = self.new_call(from, to, request);
+        let event = match (is_there, way) {
             (false, _) => Event::Answer { call, answer: Answer::Refused },
-            (true, true) => Event::Answer { call, answer: Answer::ConnectionLost },
-            (true, false) => Event::Request(call),
+            (true, Way::Lost | Way::Late) => Event::Answer { call, answer: Answer::ConnectionLost },
+            (true, Way::Straight | Way::Twice) => Event::Request(call),
         };
         self.schedule.at(at, event);
-        call
+    }
+
+    /// The same call as another one, made again or delayed on its way. Nobody waits for its answer.
+    fn call_late(&mut self, to: WorkerIx, request: Request) {
+        let delay_ms = self.delay() + self.random.below(LATE_MAX_MS);
+        let call = self.new_call(Caller::Nobody, to, request);
+        self.schedule.after(delay_ms, Event::Request(call));
+    }
+
+    fn new_call(&mut self, from: Caller, to: WorkerIx, request: Request) -> CallId {
+        self.last_call += 1;
+        let strayed = Vec::new();
+        self.calls.insert(self.last_call, Call { from, to, request, has_arrived: false, strayed });
+        self.last_call
+    }
+
+    /// What becomes of a request. Who did not get an answer hands a session over once more, so that may be done twice.
+    fn draw_way(&mut self, request: &Request) -> Way {
+        if !self.loses_call() {
+            return Way::Straight;
+        }
+        match (self.random.below(3), request) {
+            (0, _) => Way::Late,
+            (1, Request::Adopt { .. }) => Way::Twice,
+            _ => Way::Lost,
+        }
     }
 
     /// Answers a call, if its caller still waits.
     pub(crate) fn answer(&mut self, call: CallId, answer: Answer) {
         let Some(Call { from, to, .. }) = self.calls.get(&call) else { return };
-        let node = match from {
-            Caller::Sender(sender) => Node::Sender(*sender),
-            Caller::Worker { worker, .. } => Node::Worker(*worker),
+        let Some(node) = from.node() else {
+            self.calls.remove(&call);
+            return;
         };
         let is_lost = !self.can_reach(node, Node::Worker(*to)) || self.loses_call();
         let answer = if is_lost { Answer::ConnectionLost } else { answer };
@@ -150,6 +188,8 @@ impl World {
     }
 
     fn loses_call(&mut self) -> bool {
-        self.plan.nature == Nature::Faulty && self.is_active() && self.random.below(1_000) < 5
+        self.plan.nature == Nature::Faulty
+            && self.is_active()
+            && self.random.below(1_000) < self.plan.lost_calls
     }
 }

@@ -21,9 +21,11 @@ pub enum Nature {
 pub(crate) const SEND_DEADLINE_MS: u64 = 3_000;
 pub(crate) const OPEN_DEADLINE_MS: u64 = 5_000;
 pub(crate) const CLAIM_DEADLINE_MS: u64 = 3_000;
-pub(crate) const HOMELESS_DEADLINE_MS: u64 = 30_000;
-/// How long ago it may be that something was lost of which one hears now.
-pub(crate) const LOST_MS: u64 = 8_000;
+pub(crate) const HOMELESS_DEADLINE_MS: u64 = 12_000;
+/// For how much longer than that a worker remembers a session that has left.
+const TRANSIT_SLACK_MS: u64 = 2_000;
+/// How long ago it may be that something was lost of which one hears now: what waits for a session on its way is lost with it.
+pub(crate) const LOST_MS: u64 = HOMELESS_DEADLINE_MS + TRANSIT_SLACK_MS + 2_000;
 /// For how long something may be on its way before it was lost.
 pub(crate) const FLIGHT_MS: u64 = 2_000;
 pub(crate) const LEASE_MS: u64 = 2_000;
@@ -40,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) delay_ms: RangeInclusive<u64>,
     /// How many of a thousand take ten times as long.
     pub(crate) straggles: u64,
+    /// How many of a thousand calls go wrong on their way there, and how many answers are lost, where faults happen.
+    pub(crate) lost_calls: u64,
+    /// How many of a hundred claims are made twice then.
+    pub(crate) doubled_claims: u64,
     pub(crate) view_delay_ms: RangeInclusive<u64>,
     /// For how long something happens, and for how long nothing does afterwards.
     pub(crate) active_ms: u64,
@@ -65,6 +71,8 @@ impl Plan {
             senders: 2 + random.index(2),
             delay_ms: 1..=delay_max_ms,
             straggles: *random.pick(&[0, 20]),
+            lost_calls: *random.pick(&[5, 50]),
+            doubled_claims: *random.pick(&[0, 20]),
             view_delay_ms: 1..=view_delay_max_ms,
             active_ms: 6_000,
             settle_ms: 20_000,
@@ -89,7 +97,8 @@ fn moves(random: &mut Random, protections: Protections) -> MovePolicy {
     MovePolicy {
         resume_window: Duration::from_secs(6),
         reopen_window: Duration::from_secs(4),
-        transit_max: Duration::from_secs(5),
+        transit_max: Duration::from_millis(HOMELESS_DEADLINE_MS + TRANSIT_SLACK_MS),
+        follow_window: Duration::from_secs(5),
         orphan_window: Duration::from_secs(5),
         kept_bytes_max: 64 << 20,
         ack_within: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! The registry: its views reach every node some time, and a node may miss some of them.
 
 use crate::event::{Event, Node};
+use crate::plan::LOST_MS;
 use crate::view::{Member, View, WorkerIx};
 use crate::world::World;
 
@@ -13,6 +14,11 @@ impl World {
         }
         self.revision += 1;
         let view = View::new(self.revision, self.members.clone());
+        if view.ring.active_members().is_empty() && !self.clients.is_empty() {
+            // Nobody is left who could remember anything.
+            let now = self.schedule.now;
+            (0..self.clients.len()).for_each(|client| self.ledger.disturb(client, 0, now + 2 * LOST_MS));
+        }
         self.trace.add(self.schedule.now, || format!("registry: {:?}", view.members));
         let workers = (0..self.workers.len()).map(Node::Worker);
         let gateways = (0..self.gateways.len()).map(Node::Gateway);

@@ -15,6 +15,8 @@ pub(crate) struct Sender {
     pub(crate) view: Rc<View>,
     /// How many messages may be under way.
     width: usize,
+    /// Whether it sends again what may have been delivered.
+    repeats: bool,
     under_way: BTreeSet<MessageIx>,
     /// Refused, and to be sent again.
     waiting: BTreeSet<MessageIx>,
@@ -24,9 +26,11 @@ impl World {
     pub(crate) fn make_senders(&mut self) {
         for sender in 0..self.plan.senders {
             let width = if sender == 0 { 4 } else { 1 };
+            let repeats = self.random.chance(50);
             self.senders.push(Sender {
                 view: Rc::clone(&self.newest),
                 width,
+                repeats,
                 under_way: BTreeSet::new(),
                 waiting: BTreeSet::new(),
             });
@@ -88,9 +92,15 @@ impl World {
         let it = &mut self.senders[sender];
         it.under_way.remove(&message);
         self.trace.add(now, || format!("s{sender} hears of m{message}: {answer:?}"));
+        let may_send_again = now - self.ledger.messages[message].first_sent < RETRY_MS;
         let outcome = match answer {
             Answer::Receipt(receipt) => Outcome::Receipt(receipt),
-            Answer::Refused if now - self.ledger.messages[message].first_sent < RETRY_MS => {
+            Answer::Refused if may_send_again => {
+                it.waiting.insert(message);
+                return;
+            }
+            Answer::ConnectionLost if may_send_again && it.repeats => {
+                self.ledger.messages[message].doubts += 1;
                 it.waiting.insert(message);
                 return;
             }

@@ -17,12 +17,13 @@ use crate::sender::Sender;
 use crate::trace::Trace;
 use crate::view::{Member, View, WorkerIx};
 use crate::worker::Worker;
-use crate::{GatewayProtections, History, Summary};
+use crate::{GatewayProtections, History, HomeProtections, Summary};
 
 /// Everything there is.
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) gateway_protections: GatewayProtections,
+    pub(crate) home_protections: HomeProtections,
     pub(crate) random: Random,
     pub(crate) schedule: Schedule<Event>,
     pub(crate) trace: Trace,
@@ -53,6 +54,7 @@ impl World {
         let newest = View::new(0, BTreeMap::new());
         let mut world = World {
             gateway_protections: history.gateway,
+            home_protections: history.homes,
             schedule: Schedule::new(),
             trace: Trace::new(is_told),
             ledger: Ledger::default(),
@@ -189,9 +191,7 @@ impl World {
             Event::SendLate { worker, incarnation, call } => self.send_late(worker, incarnation, call),
             Event::OpenLate { worker, incarnation, post } => self.open_late(worker, incarnation, post),
             Event::Seek { socket } => self.seek(socket),
-            Event::Known { worker, incarnation, post, session } => {
-                self.session_known(worker, incarnation, post, session);
-            }
+            Event::Known { worker, incarnation, post } => self.settle_late(worker, incarnation, post),
             Event::HomelessLate { socket, since } => self.homeless_late(socket, since),
             Event::ToClient { socket, payload } => self.client_receives(socket, &payload),
             Event::FromClient { socket, said } => self.gateway_reads(socket, said),
@@ -200,6 +200,7 @@ impl World {
             Event::SocketOpen { socket } => self.client_opened(socket),
             Event::ClientTurn(client) => self.client_turn(client),
             Event::SenderTurn(sender) => self.sender_turn(sender),
+            Event::LetGo { pipe, by } => self.end_pipe(pipe, by),
             Event::GoOn { worker } => self.go_on(worker),
         }
     }

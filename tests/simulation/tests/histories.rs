@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ringway_session::Protections;
-use ringway_simulation::{GatewayProtections, History, Nature, Summary, Violation};
+use ringway_simulation::{GatewayProtections, History, HomeProtections, Nature, Summary, Violation};
 
 /// How many histories of each nature are looked at.
 const HISTORIES: u64 = 6_000;
@@ -19,7 +19,7 @@ fn number(name: &str) -> Option<u64> {
 
 fn history(seed: u64, nature: Nature) -> History {
     let (protections, gateway) = (Protections::default(), GatewayProtections::default());
-    History { seed, nature, protections, gateway }
+    History { seed, nature, protections, gateway, homes: HomeProtections::default() }
 }
 
 /// The events of a history that broke a promise, or that somebody wants to see.
@@ -74,6 +74,12 @@ fn check(nature: Nature) {
         );
     }
     assert!(sum.moved > histories, "sessions move, or nothing was shown: {sum:?}");
+    let is_doubled = sum.doubled > histories / 100;
+    assert_eq!(
+        is_doubled,
+        nature == Nature::Faulty,
+        "only where answers are lost is anything sent twice: {sum:?}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The simulation sees what each protection is good for: without it, a promise is broken before long.
 
 use ringway_session::Protections;
-use ringway_simulation::{Check, GatewayProtections, History, Nature};
+use ringway_simulation::{Check, GatewayProtections, History, HomeProtections, Nature};
 
 /// Within how many histories it must be noticed that a protection is missing.
 const HISTORIES_MAX: u64 = 20_000;
@@ -9,12 +9,17 @@ const HISTORIES_MAX: u64 = 20_000;
 const ALL: Protections = Protections::ALL;
 const ALL_AT_GATEWAYS: GatewayProtections =
     GatewayProtections { keeping: true, passed_offset: true, finishing: true };
+const ALL_AT_HOMES: HomeProtections = HomeProtections { unreported: true, settling: true };
+
+fn with_all(seed: u64, nature: Nature) -> History {
+    History { seed, nature, protections: ALL, gateway: ALL_AT_GATEWAYS, homes: ALL_AT_HOMES }
+}
 
 /// Looks at histories without a protection until a promise is broken that is kept with all of them, and compares which.
 fn check(name: &str, nature: Nature, without: impl Fn(u64) -> History, expected: &[Check]) {
-    let with_all = |seed| History { seed, nature, protections: ALL, gateway: ALL_AT_GATEWAYS }.run();
+    let is_kept = |seed| with_all(seed, nature).run().is_ok();
     let broken = (0..HISTORIES_MAX)
-        .find_map(|seed| Some((seed, without(seed).run().err()?)).filter(|_| with_all(seed).is_ok()));
+        .find_map(|seed| Some((seed, without(seed).run().err()?)).filter(|_| is_kept(seed)));
     let Some((seed, violation)) = broken else {
         panic!("{HISTORIES_MAX} histories without {name} keep every promise");
     };
@@ -23,12 +28,17 @@ fn check(name: &str, nature: Nature, without: impl Fn(u64) -> History, expected:
 }
 
 fn check_workers(name: &str, nature: Nature, protections: Protections, expected: &[Check]) {
-    let without = |seed| History { seed, nature, protections, gateway: ALL_AT_GATEWAYS };
-    check(name, nature, without, expected);
+    check(name, nature, |seed| History { protections, ..with_all(seed, nature) }, expected);
 }
 
 fn check_gateways(name: &str, nature: Nature, gateway: GatewayProtections, expected: &[Check]) {
-    check(name, nature, |seed| History { seed, nature, protections: ALL, gateway }, expected);
+    check(name, nature, |seed| History { gateway, ..with_all(seed, nature) }, expected);
+}
+
+fn check_homes(name: &str, homes: HomeProtections) {
+    let nature = Nature::Planned;
+    let without = |seed| History { homes, ..with_all(seed, nature) };
+    check(name, nature, without, &[Check::Lost, Check::NoSession]);
 }
 
 #[test]
@@ -58,4 +68,10 @@ fn at_gateways() {
     check_gateways("passed_offset", Planned, unknown, &[Check::Numbers]);
     let unfinished = GatewayProtections { finishing: false, ..ALL_AT_GATEWAYS };
     check_gateways("finishing", Planned, unfinished, &[Check::Resumed, Check::Lost]);
+}
+
+#[test]
+fn at_homes() {
+    check_homes("unreported", HomeProtections { unreported: false, ..ALL_AT_HOMES });
+    check_homes("settling", HomeProtections { settling: false, ..ALL_AT_HOMES });
 }

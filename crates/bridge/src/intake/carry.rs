@@ -92,7 +92,8 @@ impl Carrier {
             Target::Group(group) => self.sender.send_to_group(group, payload),
             Target::All => self.sender.send_to_all(payload),
         };
-        let call = guaranteed(call, &order.target, self.config.guarantee).message_id(message_id).topic(&order.topic);
+        let call =
+            guaranteed(call, &order.target, self.config.guarantee).message_id(message_id).topic(&order.topic);
         call.publish().await?.await
     }
 

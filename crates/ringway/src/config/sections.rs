@@ -212,7 +212,7 @@ section! {
         /// How much may wait for one link before the clients on it are no longer read.
         link_queue_bytes_max: Bytes = "16MiB", "64KiB" to "1GiB";
         /// How long a session may be on its way to a worker, after its own was lost or while it moves. Then its client is closed
-        /// (1012).
+        /// (1012). Workers need the same value: they remember a session that has left for 10 s longer.
         reopen_deadline: Duration = "30s", "100ms" to "10m";
         /// How many sessions may be opened again at once; the others wait for their turn.
         reopens_max: usize = "256", "1" to "1000000";

@@ -27,6 +27,10 @@ use crate::config::{
 /// How long a registry in which workers write may take until all see it.
 const REGISTRY_LAG: Duration = Duration::from_secs(5);
 
+/// For how much longer than a gateway looks for a session's place the worker that it has left remembers it: until the news of how
+/// that ended is there.
+const TRANSIT_SLACK: Duration = Duration::from_secs(10);
+
 /// How nodes are called.
 pub(super) fn pool(settings: &Settings) -> PoolConfig {
     PoolConfig {
@@ -153,11 +157,13 @@ fn events(settings: &Settings) -> EventsConfig {
     }
 }
 
+/// Workers must have the same `gateway.reopen_deadline` as the gateways.
 fn moves(settings: &Settings) -> MovePolicy {
     let (sessions, handover) = (&settings.sessions, &settings.handover);
     MovePolicy {
         resume_window: sessions.resume_window,
         reopen_window: sessions.reopen_window,
+        transit_max: settings.gateway.reopen_deadline + TRANSIT_SLACK,
         ack_within: sessions.ack_within,
         orphan_window: handover.orphan_window,
         kept_bytes_max: handover.kept_bytes_max.0 as u64,
@@ -334,10 +340,13 @@ mod tests {
     /// What a worker may do with these settings, a gateway must bear.
     #[test]
     fn gateways_wait_as_long_and_take_as_much_as_workers_need() {
-        let check = |wait: &str, queue: &str| {
+        let check = |wait: &str, deadline: &str, queue: &str| {
             let directory = tempfile::tempdir().unwrap();
             let file = directory.path().join("ringway.toml");
-            let text = format!("[handover]\nwait = '{wait}'\n[sessions]\nqueue_bytes_max = '{queue}'");
+            let text = format!(
+                "[handover]\nwait = '{wait}'\n[gateway]\nreopen_deadline = '{deadline}'\n\
+                 [sessions]\nqueue_bytes_max = '{queue}'"
+            );
             std::fs::write(&file, text).unwrap();
             let sources = Sources { file: Some(file), environment: vec![], flags: vec![] };
             let settings = Config::load(sources, Role::Any).unwrap().settings;
@@ -345,13 +354,17 @@ mod tests {
             let worker = worker(MemberId::new("w1").unwrap(), &settings);
             let moving = gateway("g1".to_owned(), Routing::Everywhere, &settings).moving;
             assert!(moving.reopen_deadline > worker.arrival_wait_max, "{wait}");
+            // The last answer may come when the gateway has just asked for the last time.
+            let longest = moving.reopen_deadline + moving.open_patience;
+            assert!(worker.moves.transit_max > longest, "{deadline}");
             let state = worker.policy.state_bytes_max(settings.limits.message_bytes_max.0);
             assert!(moving.state_bytes_max >= state, "{queue}");
             for limits in [worker.limits, pool(&settings).limits()] {
                 assert!(limits.peer_bytes_max() > state, "{queue}");
             }
         };
-        check("10ms", "2MiB");
-        check("29s", "1GiB");
+        check("10ms", "30s", "2MiB");
+        check("29s", "30s", "1GiB");
+        check("3s", "10m", "2MiB");
     }
 }

@@ -68,8 +68,7 @@ async fn start(
     let views = views(&registry, settings.cluster.strategy, process.end.clone());
     let mailboxes = parts::mailboxes(&process.config)?;
     let export = parts::presence_export(&process.config)?;
-    let shared =
-        Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
+    let shared = Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     running.phase("clients leave", deadlines.clients);
     let name = "gateway".to_owned();

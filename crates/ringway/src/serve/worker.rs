@@ -49,8 +49,7 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let place = Place { nodes: vec![own_url], secret: secret.clone(), workers };
     let mailboxes = parts::mailboxes(&process.config)?;
     let export = parts::presence_export(&process.config)?;
-    let shared =
-        Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
+    let shared = Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
     let deadlines = Deadlines::of(settings);
     let mut running = Running::new();
     bridge::start_intake(&mut doors, &place, settings, &mut running);

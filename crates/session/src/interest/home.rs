@@ -76,12 +76,15 @@ impl HomeInterest {
         ring: RingVersion,
         members: impl IntoIterator<Item = &'a MemberId>,
     ) -> Vec<&'a MemberId> {
-        let interested = self.by_group.get(group);
         let knows = |worker: &MemberId| {
             self.streams.get(worker).is_some_and(|stream| stream.complete_for == Some(ring))
         };
-        let wants = |worker: &MemberId| interested.is_some_and(|workers| workers.contains(worker));
-        members.into_iter().filter(|worker| wants(worker) || !knows(worker)).collect()
+        members.into_iter().filter(|worker| self.has_reported(worker, group) || !knows(worker)).collect()
+    }
+
+    /// Whether a worker has reported this group.
+    pub fn has_reported(&self, worker: &MemberId, group: &GroupId) -> bool {
+        self.by_group.get(group).is_some_and(|workers| workers.contains(worker))
     }
 
     /// How many workers have a complete list for this ring.

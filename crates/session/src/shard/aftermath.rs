@@ -55,7 +55,7 @@ fn a_groups_messages_come_until_its_last_member_is_not_followed_any_more() {
     shard.begin_moves(1, Moment(0), &mut out);
     shard.detach(address, Moment(0), &mut out);
     assert!(vanished(&out) && shard.lingers(&room));
-    shard.arrived(address, &mut out);
+    shard.arrived(address, Moment(0), &mut out);
     out.clear();
     shard.expire(WITHIN, &mut out);
     assert!(!vanished(&out) && shard.lingers(&room), "it has arrived, and is followed");

@@ -143,8 +143,10 @@ impl Departures {
         });
     }
 
-    /// A link is gone: its sessions go another way.
-    pub(super) fn link_gone(&mut self, link: LinkId) {
+    /// A link is gone: its sessions go another way. Of those that have left by it nothing is to be heard after that moment.
+    pub(super) fn link_gone(&mut self, link: LinkId, until: Moment) {
+        let by_it = self.left.values_mut().filter(|transit| transit.way() == Some(link));
+        by_it.for_each(|transit| transit.until = transit.until.min(until));
         let Line { hastened, others } = self.held_up.remove(&Some(link)).unwrap_or_default();
         self.due.hastened.extend(hastened);
         self.due.others.extend(others);
@@ -185,13 +187,13 @@ impl Departures {
         self.left.insert(id, transit);
     }
 
-    /// A session has arrived elsewhere. Gives back whether that was not known.
-    pub(super) fn arrived(&mut self, id: SessionId) -> bool {
+    /// A session has arrived elsewhere, and is followed until that moment. Gives back whether that was not known.
+    pub(super) fn arrived(&mut self, id: SessionId, until: Moment) -> bool {
         let Some(transit) = self.left.get_mut(&id).filter(|transit| !transit.has_arrived) else {
             return false;
         };
         let way = transit.way();
-        transit.has_arrived = true;
+        (transit.has_arrived, transit.until) = (true, until);
         if let Some(address) = transit.address.take() {
             self.by_address.remove(&address);
         }

@@ -233,11 +233,12 @@ impl Shard {
         Some(id)
     }
 
-    /// A gateway's link is gone. Its sessions wait: for their gateway, or for their clients. Gives back how many.
+    /// A gateway's link is gone. Its sessions wait: for their gateway, or for their clients. Gives back how many. Those that have
+    /// left by it are expected to arrive for no longer than those that are here: their gateway may be dead.
     pub fn link_gone(&mut self, link: LinkId, now: Moment) -> usize {
         let MovePolicy { resume_window, reopen_window, .. } = self.policy;
         let sessions = self.table.link_gone(link, now, resume_window, reopen_window);
-        self.departures.link_gone(link);
+        self.departures.link_gone(link, now + reopen_window);
         if self.departures.is_under_way() {
             let foreign: Vec<SessionId> = self.departures.all_told().collect();
             for id in
@@ -326,7 +327,7 @@ impl Shard {
     /// Ends what has lasted too long. To be called a few times in a second.
     pub fn expire(&mut self, now: Moment, out: &mut Vec<Directive>) {
         self.table.expire(now, out);
-        self.table.forget_recent(now, self.policy.transit_max * 2);
+        self.table.forget_recent(now, self.policy.follow_window * 2);
         self.table.tell_watchers(out);
         self.arrivals.expire(now, out);
         for id in self.departures.late(now) {
@@ -350,7 +351,7 @@ impl Shard {
 
     /// Until when a session remembers what it was given, from when it is between two workers.
     fn recent_until(&self, now: Moment) -> Option<Moment> {
-        self.policy.protections.once.then(|| now + self.policy.transit_max * 2)
+        self.policy.protections.once.then(|| now + self.policy.follow_window * 2)
     }
 
     fn owns(&self, slot: Slot) -> bool {

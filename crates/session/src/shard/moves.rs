@@ -77,15 +77,15 @@ impl Shard {
     }
 
     /// A session that left from this address is open elsewhere.
-    pub fn arrived(&mut self, address: Address, out: &mut Vec<Directive>) {
+    pub fn arrived(&mut self, address: Address, now: Moment, out: &mut Vec<Directive>) {
         if let Some(id) = self.departures.at(address) {
-            self.handed_over(id, out);
+            self.handed_over(id, now, out);
         }
     }
 
     /// A session that went without a gateway is with its owner.
-    pub fn handed_over(&mut self, id: SessionId, out: &mut Vec<Directive>) {
-        if !self.departures.arrived(id) {
+    pub fn handed_over(&mut self, id: SessionId, now: Moment, out: &mut Vec<Directive>) {
+        if !self.departures.arrived(id, now + self.policy.follow_window) {
             return;
         }
         // If it belongs here by now, whoever has it acts by another ring, and will send it back.

@@ -143,7 +143,7 @@ impl Shard {
             if let Some(owner) = owner.filter(|_| self.departures.follows(*id)) {
                 sent.onward.entry(owner.clone()).or_default().push(*id);
             } else if is_doubtful || self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
-                self.arrivals.expect_unnamed(*id, now + self.policy.transit_max);
+                self.arrivals.expect_unnamed(*id, now + self.policy.follow_window);
                 sent.add(self.keep(*id, message, Audience::Many, out));
             }
         }

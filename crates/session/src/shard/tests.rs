@@ -1,5 +1,7 @@
 //! The main transitions of a worker's share, one situation after the other.
 
+mod late;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -269,7 +271,7 @@ fn a_session_moves_out_with_what_waits_for_it() {
     assert_eq!(waiting, ["b", "c"]);
     assert_eq!((test.shard.table().len(), test.shard.in_transit()), (0, 1));
     assert_eq!(test.shard.held_for(&member(OTHER)), [held(1)], "it is still to be expected from here");
-    test.shard.arrived(at(1, 5), &mut test.out.0);
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert!(test.out.has(|it| *it == Directive::Released { session: id(1) }));
     assert_eq!((test.shard.in_transit(), test.shard.followed()), (0, 1));
     test.pass(10);
@@ -311,7 +313,7 @@ fn a_gateway_that_does_not_answer_holds_up_its_own_sessions_only() {
     assert_eq!(told(&mut test), [11, 21]);
     test.shard.detach(at(2, 21), test.now, &mut test.out.0);
     assert_eq!(told(&mut test), [0; 0], "it has not arrived yet");
-    test.shard.arrived(at(2, 21), &mut test.out.0);
+    test.shard.arrived(at(2, 21), test.now, &mut test.out.0);
     assert_eq!(told(&mut test), [22]);
     assert!(test.shard.has_moves(), "two of the first link wait");
     test.shard.close(&Target::Session(id(1)), CloseCode::CLOSED_BY_BACKEND, "", &mut test.out.0);
@@ -319,8 +321,8 @@ fn a_gateway_that_does_not_answer_holds_up_its_own_sessions_only() {
     test.shard.link_gone(LinkId(1), test.now);
     test.shard.begin_moves(10, test.now, &mut test.out.0);
     assert_eq!(test.shard.in_transit(), 1, "one at a time also of those that go by themselves");
-    test.shard.handed_over(id(2), &mut test.out.0);
-    test.shard.handed_over(id(3), &mut test.out.0);
+    test.shard.handed_over(id(2), test.now, &mut test.out.0);
+    test.shard.handed_over(id(3), test.now, &mut test.out.0);
     test.shard.begin_moves(10, test.now, &mut test.out.0);
     assert!(test.shard.in_transit() == 1 && !test.shard.has_moves());
 }
@@ -340,7 +342,7 @@ fn those_for_whom_somebody_waits_go_before_the_others_in_the_order_of_asking() {
                 test.shard.hasten(&[id(5)]); // One of those that are held up.
             }
             test.shard.detach(at(1, channel), test.now, &mut test.out.0);
-            test.shard.arrived(at(1, channel), &mut test.out.0);
+            test.shard.arrived(at(1, channel), test.now, &mut test.out.0);
         }
     }
     assert_eq!(order, [4, 3, 5, 1, 2]);
@@ -355,7 +357,7 @@ fn what_goes_to_many_is_sent_after_a_session_also_when_it_has_arrived() {
     assert_eq!(onward(&mut test), []);
     test.shard.detach(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(onward(&mut test), [id(1)]);
-    test.shard.arrived(at(1, 5), &mut test.out.0);
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(onward(&mut test), [id(1)]);
     test.pass(10);
     assert_eq!(onward(&mut test), []);
@@ -507,11 +509,11 @@ fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() 
     test.shard.detach(at(1, 5), test.now, &mut test.out.0);
     test.adopt(ME, &[OTHER]);
     test.send_to_group("m");
-    test.shard.arrived(at(1, 5), &mut test.out.0);
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), []);
     test.holding(OTHER, &[1]);
     test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
-    test.pass(10);
+    test.pass(40);
     assert_eq!(test.out.fates(), [Fate::Ended]);
 }
 
@@ -550,7 +552,7 @@ fn a_session_without_a_gateway_is_handed_over() {
     test.shard.hand_over_failed(state, Duration::from_secs(9), test.now, &mut test.out.0);
     assert_eq!(test.shard.table().len(), 1);
     assert_eq!(test.shard.begin_moves(10, test.now, &mut test.out.0), 1);
-    test.shard.handed_over(id(1), &mut test.out.0);
+    test.shard.handed_over(id(1), test.now, &mut test.out.0);
     assert!(test.out.has(|it| *it == Directive::Released { session: id(1) }));
     assert_eq!((test.shard.table().len(), test.shard.in_transit()), (0, 0));
 }

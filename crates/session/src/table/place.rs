@@ -268,14 +268,18 @@ impl SessionTable {
     }
 
     /// Sessions that have been here long enough need not remember any more, nor is what was sent to many longer than `age` ago.
-    /// The sessions forget together, when the last of them may.
+    /// The sessions forget together, when the last of them may; those that are still to leave remember on.
     pub(crate) fn forget_recent(&mut self, now: Moment, age: Duration) {
         self.lately.forget(now, age);
         if self.remember_until == Moment::default() || now < self.remember_until {
             return;
         }
-        self.remember_until = Moment::default();
-        self.sessions.iter_mut().for_each(|(_, session)| session.recent = None);
+        let mut some_are_to_leave = false;
+        for (_, session) in &mut self.sessions {
+            some_are_to_leave |= session.foreign;
+            session.recent.take_if(|_| !session.foreign);
+        }
+        self.remember_until = if some_are_to_leave { now + age } else { Moment::default() };
     }
 
     /// What a session's gateway shall keep of it.

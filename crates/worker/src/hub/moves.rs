@@ -47,7 +47,8 @@ impl Hub {
 
     /// A session that was detached is open elsewhere.
     pub(crate) fn arrived(&self, address: Address) {
-        self.change(|shard, out| shard.arrived(address, out));
+        let now = self.clock.now();
+        self.change(|shard, out| shard.arrived(address, now, out));
     }
 
     /// The next session to be brought to its owner. Cancel-safe.
@@ -62,7 +63,8 @@ impl Hub {
 
     /// Its owner has it.
     pub(crate) fn handed_over(&self, id: SessionId) {
-        self.change(|shard, out| shard.handed_over(id, out));
+        let now = self.clock.now();
+        self.change(|shard, out| shard.handed_over(id, now, out));
     }
 
     /// Its owner does not take it (yet).

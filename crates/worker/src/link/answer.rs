@@ -66,9 +66,7 @@ pub(super) fn frame_error(refusal: Refusal) -> FrameError {
         | Reason::SessionNotFound
         | Reason::MembersFixed
         | Reason::NoMailboxes
-        | Reason::Internal => {
-            FrameError::Internal("the cluster failed to do that, by a defect".to_owned())
-        }
+        | Reason::Internal => FrameError::Internal("the cluster failed to do that, by a defect".to_owned()),
     }
 }
 

@@ -10,8 +10,8 @@ mod event;
 pub(crate) mod opening;
 pub(crate) mod outbox;
 mod parts;
-pub(crate) mod sends;
 mod presence;
+pub(crate) mod sends;
 mod service;
 
 use std::sync::Arc;

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ringway_ring::RingVersion;
-use ringway_session::SessionId;
+use ringway_session::{SessionId, Shard};
 
 use crate::event::{Event, Frame, Node, PipeIx};
-use crate::plan::CLAIM_DEADLINE_MS;
+use crate::plan::{CLAIM_DEADLINE_MS, LOST_MS, Nature};
 use crate::schedule::Time;
 use crate::view::{WorkerIx, member_id, worker_of};
 use crate::world::World;
 
 /// After what time an owner tries again to reach somebody.
 const RETRY_MS: u64 = 100;
+
+/// For how long a claim that was given up may seem to be one.
+const IN_VAIN_MAX_MS: u64 = 2_000;
 
 /// What a worker has asked another one.
 #[derive(Debug)]
@@ -69,11 +72,11 @@ impl World {
         }
         let (me, them) = (Node::Worker(worker), Node::Worker(other));
         if self.can_reach(me, them) {
-            let pipe = self.connect(me, them);
+            if self.plan.nature == Nature::Faulty && self.random.below(100) < self.plan.doubled_claims {
+                self.claim_in_vain(worker, other);
+            }
+            let pipe = self.begin_claim(worker, other);
             self.workers[worker].pipes.insert(pipe);
-            self.workers[other].pipes.insert(pipe);
-            let version = self.workers[worker].shard.ring_version();
-            self.say(pipe, me, Frame::Claim { version });
             if let Some(claim) = self.workers[worker].claims.get_mut(&other) {
                 claim.pipe = Some(pipe);
             }
@@ -83,6 +86,21 @@ impl World {
             let event = Event::ClaimDue { worker, incarnation, claim: claim.number };
             self.schedule.after(RETRY_MS, event);
         }
+    }
+
+    fn begin_claim(&mut self, worker: WorkerIx, other: WorkerIx) -> PipeIx {
+        let pipe = self.connect(Node::Worker(worker), Node::Worker(other));
+        self.workers[other].pipes.insert(pipe);
+        let version = self.workers[worker].shard.ring_version();
+        self.say(pipe, Node::Worker(worker), Frame::Claim { version });
+        pipe
+    }
+
+    /// A claim that its claimant gives up, to make it again: the other one may still take it for one that counts.
+    fn claim_in_vain(&mut self, worker: WorkerIx, other: WorkerIx) {
+        let pipe = self.begin_claim(worker, other);
+        let delay_ms = self.random.below(IN_VAIN_MAX_MS);
+        self.schedule.after(delay_ms, Event::LetGo { pipe, by: Node::Worker(worker) });
     }
 
     /// Looks after a claim that was not noted.
@@ -170,7 +188,13 @@ impl World {
                 if let Some(claim) = it.claims.get_mut(&holder) {
                     claim.is_answered = true;
                     let ids: Vec<SessionId> = sessions.iter().map(|held| held.id).collect();
+                    let here = |shard: &Shard, id: &SessionId| shard.table().session(*id).is_some();
+                    let copies: Vec<_> = ids.iter().filter(|id| here(&it.shard, id)).collect();
                     it.shard.holding(&member_id(holder), &sessions, &mut out);
+                    // What an outdated copy was given is lost with it.
+                    for id in copies.into_iter().filter(|id| !here(&it.shard, id)) {
+                        self.ledger.disturb_session(*id, now.0.saturating_sub(LOST_MS), now.0);
+                    }
                     it.shard.heard(&member_id(holder), orphans_for, now, &mut out);
                     // Of one that has lapsed, it may be that nothing of what it holds is ours.
                     if !ids.is_empty() && !ids.iter().any(|id| it.shard.expects(*id)) {

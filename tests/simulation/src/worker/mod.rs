@@ -1,6 +1,7 @@
 //! A worker: the real [`Shard`] in an imitation of the async code around it.
 
 mod claims;
+mod homes;
 mod opens;
 mod sends;
 
@@ -14,6 +15,7 @@ use ringway_session::{
 };
 
 use self::claims::{Claim, Claimed};
+use self::homes::Homes;
 use self::opens::WaitingOpen;
 use self::sends::{Job, Pending};
 use crate::event::{Answer, Call, CallId, Caller, Event, Frame, Node, PipeIx, Post, Request, Said, Why};
@@ -51,6 +53,7 @@ pub(crate) struct Worker {
     sends: Vec<CallId>,
     pending: BTreeMap<CallId, Pending>,
     tickets: BTreeMap<Ticket, Job>,
+    homes: Homes,
 }
 
 impl Worker {
@@ -73,6 +76,7 @@ impl Worker {
             sends: Vec::new(),
             pending: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            homes: Homes::new(worker),
         }
     }
 
@@ -174,8 +178,8 @@ impl World {
             it.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
         }
         it.note_reborn(worker, view, now);
-        let before = it.view.replace(Rc::clone(view));
-        let before = before.iter().flat_map(|view| view.members.keys());
+        let former = it.view.replace(Rc::clone(view));
+        let before = former.iter().flat_map(|view| view.members.keys());
         let others: BTreeSet<_> =
             view.members.keys().chain(before).filter(|other| **other != worker).collect();
         let mut out = Vec::new();
@@ -185,6 +189,7 @@ impl World {
         it.shard.departed(departed);
         self.trace.add(now.0, || format!("w{worker} adopts view {} {:?}", view.revision, view.members));
         self.carry_out(worker, out);
+        self.homes_see(worker, former.as_deref(), view);
         self.claim_all(worker);
         self.answer_claims(worker);
         self.try_again(worker);
@@ -207,6 +212,7 @@ impl World {
             it.shard.begin_moves(moves_max, now, &mut out);
         }
         self.carry_out(worker, out);
+        self.report(worker);
         self.answer_claims(worker);
         self.try_again(worker);
         if !self.leaves_if_drained(worker) {
@@ -254,6 +260,8 @@ impl World {
             it.opens.retain(|open| open.post.pipe != pipe);
             it.shard.link_gone(LinkId(pipe as u64), now);
             self.trace.add(now.0, || format!("w{worker} has lost link {pipe}"));
+        } else if self.report_lost(worker, pipe) {
+            // Another one is made at the next tick.
         } else if self.workers[worker].claimed.remove(&pipe).is_none() {
             let is_in_order = self.pipes[pipe].flow == Flow::Ended;
             self.claim_lost(worker, pipe, is_in_order);
@@ -309,7 +317,9 @@ impl World {
                 it.shard.gone(at(channel), may_resume, now, &mut out);
             }
             Frame::Detach { channel } => _ = it.shard.detach(at(channel), now, &mut out),
-            Frame::Arrived { channel } => it.shard.arrived(at(channel), &mut out),
+            Frame::Arrived { channel } => it.shard.arrived(at(channel), now, &mut out),
+            Frame::Report(report) => self.home_reads(worker, pipe, &report),
+            Frame::ReportTaken { sequence } => self.report_taken(worker, pipe, sequence),
             claim => self.claim_reads(worker, pipe, claim),
         }
         self.carry_out(worker, out);
@@ -361,11 +371,11 @@ impl World {
             // There are no mailboxes here: what is in them cannot be lost by a worker.
             Directive::OpenMailbox(_) | Directive::ReadMailbox { .. } | Directive::Taken { .. } => {}
             Directive::Ended(_)
-            | Directive::GroupAppeared(_)
-            | Directive::GroupVanished(_)
             | Directive::SessionsChanged(_)
             | Directive::WatchBegan(_)
             | Directive::WatchEnded(_) => {}
+            Directive::GroupAppeared(group) => self.group_appeared(worker, &group),
+            Directive::GroupVanished(group) => self.group_vanished(worker, &group),
         }
     }
 
@@ -399,18 +409,18 @@ impl World {
         };
         let mut out = Vec::new();
         let session = state.id;
+        let was_here = self.workers[worker].shard.table().session(session).is_some();
         let taken = self.workers[worker].shard.take_over(*state, now + resumable_for, now, &mut out);
         self.trace.add(now.0, || format!("w{worker} is asked to adopt: {taken:?}"));
         use ringway_session::{NotOpened, OpenError};
         let answer = match taken {
-            Ok(()) => Answer::Adopted,
-            Err(NotOpened::Table(OpenError::InUse)) => {
-                // The copy that is handed over is outdated, and what it was given is lost.
-                self.ledger.disturb_session(session, now.0.saturating_sub(LOST_MS), now.0);
-                Answer::Adopted
-            }
+            Ok(()) | Err(NotOpened::Table(OpenError::InUse)) => Answer::Adopted,
             Err(_) => Answer::Refused,
         };
+        if was_here && answer == Answer::Adopted {
+            // Of two copies one is outdated, and what it was given is lost.
+            self.ledger.disturb_session(session, now.0.saturating_sub(LOST_MS), now.0);
+        }
         self.carry_out(worker, out);
         self.answer(call, answer);
         self.try_again(worker);
@@ -423,7 +433,7 @@ impl World {
         let mut out = Vec::new();
         let it = &mut self.workers[worker];
         match answer {
-            Answer::Adopted => it.shard.handed_over(state.id, &mut out),
+            Answer::Adopted => it.shard.handed_over(state.id, now, &mut out),
             _ => it.shard.hand_over_failed(*state, resumable_for, now, &mut out),
         }
         self.carry_out(worker, out);

@@ -12,9 +12,6 @@ use crate::plan::{LOST_MS, OPEN_DEADLINE_MS};
 use crate::view::WorkerIx;
 use crate::world::World;
 
-/// How long the homes of a session's groups may take to know of it.
-const SETTLE_MAX_MS: u64 = 1_000;
-
 #[derive(Clone, Debug)]
 pub(crate) struct WaitingOpen {
     pub(crate) post: Post,
@@ -79,33 +76,23 @@ impl World {
                 self.carry_out(worker, out);
                 return false;
             }
-            Err(_) => self.say(open.post.pipe, Node::Worker(worker), Frame::Refused { channel }),
+            Err(_) => {
+                self.say(open.post.pipe, Node::Worker(worker), Frame::Refused { channel });
+                self.carry_out(worker, out);
+            }
             Ok(session) => {
-                let (incarnation, post) = (self.workers[worker].incarnation, open.post);
-                if self.random.chance(70) {
-                    self.session_known(worker, incarnation, post, session);
-                } else {
-                    let delay_ms = self.random.below(SETTLE_MAX_MS);
-                    self.schedule.after(delay_ms, Event::Known { worker, incarnation, post, session });
-                }
+                self.carry_out(worker, out);
+                self.answer_when_settled(worker, open, session);
             }
         }
-        self.carry_out(worker, out);
         true
     }
 
     /// The homes of a session's groups know of it: its gateway hears that it is open, if it still is.
-    pub(crate) fn session_known(
-        &mut self,
-        worker: WorkerIx,
-        incarnation: u64,
-        post: Post,
-        session: SessionId,
-    ) {
+    pub(super) fn session_known(&mut self, worker: WorkerIx, post: Post, session: SessionId) {
         let it = &self.workers[worker];
         let address = Address { link: LinkId(post.pipe as u64), channel: Channel(post.channel) };
-        if it.incarnation == incarnation
-            && it.shard.table().id_at(address) == Some(session)
+        if it.shard.table().id_at(address) == Some(session)
             && let Some(state) = it.shard.checkpoint(session)
         {
             let opened = Frame::Opened { channel: post.channel, session, state: Box::new(state) };

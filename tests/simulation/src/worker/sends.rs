@@ -56,6 +56,13 @@ pub(crate) struct Job {
     message: MessageIx,
 }
 
+/// What another worker was asked to do for a message, and the sessions after which it cannot send.
+struct Part {
+    asked: WorkerIx,
+    request: Request,
+    strayed: Vec<SessionId>,
+}
+
 impl World {
     pub(crate) fn request_arrives(&mut self, call: CallId) {
         let Some(found) = self.calls.get_mut(&call) else { return };
@@ -141,18 +148,25 @@ impl World {
         match self.ledger.messages[message].target {
             _ if self.workers[worker].view.is_none() => self.answer(call, Answer::Refused),
             Target::User(user) => return self.send_to_user(job, user, is_forwarded),
+            // It may act for nobody.
+            _ if self.workers[worker].shard.is_lapsed(self.now()) => self.answer(call, Answer::Refused),
             Target::Group(group) => {
                 let owner = self.workers[worker]
                     .view
                     .as_ref()
                     .and_then(|view| view.owner(&client::group_name(group)));
                 if owner == Some(worker) {
-                    self.spread(job, &Local::Group(group));
+                    let audience = self.audience(worker, group);
+                    self.spread(job, &Local::Group(group), audience);
                 } else {
                     self.forward(job, owner, is_forwarded);
                 }
             }
-            Target::All => self.spread(job, &Local::All),
+            Target::All => {
+                let members = self.workers[worker].view.iter().flat_map(|view| view.members.keys().copied());
+                let others = members.filter(|other| *other != worker).collect();
+                self.spread(job, &Local::All, others);
+            }
         }
         true
     }
@@ -194,12 +208,10 @@ impl World {
         self.call(Caller::Worker { worker, incarnation, why }, other, request);
     }
 
-    /// To sessions of all workers.
-    fn spread(&mut self, job: Job, target: &Local) {
+    /// To sessions here, at these workers, and at those that have left lately.
+    fn spread(&mut self, job: Job, target: &Local, mut others: BTreeSet<WorkerIx>) {
         let Job { worker, call, message } = job;
-        let members: Vec<_> =
-            self.workers[worker].view.iter().flat_map(|view| view.members.keys().copied()).collect();
-        let others: Vec<_> = members.into_iter().filter(|other| *other != worker).collect();
+        others.extend(self.departed(worker));
         let pending = Pending { parts: others.len(), ..Pending::new(Circle::Many) };
         self.workers[worker].pending.insert(call, pending);
         for other in others {
@@ -235,10 +247,12 @@ impl World {
         pending.give_up_at = now + 3 * SEND_DEADLINE_MS;
         pending.tally.add(reach);
         pending.tickets.extend(tickets);
-        pending.tally.stray(strayed);
         pending.parts += onward.len();
         if !pending.tickets.is_empty() {
             self.expect_by(worker, call);
+        }
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.strayed.extend(strayed);
         }
         self.carry_out(worker, out);
         for (other, sessions) in onward {
@@ -297,6 +311,7 @@ impl World {
         let Some(found) = self.calls.remove(&call) else { return };
         self.trace.add(self.schedule.now, || format!("answer to {call}: {answer:?}"));
         match found.from {
+            Caller::Nobody => {}
             Caller::Sender(sender) => self.sender_hears(sender, &found.request, answer),
             Caller::Worker { worker, incarnation, why } => {
                 if !self.workers[worker].is_running() || self.workers[worker].incarnation != incarnation {
@@ -304,22 +319,41 @@ impl World {
                 }
                 match why {
                     Why::Forward(of) => self.answer(of, answer),
-                    Why::Part(of) => self.part_answered(worker, of, &found.request, answer),
+                    Why::Part(of) => self.part_answered(
+                        worker,
+                        of,
+                        Part { asked: found.to, request: found.request, strayed: found.strayed },
+                        answer,
+                    ),
                     Why::HandOver { .. } => self.handed_over(worker, why, answer),
                 }
             }
         }
     }
 
-    fn part_answered(&mut self, worker: WorkerIx, call: CallId, request: &Request, answer: Answer) {
+    fn part_answered(
+        &mut self,
+        worker: WorkerIx,
+        call: CallId,
+        Part { asked, request, strayed }: Part,
+        answer: Answer,
+    ) {
         let now = self.schedule.now;
-        let Some(pending) = self.workers[worker].pending.get_mut(&call) else { return };
+        let it = &mut self.workers[worker];
+        let Some(pending) = it.pending.get_mut(&call) else { return };
         pending.parts -= 1;
-        match (answer, request) {
+        if !matches!(answer, Answer::Receipt(_)) {
+            it.homes.forget_departed(asked);
+        }
+        match (answer, &request) {
             (Answer::Receipt(receipt), _) => {
                 let Receipt { sessions, suspended, overflowed, missed, unreached } = receipt;
                 pending.tally.add(Reach { sessions, suspended, overflowed, missed });
                 pending.unreached += unreached;
+                pending.tally.stray(strayed);
+                if let Request::Local { message, .. } = request {
+                    self.follow_strayed(Job { worker, call, message });
+                }
             }
             // The sessions belong to another worker than it seemed: after them.
             (Answer::Refused, Request::Local { message, target: Local::Sessions(sessions) })
@@ -349,7 +383,7 @@ impl World {
         use crate::event::Node;
         self.lose_calls(|world, call| {
             let found = &world.calls[&call];
-            let ends = [Some(Node::Worker(found.to)), found.from.worker().map(Node::Worker)];
+            let ends = [Some(Node::Worker(found.to)), found.from.node()];
             ends == [Some(a), Some(b)] || ends == [Some(b), Some(a)]
         });
     }

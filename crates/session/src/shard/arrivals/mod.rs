@@ -63,6 +63,8 @@ pub(super) struct Arrivals {
     expected: FxHashMap<SessionId, Expected>,
     by_user: FxHashMap<u64, Vec<SessionId>>,
     orphans: Orphans,
+    /// Until when sessions may be on their way to others that were expected here, from workers that only this one knew of.
+    passed_on_until: Option<Moment>,
     keeper: Keeper,
     session_bytes_max: u64,
     /// For how much longer than their messages are kept orphans are in doubt.
@@ -120,6 +122,7 @@ impl Arrivals {
             expected: FxHashMap::default(),
             by_user: FxHashMap::default(),
             orphans: Orphans::default(),
+            passed_on_until: None,
             keeper: Keeper::new(bounds.bytes_max),
             session_bytes_max: bounds.session_bytes_max,
             doubted_longer: bounds.doubted_longer,
@@ -141,7 +144,7 @@ impl Arrivals {
         if self.settling.ring_changed(ring, others) {
             self.gained_may_be_orphans(until);
         }
-        self.release_elsewhere(out);
+        self.release_elsewhere(until, out);
         for holder in self.expected.values_mut().flat_map(|expected| &mut expected.holders) {
             holder.listed = false;
         }
@@ -196,7 +199,7 @@ impl Arrivals {
             let expected = self.expected.get_mut(id).filter(|expected| expected.is_from(holder));
             // As long as somebody has not been heard, the session may have gone there.
             if expected.is_some_and(|expected| expected.forget(holder)) && self.settling.is_over() {
-                self.release(*id, Fate::Ended, out);
+                self.give_up(*id, out);
             }
         }
     }
@@ -225,8 +228,10 @@ impl Arrivals {
     /// A worker may have died without saying what it held. Some of its users may be among those whom we have gained since all had
     /// said that.
     pub(super) fn gained_may_be_orphans(&mut self, until: Moment) {
-        let (settled, me) = (Arc::clone(self.settling.settled()), self.settling.me().clone());
-        self.orphans.add_gained(settled, me, self.until(until));
+        let until = self.until(until);
+        for ring in self.settling.since_settled() {
+            self.orphans.add_gained(ring, self.settling.me(), until);
+        }
     }
 
     /// Whether sessions of a user may still come whose worker has died, so that nobody may call the user offline.
@@ -238,9 +243,10 @@ impl Arrivals {
         Until { kept, doubted: kept + self.doubted_longer }
     }
 
-    /// Until when users of workers that have died are waited for; none if there are none.
+    /// Until when users of workers that have died, or have left, are waited for, here or where they belong by now; none if there
+    /// are none.
     pub(super) fn orphaned_until(&self) -> Option<Moment> {
-        self.orphans.until()
+        self.orphans.until().max(self.passed_on_until)
     }
 
     /// Whether a worker that has left has not said what it holds.
@@ -371,7 +377,9 @@ impl Arrivals {
             Whose::Orphan(user_hash) => self.orphans.withdraw(user_hash, ticket),
             Whose::Session(id) => {
                 let expected = self.expected.get_mut(&id);
-                expected.map(|expected| expected.take(|kept| kept.ticket == ticket)).unwrap_or_default()
+                let kept = expected.map(|expected| expected.take(|kept| kept.ticket == ticket));
+                kept.filter(|kept| !kept.is_empty())
+                    .unwrap_or_else(|| self.orphans.withdraw_of_session(ticket))
             }
         };
         self.keeper.release(&withdrawn);
@@ -387,7 +395,7 @@ impl Arrivals {
             }
         }
         for id in late {
-            self.release(id, Fate::Ended, out);
+            self.give_up(id, out);
         }
         let in_vain = self.orphans.expire(now);
         self.keeper.settle(&in_vain, Fate::Ended, out);
@@ -404,11 +412,26 @@ impl Arrivals {
         self.keeper.settle(&kept, fate, out);
     }
 
-    /// What goes to another worker by now.
-    fn release_elsewhere(&mut self, out: &mut Vec<Directive>) {
-        let settling = &self.settling;
-        let elsewhere = self.expected.keys().copied().filter(|id| !settling.owns(id.slot()));
-        let elsewhere: Vec<SessionId> = elsewhere.collect();
+    /// A session does not come from those who had named it. If one of its user may come from elsewhere, what was kept for the user
+    /// waits for that one.
+    fn give_up(&mut self, id: SessionId, out: &mut Vec<Directive>) {
+        let Some(Expected { user_hash, kept, .. }) = self.take_out(id) else { return };
+        let may_come = !self.by_user.contains_key(&user_hash) && self.orphans.may_have(user_hash);
+        let waits_on = |kept: &Kept| may_come && kept.audience != Audience::Many;
+        let (orphaned, over) = kept.into_iter().partition::<Vec<_>, _>(waits_on);
+        orphaned.into_iter().for_each(|kept| self.orphans.keep(user_hash, kept));
+        self.keeper.settle(&over, Fate::Ended, out);
+    }
+
+    /// What goes to another worker by now. Those who have it may be known to nobody there: until then that is told.
+    fn release_elsewhere(&mut self, until: Moment, out: &mut Vec<Directive>) {
+        let (settling, me) = (&self.settling, self.settling.me());
+        let elsewhere = self.expected.iter().filter(|(id, _)| !settling.owns(id.slot()));
+        let is_forsaken = |holder: &Holder| holder.until.is_some() && holder.id != *me;
+        if elsewhere.clone().any(|(_, expected)| expected.holders.iter().any(is_forsaken)) {
+            self.passed_on_until = Some(until);
+        }
+        let elsewhere: Vec<SessionId> = elsewhere.map(|(id, _)| *id).collect();
         let orphans = self.orphans.leave(|slot| settling.owns(slot));
         for id in elsewhere {
             self.release(id, Fate::Elsewhere, out);

@@ -60,8 +60,10 @@ impl Orphans {
     }
 
     /// Some worker has died. Whom we own, and did not by this ring, may be an orphan until then.
-    pub(super) fn add_gained(&mut self, ring: Arc<Ring>, me: MemberId, until: Until) {
-        self.add_users(Users::NotOwnedBy(ring, me), until);
+    pub(super) fn add_gained(&mut self, ring: &Arc<Ring>, me: &MemberId, until: Until) {
+        let users = || Users::NotOwnedBy(Arc::clone(ring), me.clone());
+        prolong(&mut self.homes, ring, until.kept, users);
+        prolong(&mut self.doubts, ring, until.doubted, users);
     }
 
     /// Whether a user may still come back, and nobody may say until then that the user is offline.
@@ -89,6 +91,12 @@ impl Orphans {
         self.homes.iter().any(|home| now < home.until && home.has(slot))
     }
 
+    /// Whether a session of a user may still come.
+    pub(super) fn may_have(&self, user_hash: u64) -> bool {
+        let slot = Slot::of_hash(user_hash);
+        self.homes.iter().any(|home| home.has(slot))
+    }
+
     pub(super) fn keep(&mut self, user_hash: u64, kept: Kept) {
         self.kept.entry(user_hash).or_default().push(kept);
     }
@@ -112,6 +120,15 @@ impl Orphans {
         withdrawn
     }
 
+    /// The same for what was kept for a session that did not come.
+    pub(super) fn withdraw_of_session(&mut self, ticket: Ticket) -> Vec<Kept> {
+        let withdrawn =
+            self.kept.values_mut().flat_map(|kept| kept.extract_if(.., |kept| kept.ticket == ticket));
+        let withdrawn = withdrawn.collect();
+        self.kept.retain(|_, kept| !kept.is_empty());
+        withdrawn
+    }
+
     /// What was kept for users of other workers.
     pub(super) fn leave(&mut self, is_ours: impl Fn(Slot) -> bool) -> Vec<Kept> {
         let gone = self.kept.extract_if(|hash, _| !is_ours(Slot::of_hash(*hash)));
@@ -126,5 +143,14 @@ impl Orphans {
             return Vec::new();
         }
         self.kept.drain().flat_map(|(_, kept)| kept).collect()
+    }
+}
+
+/// Those whom we did not own by a ring are waited for until then, at least.
+fn prolong(homes: &mut Vec<Orphanage>, ring: &Arc<Ring>, until: Moment, users: impl Fn() -> Users) {
+    let is_known = |users: &Users| matches!(users, Users::NotOwnedBy(known, _) if Arc::ptr_eq(known, ring));
+    match homes.iter_mut().find(|home| is_known(&home.users)) {
+        Some(home) => home.until = home.until.max(until),
+        None => homes.push(Orphanage { users: users(), until }),
     }
 }

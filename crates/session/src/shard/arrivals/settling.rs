@@ -90,9 +90,10 @@ impl Settling {
         self.unheard.iter()
     }
 
-    /// The last ring of which all others have said what they hold.
-    pub(super) fn settled(&self) -> &Arc<Ring> {
-        &self.settled
+    /// The last ring of which all others have said what they hold, and those that have passed since: whoever owned a slot by one of
+    /// them may have sessions of its users.
+    pub(super) fn since_settled(&self) -> impl Iterator<Item = &Arc<Ring>> {
+        std::iter::once(&self.settled).chain(&self.unsettled)
     }
 
     pub(super) fn owns(&self, slot: Slot) -> bool {
