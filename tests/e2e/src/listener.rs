@@ -222,7 +222,7 @@ impl V1<'_> {
     async fn connect(&mut self, continuation: Continuation) -> Event<'static> {
         let gateway = self.listener.gateways[self.connections % self.listener.gateways.len()];
         self.connections += 1;
-        match Client::open(gateway, request(gateway, &self.listener.user, continuation)).await {
+        match Client::open(gateway, request(gateway, &self.listener.user, &continuation)).await {
             Ok(socket) => {
                 self.socket = Some(socket);
                 Event::Opened
@@ -255,7 +255,7 @@ impl V1<'_> {
 }
 
 /// The request of a handshake with the subprotocol.
-fn request(gateway: SocketAddr, user: &str, continuation: Continuation) -> Request {
+fn request(gateway: SocketAddr, user: &str, continuation: &Continuation) -> Request {
     let mut request = client::request(gateway, user);
     for (name, value) in continuation.parameters() {
         // Resume tokens and places are of letters that need no encoding.
