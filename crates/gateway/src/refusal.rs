@@ -225,7 +225,18 @@ mod tests {
 
     use super::*;
 
-    fn refusals() -> Vec<(Refusal, u16, &'static str, &'static [&'static str])> {
+    type Case = (Refusal, u16, &'static str, &'static [&'static str]);
+
+    fn refusals() -> Vec<Case> {
+        let of_parameters: [Case; 3] = [
+            (Refusal::ResumeInvalid("what"), 400, "resume_invalid", &[]),
+            (Refusal::DeviceInvalid, 400, "device_invalid", &[]),
+            (Refusal::MailboxInvalid, 400, "mailbox_invalid", &[]),
+        ];
+        refusals_of_requests().into_iter().chain(of_parameters).collect()
+    }
+
+    fn refusals_of_requests() -> Vec<Case> {
         use ringway_auth::TokenSource;
         let found_in = || TokenSource::Bearer;
         let too_long = TokenError::TooLong { found_in: found_in(), bytes: 2, bytes_max: 1 };
@@ -243,9 +254,6 @@ mod tests {
             (Refusal::VersionNotSupported, 426, "version_not_supported", &["sec-websocket-version"]),
             (Refusal::KeyInvalid, 400, "key_invalid", &[]),
             (Refusal::BodyNotAllowed, 400, "body_not_allowed", &[]),
-            (Refusal::ResumeInvalid("what"), 400, "resume_invalid", &[]),
-            (Refusal::DeviceInvalid, 400, "device_invalid", &[]),
-            (Refusal::MailboxInvalid, 400, "mailbox_invalid", &[]),
             (OriginError::Missing.into(), 403, "origin_missing", &[]),
             (OriginError::Malformed.into(), 403, "origin_malformed", &[]),
             (OriginError::NotAllowed { origin: "null".into() }.into(), 403, "origin_not_allowed", &[]),

@@ -142,7 +142,8 @@ impl SendCall {
     pub async fn send(self) -> Result<Receipt, SendError> {
         let sender = self.sender.clone();
         let prepared = self.prepare()?;
-        let result = sender.send(&prepared).await;
+        // Boxed: whoever awaits it holds what a retry needs only while it is sent.
+        let result = Box::pin(sender.send(&prepared)).await;
         measure::sent(&prepared.target, &result, prepared.started.elapsed());
         result
     }

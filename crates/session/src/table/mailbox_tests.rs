@@ -127,7 +127,7 @@ impl World {
                 }
                 Directive::Taken { taken, .. } => self.position = self.position.max(taken.upto.offset),
                 Directive::OpenMailbox(_) | Directive::ReadMailbox { .. } => self.wishes.push(directive),
-                Directive::Close { .. } | Directive::Released { .. } => {}
+                Directive::Close { .. } | Directive::Released { .. } | Directive::SessionsChanged(_) => {}
                 other => panic!("{other:?}"),
             }
         }
