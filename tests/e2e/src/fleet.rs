@@ -91,6 +91,11 @@ impl Fleet {
         Sender::connect(config).await.expect("the gateways show the ring")
     }
 
+    /// A file with the cluster's secret.
+    pub fn secret_file(&self) -> std::path::PathBuf {
+        self.site.directory.path().join("secret")
+    }
+
     /// Channels to the nodes.
     pub fn pool(&self) -> ringway_rpc::NodePool {
         ringway_rpc::NodePool::new(self.site.secret.clone(), ringway_rpc::PoolConfig::default())
@@ -98,7 +103,7 @@ impl Fleet {
 
     /// Runs a subcommand of the binary that asks a gateway, such as `drain w1`.
     pub async fn operate(&self, line: &str) -> String {
-        let (node, secret) = (self.gateways[0].url().to_string(), self.site.directory.path().join("secret"));
+        let (node, secret) = (self.gateways[0].url().to_string(), self.secret_file());
         let line = format!("{line} --node {node} --secret-file {}", secret.display());
         let arguments: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         let output = ringway(&arguments, self.site.directory.path()).output();

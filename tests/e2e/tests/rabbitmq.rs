@@ -1,7 +1,9 @@
 //! The bridge as a process of its own, between a real RabbitMQ and a real cluster.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use lapin::options::{
@@ -11,12 +13,16 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use ringway_e2e::broker::Broker;
 use ringway_e2e::cluster::ringway;
-use ringway_e2e::{Client, Cluster, PATIENCE, Process};
+use ringway_e2e::ledger::Note;
+use ringway_e2e::listener::{Listener, Way};
+use ringway_e2e::server::{Kind, Server};
+use ringway_e2e::{Client, Cluster, Fleet, Node, PATIENCE, Process};
 use serde_json::{Value, json};
 
-/// What is promised of each message. With a mailbox in the cluster this may be `at_least_once`.
-const GUARANTEE: &str = "at_most_once";
 const USERS: usize = 20;
+/// Of the test in which messages are stored: in each of its five parts, over so many users.
+const STORED_EACH: usize = 10_000;
+const STORED_USERS: usize = 50;
 /// In each of the three parts: before the bridge is killed, before the broker is, and after that.
 const MESSAGES_EACH: usize = 1_500;
 
@@ -24,27 +30,35 @@ const MESSAGES_EACH: usize = 1_500;
 const BRIDGE_PATIENCE: Duration = Duration::from_secs(120);
 
 async fn bridge(cluster: &Cluster, broker: &Broker) -> Process {
-    let node = cluster.gateways[0].url().to_string();
-    let secret = cluster.secret_file().display().to_string();
+    bridge_to(&cluster.gateways[0], &cluster.secret_file(), "at_most_once", broker).await
+}
+
+async fn bridge_to(node: &Node, secret_file: &Path, guarantee: &str, broker: &Broker) -> Process {
+    let node = node.url().to_string();
+    let secret = secret_file.display().to_string();
     let mut arguments = vec!["bridge", "--node-url", &node, "--secret-file", &secret];
     let settings = [
         format!("bridge.rabbitmq.url={}", broker.url()),
-        format!("bridge.rabbitmq.in.guarantee={GUARANTEE}"),
+        format!("bridge.rabbitmq.in.guarantee={guarantee}"),
         "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
         "bridge.rabbitmq.out.exchange=ringway.events".to_owned(),
         "bridge.rabbitmq.reconnect_pause_max=500ms".to_owned(),
     ];
     settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-    let mut process = start("bridge", &arguments, cluster);
+    let mut process = start("bridge", &arguments, secret_file);
     process.ready().await;
     process
 }
 
+/// A bridge that has messages stored.
+async fn stored_bridge(fleet: &Fleet, broker: &Broker) -> Process {
+    bridge_to(&fleet.gateways[0], &fleet.secret_file(), "at_least_once", broker).await
+}
+
 /// A process with nothing of ours in its environment.
-fn start(name: &str, arguments: &[String], cluster: &Cluster) -> Process {
-    let secret = cluster.secret_file();
-    Process::spawn(name, ringway(arguments, secret.parent().expect("a file has a directory")))
+fn start(name: &str, arguments: &[String], secret_file: &Path) -> Process {
+    Process::spawn(name, ringway(arguments, secret_file.parent().expect("a file has a directory")))
 }
 
 struct BackEnd {
@@ -64,14 +78,19 @@ impl BackEnd {
 
     /// Publishes these numbers, each to a user in turn, and waits until the broker has them all.
     async fn publish(&self, numbers: std::ops::Range<usize>) {
+        let message =
+            |number| (format!("user.user{}-all", number % USERS), json!({ "number": number }).to_string());
+        self.publish_all(numbers.map(|number| (number, message(number)))).await;
+    }
+
+    /// Publishes messages, each with its number, its routing key and its body, and waits until the broker has them all.
+    async fn publish_all(&self, messages: impl Iterator<Item = (usize, (String, String))>) {
         let mut confirms = Vec::new();
-        for number in numbers {
+        for (number, (key, body)) in messages {
             let properties = BasicProperties::default()
-                .with_content_type("application/json".into())
+                .with_content_type("text/plain".into())
                 .with_delivery_mode(2)
                 .with_message_id(format!("m{number}").into());
-            let key = format!("user.user{}-all", number % USERS);
-            let body = json!({ "number": number }).to_string();
             let options = BasicPublishOptions::default();
             let published = self.channel.basic_publish(
                 "ringway".into(),
@@ -180,6 +199,65 @@ async fn nothing_is_lost_when_the_bridge_or_the_broker_is_killed() {
     process.assert_sound();
 }
 
+/// The same with messages that are stored, when also workers and Redis are killed: each arrives once, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_stored_is_lost_whoever_is_killed() {
+    let (Some(mut broker), Some(mut redis)) = (Broker::start().await, Server::start(Kind::Redis).await)
+    else {
+        return;
+    };
+    let settings = redis.settings();
+    let settings =
+        settings.iter().map(String::as_str).chain(["mailbox.store=redis", "mailbox.entries_max=5000"]);
+    let mut fleet = Fleet::gossip(3, 2, &settings.collect::<Vec<_>>()).await;
+    let gateways: Vec<_> = fleet.gateways.iter().map(Node::clients).collect();
+    let began = Instant::now();
+    let listener = |number| {
+        let listener = Listener::new(number, Way::V1, gateways.clone(), began, STORED_USERS);
+        Arc::new(listener)
+    };
+    let listeners: Vec<Arc<Listener>> = (0..STORED_USERS).map(listener).collect();
+    for listener in listeners.iter().map(Arc::clone) {
+        tokio::spawn(async move { listener.listen().await });
+    }
+    let publish = async |broker: &Broker, part: usize| {
+        let back_end = BackEnd::connect(broker).await;
+        let numbers = part * STORED_EACH..(part + 1) * STORED_EACH;
+        let message = |number: usize| {
+            let stream = listeners[number % STORED_USERS].user.as_str();
+            let note = Note { stream, number: (number / STORED_USERS) as u32, sent: began.elapsed() };
+            (number, (format!("user.{stream}"), note.text()))
+        };
+        back_end.publish_all(numbers.map(message)).await;
+    };
+    let mut process = stored_bridge(&fleet, &broker).await;
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+    publish(&broker, 0).await;
+    process.kill().await;
+    let mut process = stored_bridge(&fleet, &broker).await;
+    publish(&broker, 1).await;
+    fleet.workers[1].process.kill().await;
+    fleet.settled_without(1, 2).await;
+    fleet.workers[1].start_again().await;
+    publish(&broker, 2).await;
+    redis.stop().await;
+    redis.start_again().await;
+    publish(&broker, 3).await;
+    broker.kill();
+    broker.start_again().await;
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+    publish(&broker, 4).await;
+
+    let all: Vec<u32> = (0..(5 * STORED_EACH / STORED_USERS) as u32).collect();
+    until("everything", async || listeners.iter().all(|one| one.heard().own.len() >= all.len())).await;
+    for listener in &listeners {
+        let heard = listener.heard();
+        assert_eq!(heard.own, all, "{}: each once and in order", listener.user);
+        assert_eq!(heard.ends.len(), 0, "{} was not disconnected: {:?}", listener.user, heard.ends);
+    }
+    process.assert_sound();
+}
+
 /// What happens to sessions and what clients say comes out of RabbitMQ, and out of `ringway events`.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_come_out() {
@@ -190,7 +268,7 @@ async fn events_come_out() {
     let secret = cluster.secret_file().display().to_string();
     let arguments = ["events", "--node", &node, "--secret-file", &secret, "--name", "test"];
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-    let mut watcher = start("events", &arguments, &cluster);
+    let mut watcher = start("events", &arguments, &cluster.secret_file());
     // The exchange is made when there is a first event, and nobody knows when all workers are subscribed at: clients come until
     // one was seen by both.
     let number = std::cell::Cell::new(0);
