@@ -149,13 +149,12 @@ impl Shard {
         self.arrivals.orphaned_until().map_or(Duration::ZERO, |until| until.since(now))
     }
 
-    /// Another worker has named sessions that it holds. A copy here that waits for its client is outdated, if the session has gone
-    /// on there: this worker was given up meanwhile.
+    /// Another worker has named sessions that it holds. A copy here is outdated if the session has gone on there: this worker was
+    /// given up meanwhile.
     pub fn holding(&mut self, holder: &MemberId, sessions: &[HeldSession], out: &mut Vec<Directive>) {
+        // Also one that still seems to have its gateway: the link may have broken without this worker's having noticed.
         for held in sessions {
-            if matches!(self.table.place(held.id), Some(Place::Suspended(_))) {
-                self.close_outdated(held.id, |term| term < held.term, out);
-            }
+            self.close_outdated(held.id, |term| term < held.term, out);
         }
         let (table, sessions) = (&self.table, sessions.iter().copied());
         self.arrivals.named(holder, sessions, |id| table.place(id).is_some());
