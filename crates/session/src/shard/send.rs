@@ -127,11 +127,12 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Sent {
-        let mut sent = Sent::default();
+        let (mut sent, is_lapsed) = (Sent::default(), self.is_lapsed(now));
         for id in ids {
-            // A copy that waits for its client may be outdated, as long as not everybody has said what it holds.
-            let is_doubtful =
-                matches!(self.table.place(*id), Some(Place::Suspended(_))) && !self.is_settled(id.slot());
+            // A copy that waits for its client may be outdated, as long as not everybody has said what it holds, or since this worker
+            // was given up and does not know it yet.
+            let is_doubtful = matches!(self.table.place(*id), Some(Place::Suspended(_)))
+                && (is_lapsed || !self.is_settled(id.slot()));
             if self.table.place(*id).is_some() && !is_doubtful {
                 sent.reach += self.table.send_to_session(*id, message, out);
                 continue;
