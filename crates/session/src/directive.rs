@@ -84,6 +84,8 @@ pub struct MailboxWish {
     pub device: Box<str>,
     /// What the client has, if anybody says so.
     pub has: Option<MailboxPlace>,
+    /// Whether it has read before, up to there: what other sessions of its device have acknowledged since does not concern it.
+    pub goes_on: bool,
 }
 
 /// One thing to do. Directives of one link are carried out in their order.

@@ -202,7 +202,8 @@ impl ClientSession {
         match ServerFrame::read(text) {
             Ok(ServerFrame::Message(message)) => self.message(now, message, text.len()),
             Ok(ServerFrame::Mailbox(mailbox)) => {
-                if !self.has(mailbox.place) {
+                // If something was lost, the numbers behind the place may be given anew.
+                if !mailbox.recovered || !self.has(mailbox.place) {
                     self.mailbox = Some(mailbox.place);
                 }
                 vec![Action::Mailbox(mailbox)]

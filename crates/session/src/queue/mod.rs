@@ -245,8 +245,10 @@ impl OutboundQueue {
     fn make_room(&mut self, cost_bytes: u64, policy: &Policy) -> bool {
         let fits = |bytes: u64| bytes == 0 || bytes + cost_bytes <= policy.queue_bytes_max;
         if policy.on_slow_consumer == OnSlowConsumer::DropOldest && fits(self.bytes() - self.waiting_bytes) {
+            // What is stored does not give way: nobody would read it again.
             while !fits(self.bytes())
-                && let Some(dropped) = self.pop()
+                && let Some(oldest) = self.waiting.iter().position(|item| item.stored.is_none())
+                && let Some(dropped) = self.take_waiting(oldest)
             {
                 if let Some(stream) = &mut self.stream {
                     stream.floor = stream.floor.max(dropped.offset);
@@ -257,7 +259,11 @@ impl OutboundQueue {
     }
 
     fn pop(&mut self) -> Option<Item> {
-        let item = self.waiting.pop_front()?;
+        self.take_waiting(0)
+    }
+
+    fn take_waiting(&mut self, index: usize) -> Option<Item> {
+        let item = self.waiting.remove(index)?;
         self.waiting_bytes -= item.cost_bytes();
         Some(item)
     }
@@ -328,6 +334,19 @@ mod tests {
         let large = Message::of(Payload::new(Bytes::from(vec![9; 1000]), Kind::Binary).unwrap());
         assert_eq!(queue.push(&large, Room::Free, &policy), Pushed::Dropped);
         assert_eq!(drain(&mut queue, 200, &policy), [2]);
+    }
+
+    #[test]
+    fn what_is_stored_does_not_give_way() {
+        let policy = policy(OnSlowConsumer::DropOldest);
+        let mut queue = OutboundQueue::default();
+        let place = MailboxPlace { epoch: 1, offset: 1 };
+        let stored = |n| message(n).stored_at(Stored { place, until_first_ack: false });
+        let messages = [message(0), message(1), stored(2), message(3), message(4), message(5)];
+        for message in &messages {
+            queue.push(message, Room::Free, &policy);
+        }
+        assert_eq!(drain(&mut queue, 200, &policy), [2, 5]);
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Shard {
         self.arrivals.ring_changed(Arc::clone(&ring), others, now + self.policy.orphan_window, out);
         let owned = |id: SessionId| ring.owner_of_slot(id.slot()) == Some(&self.me);
         let foreign = self.table.mark_foreign(|id| !owned(id));
+        self.table.read_on_all(out);
         if let Some(until) = self.recent_until(now) {
             self.table.remember(&foreign, until);
         }

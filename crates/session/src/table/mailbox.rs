@@ -34,7 +34,8 @@ impl SessionTable {
             Reading::Opening { .. } if self.policy.mailboxes => {
                 let (user, device, has) =
                     (session.user.clone(), session.device.clone(), session.reading.known());
-                out.push(Directive::OpenMailbox(MailboxWish { session: session.id, user, device, has }));
+                let (session, goes_on) = (session.id, session.reading.left().is_some());
+                out.push(Directive::OpenMailbox(MailboxWish { session, user, device, has, goes_on }));
             }
             _ => session.reading = Reading::Nothing,
         }
@@ -169,6 +170,14 @@ impl SessionTable {
         reader.is_asked = true;
         let (session, user, after) = (*id, user.clone(), reader.place());
         out.push(Directive::ReadMailbox { session, user, after, bytes_max });
+    }
+
+    /// Sessions that belong here again go on reading.
+    pub(crate) fn read_on_all(&mut self, out: &mut Vec<Directive>) {
+        let readers = self.sessions.iter_mut();
+        let readers: Vec<Key> =
+            readers.filter_map(|(key, session)| Self::is_to_read_on(session).then_some(key)).collect();
+        readers.into_iter().for_each(|key| self.read_on(key, out));
     }
 
     /// Whether something of a session is to be told or asked.

@@ -303,7 +303,9 @@ fn recovered(state: &MailboxState, wish: &MailboxWish) -> MailboxOpened {
     let device = device(&wish.device);
     let recovery = state.recovery(device.as_ref(), wish.has.and_then(place));
     // What stands before the first that is there has gone, whether it was needed or not.
-    let offset = recovery.after.offset.0.max(state.first.0 - 1);
+    let has =
+        wish.has.filter(|has| wish.goes_on && recovery.missed.is_ok() && has.epoch == state.epoch.number());
+    let offset = has.map_or(recovery.after.offset.0, |has| has.offset).max(state.first.0 - 1);
     MailboxOpened {
         has: wish.has,
         after: MailboxPlace { epoch: state.epoch.number(), offset },

@@ -23,7 +23,10 @@ pub(super) async fn poke(shared: Arc<Shared>, office: Arc<Office>, user: UserId)
     while Instant::now() < deadline {
         let view = Arc::clone(&views.borrow_and_update());
         let told = match view.owner(user.as_str()) {
-            Some(owner) if shared.is_me(&owner.id) => shared.look(&office, &user).await.is_ok(),
+            // One whose lease has run out may have been given up: then another worker owns the user.
+            Some(owner) if shared.is_me(&owner.id) => {
+                !shared.hub.is_lapsed() && shared.look(&office, &user).await.is_ok()
+            }
             Some(owner) => {
                 let mut peer = shared.pool.node(&owner.rpc_url).peer();
                 let call = peer.poke(PokeRequest { user: user.to_string() });
