@@ -53,6 +53,8 @@ pub struct Welcome {
 /// From where on in the user's mailbox the client is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mailbox {
+    /// Its number in the session's stream.
+    pub offset: u64,
     /// It has everything up to here, or what it has not is lost.
     pub place: MailboxPlace,
     /// Whether nothing is missing between what it had and what comes now.
@@ -185,6 +187,7 @@ struct RawReconnect {
 
 #[derive(Deserialize)]
 struct RawMailbox<'a> {
+    offset: u64,
     #[serde(borrow)]
     place: Cow<'a, str>,
     recovered: bool,
@@ -192,7 +195,7 @@ struct RawMailbox<'a> {
 
 impl RawMailbox<'_> {
     fn read(self) -> Result<Mailbox, ServerFrameError> {
-        Ok(Mailbox { place: place(&self.place)?, recovered: self.recovered })
+        Ok(Mailbox { offset: self.offset, place: place(&self.place)?, recovered: self.recovered })
     }
 }
 
@@ -316,11 +319,12 @@ mod tests {
             assert_eq!((error.reference.as_deref(), error.code.as_str()), told);
         }
         for vector in vectors("mailbox") {
-            let ServerFrame::Mailbox(Mailbox { place, recovered }) = read(&vector) else {
+            let ServerFrame::Mailbox(Mailbox { offset, place, recovered }) = read(&vector) else {
                 panic!("{vector}")
             };
             let told = (vector["place"].as_str().unwrap(), vector["recovered"].as_bool().unwrap());
             assert_eq!((place.to_string().as_str(), recovered), told);
+            assert_eq!(offset, vector["offset"].as_u64().unwrap());
         }
         for vector in vectors("reply") {
             let ServerFrame::Reply(reply) = read(&vector) else { panic!("{vector}") };

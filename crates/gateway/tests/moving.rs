@@ -339,7 +339,7 @@ async fn numbered_messages_have_each_client_their_own_offset_which_goes_along() 
     let frame = |offset: u64| ringway_session::frame::numbered(offset, tail);
     assert_eq!(alice.receive_data().await, Message::text(frame(7)));
     assert_eq!(bob.receive_data().await, Message::text(frame(10)));
-    assert_eq!(frame(7), "{\"type\":\"message\",\"offset\":7,\"id\":\"m\",\"data\":1}");
+    assert_eq!(frame(7), "{\"offset\":7,\"type\":\"message\",\"id\":\"m\",\"data\":1}");
     bench.worker.hears_written(first, frame(7).len() as u64 + 64).await;
     bench.worker.hears_written(second, frame(10).len() as u64 + 64).await;
 

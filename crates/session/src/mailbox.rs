@@ -92,15 +92,41 @@ pub(crate) enum Reading {
     #[default]
     Nothing,
     /// What is in it is not known yet.
-    Opening {
-        /// What the client says to have.
-        has: Option<MailboxPlace>,
-        /// What another worker has read, or this one before: the client need not notice that it goes on.
-        left: Option<MailboxReader>,
-    },
+    Opening(Past),
     /// It is read.
     Open(Reader),
 }
+
+/// What is known of a client before its mailbox is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// What it says to have, or had when it was told of its mailbox last and has not acknowledged that.
+    pub(crate) has: Option<MailboxPlace>,
+    /// What another worker has read, or this one before: the client need not notice that it goes on.
+    pub(crate) left: Option<MailboxReader>,
+}
+
+/// That a client was told from where on it is served, and has not acknowledged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Telling {
+    /// What it had before. Should this worker die, it is told again.
+    had: MailboxPlace,
+    /// It has heard of it once it has taken this.
+    heard_at: u64,
+}
+
+/// How a client finds its mailbox when it is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It goes on where it was.
+    AsItWas,
+    /// It is to be told from where on it is served.
+    Otherwise,
+}
+
+/// After so many stored messages that a client has taken, its gateway's copy of the session is renewed: it may get as many twice
+/// when its worker dies.
+const KEPT_OFFSETS: u64 = 64;
 
 /// A mailbox that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,34 +138,36 @@ pub(crate) struct Reader {
     pub(crate) is_asked: bool,
     /// What the next one needs, as far as is known.
     pub(crate) next_bytes: u64,
-    /// What the client is to be told of it and was not.
-    pub(crate) untold: Option<MailboxOpened>,
+    /// What the client had taken by its gateway's copy of the session.
+    kept: u64,
+    telling: Option<Telling>,
 }
 
 impl Reading {
     /// That of a session which is to find out what there is.
     pub(crate) fn begun(has: Option<MailboxPlace>) -> Self {
-        Reading::Opening { has, left: None }
-    }
-
-    /// That of a session which another worker had.
-    pub(crate) fn restored(left: Option<MailboxReader>) -> Self {
-        Reading::Opening { has: None, left }
+        Reading::Opening(Past { has, left: None })
     }
 
     /// What the client has or is about to get, as far as anybody says so.
     pub(crate) fn known(&self) -> Option<MailboxPlace> {
         let left = self.left().map(|left| MailboxPlace { epoch: left.epoch, offset: left.read_to });
+        left.or(self.has())
+    }
+
+    /// What the client had when it was told of its mailbox last, until it has acknowledged that.
+    pub(crate) fn has(&self) -> Option<MailboxPlace> {
         match self {
-            Reading::Opening { has, .. } => left.or(*has),
-            Reading::Nothing | Reading::Open(_) => left,
+            Reading::Nothing => None,
+            Reading::Opening(past) => past.has,
+            Reading::Open(reader) => reader.telling.map(|telling| telling.had),
         }
     }
 
     pub(crate) fn reader(&mut self) -> Option<&mut Reader> {
         match self {
             Reading::Open(reader) => Some(reader),
-            Reading::Nothing | Reading::Opening { .. } => None,
+            Reading::Nothing | Reading::Opening(_) => None,
         }
     }
 
@@ -147,39 +175,41 @@ impl Reading {
     pub(crate) fn left(&self) -> Option<MailboxReader> {
         match self {
             Reading::Nothing => None,
-            Reading::Opening { left, .. } => *left,
+            Reading::Opening(past) => past.left,
             Reading::Open(reader) => Some(reader.at),
         }
     }
 
-    /// It is open. The client need not be told if it has noticed nothing: it goes on where it was.
-    pub(crate) fn open(&mut self, opened: MailboxOpened) {
+    /// It is open. Gives back how the client finds it.
+    pub(crate) fn open(&mut self, opened: MailboxOpened) -> Found {
         let MailboxPlace { epoch, offset } = opened.after;
         let before = self.left().filter(|before| before.epoch == epoch);
         let taken = before.map_or(offset, |before| before.taken.min(offset));
-        let goes_on = before.is_some() && opened.recovered;
+        let found = if before.is_some() && opened.recovered { Found::AsItWas } else { Found::Otherwise };
         *self = Reading::Open(Reader {
             at: MailboxReader { epoch, read_to: offset, taken },
             end: opened.end,
             is_asked: false,
             next_bytes: 0,
-            untold: (!goes_on).then_some(opened),
+            kept: taken,
+            telling: self.has().map(|had| Telling { had, heard_at: offset }),
         });
+        found
     }
 
     /// What is in it must be found out anew.
     pub(crate) fn close(&mut self) {
         if let Reading::Open(_) = self {
-            *self = Reading::restored(self.left());
+            *self = Reading::Opening(Past { has: self.has(), left: self.left() });
         }
     }
 
     /// What was sent and not taken must be read again, since nobody knows whether the client has it.
     pub(crate) fn go_back(&mut self) {
         match self {
-            Reading::Opening { left: Some(left), .. } => left.read_to = left.taken,
+            Reading::Opening(Past { left: Some(left), .. }) => left.read_to = left.taken,
             Reading::Open(reader) => (reader.at.read_to, reader.is_asked) = (reader.at.taken, false),
-            Reading::Nothing | Reading::Opening { left: None, .. } => {}
+            Reading::Nothing | Reading::Opening(Past { left: None, .. }) => {}
         }
     }
 }
@@ -197,6 +227,26 @@ impl Reader {
     /// What the client has surely taken.
     pub(crate) fn taken(&self) -> MailboxPlace {
         MailboxPlace { epoch: self.at.epoch, offset: self.at.taken }
+    }
+
+    /// The client is told how it was opened.
+    pub(crate) fn tell(&mut self, opened: MailboxOpened) {
+        let had = self.telling.map_or(opened.has.unwrap_or(opened.after), |telling| telling.had);
+        self.telling = Some(Telling { had, heard_at: opened.after.offset });
+    }
+
+    /// Takes note of what the client has taken. Gives back whether its gateway's copy of the session should be renewed.
+    pub(crate) fn took(&mut self, upto: MailboxPlace) -> bool {
+        if upto.epoch != self.at.epoch {
+            return false;
+        }
+        self.at.taken = self.at.taken.max(upto.offset);
+        let has_heard = self.telling.take_if(|telling| telling.heard_at <= upto.offset).is_some();
+        let is_old = has_heard || self.at.taken >= self.kept + KEPT_OFFSETS;
+        if is_old {
+            self.kept = self.at.taken;
+        }
+        is_old
     }
 }
 

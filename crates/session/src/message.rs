@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use ringway_ring::hash_of;
 
 use crate::frame::{self, Head};
-use crate::mailbox::Stored;
+use crate::mailbox::{MailboxPlace, Stored};
 use crate::payload::Payload;
 
 /// A message that was accepted. Raw clients receive its payload as it is, clients of `ringway.v1.json` a frame around it
@@ -39,6 +40,14 @@ impl Message {
     /// The same from this user (empty for nobody's).
     pub fn from_user(self, from: String) -> Self {
         Message { from, tail: OnceLock::new(), ..self }
+    }
+
+    /// That from this place on in the mailbox is served what comes, and whether nothing before it is missing: for clients of
+    /// `ringway.v1.json`, which acknowledge it like what is stored there.
+    pub(crate) fn mailbox(place: MailboxPlace, recovered: bool) -> Self {
+        let tail = Payload::text(frame::mailbox_tail(place, recovered));
+        let stored = Some(Stored { place, until_first_ack: false });
+        Message { stored, tail: tail.into(), ..Message::of(Payload::text(Bytes::new())) }
     }
 
     /// A payload that the cluster itself has for a raw client, without an id.

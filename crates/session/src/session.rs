@@ -6,7 +6,7 @@ use crate::conduct::Conduct;
 use crate::directive::{Address, LinkId};
 use crate::frame;
 use crate::id::SessionId;
-use crate::mailbox::{MailboxPlace, MailboxReader, Reading};
+use crate::mailbox::{MailboxPlace, MailboxReader, Past, Reading};
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId, user_hash};
 use crate::permissions::Permissions;
@@ -178,7 +178,7 @@ impl Session {
             recent: None,
             term: state.term,
             device: state.device,
-            reading: Reading::restored(state.mailbox),
+            reading: Reading::Opening(Past { has: state.mailbox_had, left: state.mailbox }),
             watches: Vec::new(),
             remote_address: state.remote_address,
             subprotocol: state.subprotocol,
@@ -209,6 +209,8 @@ impl Session {
             floor: stream.floor,
             unacked: Vec::new(),
         });
+        let mailbox_had = self.reading.has();
+        let left = self.reading.left().filter(|_| mailbox_had.is_none());
         SessionState {
             id: self.id,
             user: self.user.clone(),
@@ -223,8 +225,9 @@ impl Session {
             waiting: Vec::new(),
             recent: Vec::new(),
             device: self.device.clone(),
-            // Without its messages, what the client has not taken is to be read again.
-            mailbox: self.reading.left().map(|left| MailboxReader { read_to: left.taken, ..left }),
+            // Without its messages, what the client has not taken is to be read again, and what it was told is to be told again.
+            mailbox: left.map(|left| MailboxReader { read_to: left.taken, ..left }),
+            mailbox_had,
             // By the time somebody begins with a checkpoint, what its client was told last is not known any more.
             watches: self.watches.iter().map(|watch| Watch { told: None, ..watch.clone() }).collect(),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::SessionId;
-use crate::mailbox::{MailboxReader, Stored};
+use crate::mailbox::{MailboxPlace, MailboxReader, Stored};
 use crate::name::{GroupId, UserId};
 use crate::payload::Payload;
 use crate::permissions::Permissions;
@@ -39,6 +39,8 @@ pub struct SessionState {
     pub device: Box<str>,
     /// How far it has read the user's mailbox, if it has begun.
     pub mailbox: Option<MailboxReader>,
+    /// What its client had of the mailbox when it was told last from where on it is served, until it has acknowledged that.
+    pub mailbox_had: Option<MailboxPlace>,
     /// The users whom its client watches, sorted.
     pub watches: Vec<Watch>,
 }

@@ -175,6 +175,7 @@ impl Worker {
             () = mailbox::tell_taken(Arc::clone(&self.shared)) => {}
         }
         self.leave().await;
+        self.shared.close_mailboxes().await;
         self.shared.flush_mailboxes().await;
         self.shared.has_left.cancel();
         if let Some(exporter) = exporter {

@@ -89,7 +89,10 @@ impl Client {
                     self.offset = frame["offset"].as_u64().unwrap();
                     self.place = frame["stored"].as_str().unwrap_or(&self.place).to_owned();
                 }
-                _ => self.place = frame["place"].as_str().unwrap().to_owned(),
+                _ => {
+                    self.offset = frame["offset"].as_u64().unwrap();
+                    self.place = frame["place"].as_str().unwrap().to_owned();
+                }
             }
             return frame;
         }
@@ -207,6 +210,9 @@ async fn a_sender_can_wait_for_the_acknowledgement() {
     phone.acknowledge().await;
     let receipt = within(waiting).await.unwrap().unwrap().into_inner();
     assert_eq!((receipt.outcome(), receipt.is_acknowledged), (Outcome::Delivered, true));
+    // Whoever sends it once more, because the answer was lost, need not wait for what has happened.
+    let again = within(send(&house, wait(60_000, "b"))).await;
+    assert_eq!((again.is_duplicate, again.is_acknowledged), (true, true));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use crate::acks::Acks;
 use crate::action::{Action, Continuation, Continuity, End, Event, Refusal, Resume};
 use crate::backoff::{Backoff, Hurry};
 use crate::config::{ClientConfig, Reconnect};
-use crate::frame::{Message, ServerFrame, Welcome};
+use crate::frame::{Mailbox, Message, ServerFrame, Welcome};
 use crate::requests::{NotSent, Request, Requests};
 
 /// The longest delay that a server may ask for.
@@ -200,13 +200,11 @@ impl ClientSession {
     /// Open -> Open | Ended
     fn told(&mut self, now: Instant, text: &str) -> Vec<Action> {
         match ServerFrame::read(text) {
-            Ok(ServerFrame::Message(message)) => self.message(now, message, text.len()),
+            Ok(ServerFrame::Message(message)) => {
+                self.numbered(now, message.offset, text.len(), |session| session.message(message))
+            }
             Ok(ServerFrame::Mailbox(mailbox)) => {
-                // If something was lost, the numbers behind the place may be given anew.
-                if !mailbox.recovered || !self.has(mailbox.place) {
-                    self.mailbox = Some(mailbox.place);
-                }
-                vec![Action::Mailbox(mailbox)]
+                self.numbered(now, mailbox.offset, text.len(), |session| Some(session.mailbox_told(mailbox)))
             }
             Ok(ServerFrame::Reply(reply)) => {
                 let is_awaited = self.requests.answered(&reply.reference);
@@ -226,25 +224,45 @@ impl ClientSession {
         }
     }
 
-    fn message(&mut self, now: Instant, message: Message, frame_bytes: usize) -> Vec<Action> {
+    /// Acts on a frame of the stream, unless it came before.
+    fn numbered(
+        &mut self,
+        now: Instant,
+        offset: u64,
+        frame_bytes: usize,
+        act: impl FnOnce(&mut Self) -> Option<Action>,
+    ) -> Vec<Action> {
         let Some(stream) = &mut self.stream else { return Vec::new() };
-        if message.offset <= stream.offset {
-            return Vec::new(); // It was delivered before the socket broke.
+        if offset <= stream.offset {
+            return Vec::new(); // It was acted upon before the socket broke.
         }
-        let missed = stream.offset + 1..=message.offset - 1;
-        stream.offset = message.offset;
+        let missed = stream.offset + 1..=offset - 1;
+        stream.offset = offset;
         self.acks.received(now, frame_bytes);
         let mut actions = Vec::new();
         if !missed.is_empty() {
             actions.push(Action::Missed(missed));
         }
-        // What is stored comes again when a worker did not hear that it had come.
-        if message.stored.is_none_or(|place| !self.has(place)) {
-            self.mailbox = message.stored.or(self.mailbox);
-            actions.push(Action::Deliver(message));
-        }
+        actions.extend(act(self));
         actions.extend(self.ack(now));
         actions
+    }
+
+    fn message(&mut self, message: Message) -> Option<Action> {
+        // What is stored comes again when a worker did not hear that it had come.
+        if message.stored.is_some_and(|place| self.has(place)) {
+            return None;
+        }
+        self.mailbox = message.stored.or(self.mailbox);
+        Some(Action::Deliver(message))
+    }
+
+    fn mailbox_told(&mut self, mailbox: Mailbox) -> Action {
+        // If something was lost, the numbers behind the place may be given anew.
+        if !mailbox.recovered || !self.has(mailbox.place) {
+            self.mailbox = Some(mailbox.place);
+        }
+        Action::Mailbox(mailbox)
     }
 
     /// Whether everything up to a place in the user's mailbox has come.

@@ -34,7 +34,7 @@ fn told(action: &Action) -> String {
             Some(Resume { token, offset }) => format!("connect {token} from {offset}"),
         },
         Action::Connect(continuation) => format!("connect with {:?}", continuation.parameters()),
-        Action::Mailbox(Mailbox { place, recovered }) => format!("mailbox {place} recovered {recovered}"),
+        Action::Mailbox(Mailbox { place, recovered, .. }) => format!("mailbox {place} recovered {recovered}"),
         Action::Send(text) => {
             let ack: serde_json::Value = serde_json::from_str(text).unwrap();
             format!("send {} {}", ack["type"].as_str().unwrap(), ack["offset"])
@@ -172,28 +172,31 @@ fn what_is_stored_is_delivered_once_however_often_it_comes() {
     desk.check(Event::Tick, &[r#"connect with [("device", "phone")]"#]);
     desk.check(Event::Opened, &[]);
     desk.check(Event::Text(&welcome("e", 0, false)), &["new"]);
-    let mailbox = |epoch: &str, offset: u64, recovered: bool| {
-        format!(r#"{{"type":"mailbox","place":"{epoch}.{offset}","recovered":{recovered}}}"#)
+    let mailbox = |number: u64, epoch: &str, offset: u64, recovered: bool| {
+        format!(
+            r#"{{"offset":{number},"type":"mailbox","place":"{epoch}.{offset}","recovered":{recovered}}}"#
+        )
     };
     let at = |epoch: &str, offset: u64| format!("{epoch}.{offset}");
-    desk.check(Event::Text(&mailbox(then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
-    desk.check(Event::Text(&stored(1, &at(then, 5))), &["deliver 1"]);
-    desk.check(Event::Text(&stored(2, &at(then, 5))), &[]);
-    desk.check(Event::Text(&message(3)), &["deliver 3"]);
-    desk.check(Event::Text(&stored(4, &at(then, 6))), &["deliver 4"]);
-    desk.check(Event::Text(&mailbox(then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
-    desk.check(Event::Text(&stored(5, &at(then, 6))), &[]);
+    desk.check(Event::Text(&mailbox(1, then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
+    desk.check(Event::Text(&mailbox(1, then, 4, true)), &[]);
+    desk.check(Event::Text(&stored(2, &at(then, 5))), &["deliver 2"]);
+    desk.check(Event::Text(&stored(3, &at(then, 5))), &[]);
+    desk.check(Event::Text(&message(4)), &["deliver 4"]);
+    desk.check(Event::Text(&stored(5, &at(then, 6))), &["deliver 5"]);
+    desk.check(Event::Text(&mailbox(6, then, 4, true)), &[&format!("mailbox {then}.4 recovered true")]);
+    desk.check(Event::Text(&stored(7, &at(then, 6))), &[]);
     assert_eq!(desk.session.mailbox().map(|place| place.offset), Some(6));
-    desk.tick(&[&ack(5)]);
+    desk.tick(&[&ack(7)]);
     desk.comes_back(
         &format!(
-            r#"connect with [("resume", "e-0"), ("offset", "5"), ("device", "phone"), ("mailbox", "{then}.6")]"#
+            r#"connect with [("resume", "e-0"), ("offset", "7"), ("device", "phone"), ("mailbox", "{then}.6")]"#
         ),
         &welcome("f", 0, false),
         &["lost"],
     );
-    desk.check(Event::Text(&mailbox(now, 0, false)), &[&format!("mailbox {now}.0 recovered false")]);
-    desk.check(Event::Text(&stored(1, &at(now, 1))), &["deliver 1"]);
+    desk.check(Event::Text(&mailbox(1, now, 0, false)), &[&format!("mailbox {now}.0 recovered false")]);
+    desk.check(Event::Text(&stored(2, &at(now, 1))), &["deliver 2"]);
 }
 
 #[test]

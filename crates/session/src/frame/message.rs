@@ -1,5 +1,6 @@
-//! A message's frame. It is the same for all its receivers but for the offset, which is each session's own. So a worker
-//! makes the rest of it once, the *tail*, and whoever has the socket puts the beginning and the offset before it.
+//! Numbered frames: those of messages, and that of the mailbox. They are the same for all their receivers but for the offset, which
+//! is each session's own. So a worker makes the rest of one once, the *tail*, and whoever has the socket puts the beginning and the
+//! offset before it.
 
 use std::fmt::Write as _;
 
@@ -11,10 +12,13 @@ use crate::mailbox::MailboxPlace;
 use crate::payload::{Kind, Payload};
 
 /// How every numbered frame begins, up to its offset.
-const NUMBERED: &str = "{\"type\":\"message\",\"offset\":";
+const NUMBERED: &str = "{\"offset\":";
+
+/// How the tail of a message begins.
+const MESSAGE: &str = ",\"type\":\"message\"";
 
 /// What the members' names and signs of a tail need at most, in bytes.
-const TAIL_OVERHEAD_BYTES: usize = 96;
+const TAIL_OVERHEAD_BYTES: usize = 112;
 
 /// What the frame of a message says beside its content.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +39,7 @@ pub fn message_tail(head: &Head<'_>, payload: &Payload) -> Bytes {
     let Head { id, topic, from, stored } = head;
     let names_bytes = id.len() + topic.len() + from.len();
     let mut tail = String::with_capacity(payload.bytes().len() + names_bytes + TAIL_OVERHEAD_BYTES);
+    tail.push_str(MESSAGE);
     push_member(&mut tail, "id", id);
     if !topic.is_empty() {
         push_member(&mut tail, "topic", topic);
@@ -55,7 +60,13 @@ pub fn message_tail(head: &Head<'_>, payload: &Payload) -> Bytes {
     tail.into()
 }
 
-/// The whole frame of a message.
+/// What stands behind the offset in the frame that tells from where on in the mailbox a client is served, and whether it has missed
+/// nothing before that.
+pub(crate) fn mailbox_tail(place: MailboxPlace, recovered: bool) -> Bytes {
+    format!(",\"type\":\"mailbox\",\"place\":\"{place}\",\"recovered\":{recovered}}}").into()
+}
+
+/// A whole numbered frame.
 pub fn numbered(offset: u64, tail: &str) -> String {
     let mut frame = String::with_capacity(numbered_bytes(offset, tail.len()));
     frame.push_str(NUMBERED);
@@ -64,7 +75,7 @@ pub fn numbered(offset: u64, tail: &str) -> String {
     frame
 }
 
-/// How long the whole frame of a message is, in bytes.
+/// How long a whole numbered frame is, in bytes.
 pub fn numbered_bytes(offset: u64, tail_bytes: usize) -> usize {
     let digits = offset.checked_ilog10().map_or(1, |log| log as usize + 1);
     NUMBERED.len() + digits + tail_bytes

@@ -15,9 +15,10 @@ mod written;
 
 pub use client::{ClientEvent, ClientFrame, ClientSend, FromClient, REF_BYTES_MAX, Recipient, parse};
 pub use error::{ERROR_MESSAGE_BYTES_MAX, ErrorCode, FrameError};
+pub(crate) use message::mailbox_tail;
 pub use message::{Head, message_tail, numbered, numbered_bytes};
 pub use presence::{PRESENCE_USERS_MAX, WATCH_USERS_MAX, presence};
-pub use server::{Reply, Welcome, error, mailbox, reconnect, reply, welcome};
+pub use server::{Reply, Welcome, error, reconnect, reply, welcome};
 
 /// The name of the subprotocol in `Sec-WebSocket-Protocol`.
 pub const SUBPROTOCOL: &str = "ringway.v1.json";

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::error::FrameError;
-use crate::mailbox::MailboxPlace;
 use crate::payload::{Kind, Payload};
 
 /// The first frame of every connection.
@@ -47,12 +46,6 @@ pub fn error(reference: Option<&str>, error: &FrameError) -> Payload {
         message: String,
     }
     text(&Typed { r#type: "error", r#ref: reference, code: error.code().as_str(), message: error.words() })
-}
-
-/// From where on in the mailbox a client is served, and whether it has missed nothing before that.
-pub fn mailbox(place: MailboxPlace, recovered: bool) -> Payload {
-    let frame = format!("{{\"type\":\"mailbox\",\"place\":\"{place}\",\"recovered\":{recovered}}}");
-    Payload::new(frame.into(), Kind::Text).expect("it is text")
 }
 
 /// What became of a client's frame that had a name.

@@ -69,7 +69,9 @@ fn messages_are_as_the_vectors_say() {
 fn mailboxes_are_as_the_vectors_say() {
     for vector in vectors("mailbox") {
         let place = string(&vector, "place").parse().unwrap();
-        check(&mailbox(place, vector["recovered"].as_bool().unwrap()), &vector);
+        let tail = mailbox_tail(place, vector["recovered"].as_bool().unwrap());
+        let frame = numbered(number(&vector, "offset"), std::str::from_utf8(&tail).unwrap());
+        assert_eq!(frame, string(&vector, "frame"));
     }
 }
 

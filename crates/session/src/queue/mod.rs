@@ -2,7 +2,7 @@
 //! that acknowledges, what its client may need again.
 //!
 //! The order of messages is the order of [`push`](OutboundQueue::push). What counts against `queue_bytes_max` never exceeds
-//! it, but for a single message on an empty queue, which is always taken.
+//! it, but for a single message on an empty queue, which is always taken, and the frame that tells of a mailbox.
 
 mod stream;
 mod taken;
@@ -120,7 +120,9 @@ impl OutboundQueue {
     pub(crate) fn push(&mut self, message: &Message, link: Room, policy: &Policy) -> Pushed {
         let mut item = self.item(message);
         let goes_now = link == Room::Free && self.waiting.is_empty() && self.window_is_open(policy);
-        if (!goes_now || self.stream.is_some()) && !self.make_room(item.cost_bytes(), policy) {
+        let counts = !goes_now || self.stream.is_some();
+        // What is stored was asked to fit before.
+        if counts && item.stored.is_none() && !self.make_room(item.cost_bytes(), policy) {
             return match policy.on_slow_consumer {
                 OnSlowConsumer::Close => Pushed::Overflow,
                 OnSlowConsumer::DropOldest => Pushed::Dropped,

@@ -154,7 +154,6 @@ impl Shard {
         self.table.acknowledge(address, offset, out);
         let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);
         self.welcome(address, id, &resume_token, epoch, offset, attached.complete, out);
-        self.table.tell_mailbox(id, out);
         self.table.flush(id, out);
         self.table.tell_watchers(out);
         Ok(attached)

@@ -3,9 +3,8 @@
 use super::send::Fanout;
 use super::{Key, SessionTable};
 use crate::directive::{Directive, MailboxWish};
-use crate::frame;
 use crate::id::SessionId;
-use crate::mailbox::{MailboxOpened, MailboxPlace, Reader, Reading, Taken};
+use crate::mailbox::{Found, MailboxOpened, MailboxPlace, Reader, Reading, Taken};
 use crate::message::Message;
 use crate::name::UserId;
 use crate::queue::OutboundQueue;
@@ -31,7 +30,7 @@ impl SessionTable {
         let session = &mut self.sessions[key];
         session.reading.close();
         match session.reading {
-            Reading::Opening { .. } if self.policy.mailboxes => {
+            Reading::Opening(_) if self.policy.mailboxes => {
                 let (user, device, has) =
                     (session.user.clone(), session.device.clone(), session.reading.known());
                 let (session, goes_on) = (session.id, session.reading.left().is_some());
@@ -52,26 +51,29 @@ impl SessionTable {
             // Meanwhile it turned out that the client may have less.
             return self.open_mailbox(key, out);
         }
-        session.reading.open(opened);
-        if let Some(upto) = session.reading.reader().map(|reader| reader.taken()) {
+        let found = session.reading.open(opened);
+        let taken = session.reading.reader().map(|reader| reader.taken());
+        // What was lost is not the device's own until it has heard of that: the store would call it complete the next time.
+        if let Some(upto) = taken.filter(|_| opened.recovered) {
             let (user, device) = (session.user.clone(), session.device.clone());
             out.push(Directive::Taken { user, device, taken: Taken { upto, withdrawn: Vec::new() } });
         }
-        self.tell_mailbox(id, out);
+        if found == Found::Otherwise {
+            self.tell_mailbox(key, opened, out);
+            self.tell_checkpoint(key, out);
+        }
         self.read_on(key, out);
     }
 
-    /// Tells the client of a session from where on it is served, if it is there and has not heard of it.
-    pub(crate) fn tell_mailbox(&mut self, id: SessionId, out: &mut Vec<Directive>) {
-        let Some(&key) = self.by_id.get(&id) else { return };
-        let session = &mut self.sessions[key];
-        let (Some(address), true) = (session.place.address(), session.subprotocol() == frame::SUBPROTOCOL)
-        else {
-            return;
-        };
-        if let Some(opened) = session.reading.reader().and_then(|reader| reader.untold.take()) {
-            self.send_aside(address, frame::mailbox(opened.after, opened.recovered), out);
-        }
+    /// Tells the client of a session from where on it is served, behind everything that it was sent before.
+    fn tell_mailbox(&mut self, key: Key, opened: MailboxOpened, out: &mut Vec<Directive>) {
+        let Session { reading, queue, .. } = &mut self.sessions[key];
+        let (Some(reader), Some(_)) = (reading.reader(), queue.stream()) else { return };
+        reader.tell(opened);
+        let message = Message::mailbox(opened.after, opened.recovered);
+        let mut fanout = Fanout::new(&self.policy, &mut self.sessions, &mut self.by_link, &message);
+        fanout.add(key, &[]);
+        _ = fanout.finish(out); // It always fits.
     }
 
     /// Sends what was just stored for a user to his sessions that are up to date. The others read it in its turn.
@@ -151,17 +153,8 @@ impl SessionTable {
 
     /// Tells what the client has taken, and asks for more if there is more and room for it.
     pub(super) fn read_on(&mut self, key: Key, out: &mut Vec<Directive>) {
-        let session = &mut self.sessions[key];
-        if let Some(taken) = session.queue.take_taken() {
-            if let Some(reader) =
-                session.reading.reader().filter(|reader| reader.at.epoch == taken.upto.epoch)
-            {
-                reader.at.taken = reader.at.taken.max(taken.upto.offset);
-            }
-            let (user, device) = (session.user.clone(), session.device.clone());
-            out.push(Directive::Taken { user, device, taken });
-        }
-        let Session { reading, queue, foreign, id, user, .. } = session;
+        self.tell_taken(key, out);
+        let Session { reading, queue, foreign, id, user, .. } = &mut self.sessions[key];
         let room = room(queue, self.policy.queue_bytes_max);
         let suffices =
             |reader: &Reader| room.is_some_and(|room| room >= reader.next_bytes || queue.bytes() == 0);
@@ -170,6 +163,17 @@ impl SessionTable {
         reader.is_asked = true;
         let (session, user, after) = (*id, user.clone(), reader.place());
         out.push(Directive::ReadMailbox { session, user, after, bytes_max });
+    }
+
+    /// Tells what the client has taken.
+    fn tell_taken(&mut self, key: Key, out: &mut Vec<Directive>) {
+        let session = &mut self.sessions[key];
+        let Some(taken) = session.queue.take_taken() else { return };
+        let (user, device, upto) = (session.user.clone(), session.device.clone(), taken.upto);
+        out.push(Directive::Taken { user, device, taken });
+        if session.reading.reader().is_some_and(|reader| reader.took(upto)) {
+            self.tell_checkpoint(key, out);
+        }
     }
 
     /// Sessions that belong here again go on reading.

@@ -1,16 +1,16 @@
 //! One session over a mailbox, whatever happens: its client gets everything that is stored, in order, and what it acknowledges is
-//! known to the store. A client that numbers gets nothing twice, once it passes over what it has.
+//! known to the store. A client that numbers gets nothing twice, once it passes over what it has, and hears of whatever the store
+//! loses before it gets what comes after that.
 
 use proptest::prelude::*;
 
 use super::tests::opening;
 use super::*;
+use crate::directive::MailboxWish;
 use crate::mailbox::{MailboxOpened, MailboxPlace, Stored};
 use crate::message::Message;
 use crate::payload::Payload;
 use crate::state::SessionState;
-
-const EPOCH: u64 = 7;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -32,6 +32,10 @@ enum Step {
     Move,
     /// Its worker dies.
     Crash,
+    /// The store loses so many of the oldest messages.
+    Lose { messages: u8 },
+    /// The store loses everything, and begins anew.
+    LoseAll,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -48,19 +52,44 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A message on its way: its offset in the stream, what it counts, and its offset in the mailbox.
-type OnTheWay = (u64, u64, Option<u64>);
+fn step_or_loss() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        18 => step(),
+        1 => (1u8..9).prop_map(|messages| Step::Lose { messages }),
+        1 => Just(Step::LoseAll),
+    ]
+}
+
+/// Something on its way: its offset in the stream, what it counts, and what it is.
+type OnTheWay = (u64, u64, Heard);
+
+/// What a client hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Message(MailboxPlace),
+    Mailbox {
+        place: MailboxPlace,
+        recovered: bool,
+    },
+    /// What is not stored.
+    Other,
+}
 
 struct World {
     table: SessionTable,
     subprotocol: &'static str,
+    epoch: u64,
     stored: Vec<Message>,
-    /// What the store knows the client to have.
-    position: u64,
+    /// The first that the store has not lost.
+    first: u64,
+    /// What the store knows the client to have, if it knows the client.
+    position: Option<u64>,
+    /// Whether the worker knows the epoch.
+    is_noticed: bool,
     wishes: Vec<Directive>,
     on_the_way: std::collections::VecDeque<OnTheWay>,
     /// What the client has received, duplicates and all.
-    received: Vec<u64>,
+    received: Vec<Heard>,
     passed: u64,
     link: u64,
     checkpoint: SessionState,
@@ -76,8 +105,11 @@ impl World {
         let mut world = World {
             table,
             subprotocol,
+            epoch: 7,
             stored: Vec::new(),
-            position: 0,
+            first: 1,
+            position: None,
+            is_noticed: true,
             wishes: Vec::new(),
             on_the_way: std::collections::VecDeque::new(),
             received: Vec::new(),
@@ -101,8 +133,18 @@ impl World {
         self.stored.len() as u64
     }
 
+    /// The worker finds out that everything was lost, if it was.
+    fn notice(&mut self) {
+        if !std::mem::replace(&mut self.is_noticed, true) {
+            let (mut out, user) = (Vec::new(), UserId::new("alice").unwrap());
+            let end = MailboxPlace { epoch: self.epoch, offset: self.end() };
+            self.table.mailbox_grew(&user, end, &mut out);
+            self.take(out);
+        }
+    }
+
     fn store(&mut self, bytes: u16) -> Message {
-        let place = MailboxPlace { epoch: EPOCH, offset: self.end() + 1 };
+        let place = MailboxPlace { epoch: self.epoch, offset: self.end() + 1 };
         let text = format!("{}:{}", place.offset, "x".repeat(bytes.into()));
         let payload = Payload::text(text.into());
         let message = Message::new(format!("m{}", place.offset), String::new(), payload)
@@ -116,16 +158,18 @@ impl World {
             match directive {
                 Directive::Deliver { offsets, payload, .. } => {
                     let offset = offsets.first().copied().unwrap_or(0);
-                    if offset == 0 && self.numbers() {
-                        continue; // What is said aside.
-                    }
                     let bytes = payload.bytes().len();
                     let counted =
                         if offset == 0 { bytes } else { crate::frame::numbered_bytes(offset, bytes) };
                     let cost = counted as u64 + crate::payload::MESSAGE_OVERHEAD_BYTES;
-                    self.on_the_way.push_back((offset, cost, number_of(&payload)));
+                    let heard = if offset == 0 { self.raw(&payload) } else { numbered(&payload) };
+                    self.on_the_way.push_back((offset, cost, heard));
                 }
-                Directive::Taken { taken, .. } => self.position = self.position.max(taken.upto.offset),
+                Directive::Taken { taken, .. } if taken.upto.epoch == self.epoch => {
+                    self.position = self.position.max(Some(taken.upto.offset));
+                }
+                Directive::Checkpoint { state, .. } => self.checkpoint = *state,
+                Directive::Taken { .. } => {}
                 Directive::OpenMailbox(_) | Directive::ReadMailbox { .. } => self.wishes.push(directive),
                 Directive::Close { .. } | Directive::Released { .. } | Directive::SessionsChanged(_) => {}
                 other => panic!("{other:?}"),
@@ -140,10 +184,13 @@ impl World {
         let mut out = Vec::new();
         match self.wishes.remove(0) {
             Directive::OpenMailbox(wish) => {
-                let offset = self.position.max(wish.has.map_or(0, |has| has.offset));
-                let after = MailboxPlace { epoch: EPOCH, offset };
-                let opened = MailboxOpened { has: wish.has, after, end: self.end(), recovered: true };
-                self.table.mailbox_opened(wish.session, opened, &mut out);
+                self.notice();
+                self.table.mailbox_opened(wish.session, self.opened(&wish), &mut out);
+            }
+            Directive::ReadMailbox { after, .. } if after.epoch != self.epoch => self.notice(),
+            Directive::ReadMailbox { session, after, .. } if after.offset + 1 < self.first => {
+                let page = MailboxPage { after, messages: Vec::new(), read_to: after.offset, has_gap: true };
+                self.table.mailbox_read(session, &page, &mut out);
             }
             Directive::ReadMailbox { session, after, .. } => {
                 let messages: Vec<_> =
@@ -157,13 +204,32 @@ impl World {
         self.take(out);
     }
 
+    /// As `MailboxState::recovery` has it.
+    fn opened(&self, wish: &MailboxWish) -> MailboxOpened {
+        let has = wish.has.filter(|has| has.epoch == self.epoch).map(|has| has.offset);
+        let known = self.position.max(has);
+        let knows_all = wish.has.is_none() || has.is_some_and(|has| has <= self.end());
+        let recovered = knows_all && known.is_none_or(|known| known + 1 >= self.first);
+        let goes_on = has.filter(|_| wish.goes_on && recovered);
+        let offset = goes_on.or(known).unwrap_or(0).max(self.first - 1);
+        let after = MailboxPlace { epoch: self.epoch, offset };
+        MailboxOpened { has: wish.has, after, end: self.end(), recovered }
+    }
+
+    /// Which of the stored messages a raw client gets.
+    fn raw(&self, payload: &Payload) -> Heard {
+        let text = std::str::from_utf8(payload.bytes()).unwrap();
+        let Some((number, _)) = text.split_once(':') else { return Heard::Other };
+        Heard::Message(MailboxPlace { epoch: self.epoch, offset: number.parse().unwrap() })
+    }
+
     fn receive(&mut self, messages: u8) {
         let mut bytes = 0;
         for _ in 0..messages {
-            let Some((offset, cost, number)) = self.on_the_way.pop_front() else { break };
+            let Some((offset, cost, heard)) = self.on_the_way.pop_front() else { break };
             bytes += cost;
             self.passed = self.passed.max(offset);
-            self.received.extend(number);
+            self.received.push(heard);
         }
         let (mut out, Address { link, channel }) = (Vec::new(), self.address());
         self.table.written(link, [(channel, bytes)], &mut out);
@@ -199,13 +265,15 @@ impl World {
         let user = UserId::new("alice").unwrap();
         match step {
             Step::Store { bytes } => {
+                self.notice();
                 let message = self.store(bytes);
                 self.table.send_stored(&user, &message, &mut out);
             }
             Step::Elsewhere { poke } => {
                 self.store(10);
                 if poke {
-                    let end = MailboxPlace { epoch: EPOCH, offset: self.end() };
+                    self.is_noticed = true;
+                    let end = MailboxPlace { epoch: self.epoch, offset: self.end() };
                     self.table.mailbox_grew(&user, end, &mut out);
                 }
             }
@@ -224,9 +292,9 @@ impl World {
                 let state = self.table.take_out(id(&self.table), &mut out).unwrap();
                 // Its gateway has what is on the way.
                 while !self.on_the_way.is_empty() {
-                    let (offset, _, number) = self.on_the_way.pop_front().unwrap();
+                    let (offset, _, heard) = self.on_the_way.pop_front().unwrap();
                     self.passed = self.passed.max(offset);
-                    self.received.extend(number);
+                    self.received.push(heard);
                 }
                 self.restore(state);
             }
@@ -234,6 +302,12 @@ impl World {
                 let state = self.checkpoint.clone();
                 self.on_the_way.clear();
                 self.restore(state);
+            }
+            Step::Lose { messages } => self.first = (self.first + u64::from(messages)).min(self.end() + 1),
+            Step::LoseAll => {
+                (self.epoch, self.first, self.position) = (self.epoch + 1, 1, None);
+                self.stored.clear();
+                self.is_noticed = false;
             }
         }
         self.take(out);
@@ -262,26 +336,61 @@ fn id(table: &SessionTable) -> SessionId {
     table.ids().next().expect("the session is there").0
 }
 
-/// Which of the stored messages this is.
-fn number_of(payload: &Payload) -> Option<u64> {
-    let text = std::str::from_utf8(payload.bytes()).unwrap();
-    let content = text.rsplit_once("\"data\":\"").map_or(text, |(_, content)| content);
-    content.split_once(':')?.0.parse().ok()
+/// What a client of the protocol reads in a frame.
+fn numbered(tail: &Payload) -> Heard {
+    let tail = std::str::from_utf8(tail.bytes()).unwrap();
+    let frame: serde_json::Value = serde_json::from_str(&crate::frame::numbered(1, tail)).unwrap();
+    let place = |name: &str| frame[name].as_str().map(|place| place.parse().unwrap());
+    match (place("place"), place("stored")) {
+        (Some(place), _) => Heard::Mailbox { place, recovered: frame["recovered"].as_bool().unwrap() },
+        (None, Some(place)) => Heard::Message(place),
+        (None, None) => Heard::Other,
+    }
+}
+
+/// The offsets of the stored messages, in the order in which they came.
+fn offsets(received: &[Heard]) -> Vec<u64> {
+    let offset = |heard: &Heard| match heard {
+        Heard::Message(place) => Some(place.offset),
+        Heard::Mailbox { .. } | Heard::Other => None,
+    };
+    received.iter().filter_map(offset).collect()
 }
 
 /// What is left when a client passes over what it has had.
 fn once(received: &[u64]) -> Vec<u64> {
     let mut last = 0;
-    received
-        .iter()
-        .copied()
-        .filter(|number| {
-            *number > last && {
-                last = *number;
-                true
-            }
-        })
-        .collect()
+    let is_new = |number: &u64| *number > last && std::mem::replace(&mut last, *number) < *number;
+    received.iter().copied().filter(is_new).collect()
+}
+
+/// Follows a client of the protocol through what it hears. Gives back the last place that it has.
+fn heard_without_a_silent_hole(received: &[Heard]) -> Result<Option<MailboxPlace>, String> {
+    let (mut has, mut accepted): (Option<MailboxPlace>, Vec<MailboxPlace>) = (None, Vec::new());
+    for (at, heard) in received.iter().enumerate() {
+        match *heard {
+            Heard::Other => {}
+            Heard::Mailbox { place, recovered: false } => has = Some(place),
+            Heard::Mailbox { place, recovered: true } => match has {
+                Some(before) if before.epoch == place.epoch && place.offset <= before.offset => {}
+                Some(before) => return Err(format!("{at}: {place} is recovered after {before}")),
+                None => has = Some(place),
+            },
+            Heard::Message(place) => match has {
+                Some(before) if before.epoch == place.epoch && place.offset <= before.offset => {
+                    if !accepted.contains(&place) {
+                        return Err(format!("{at}: {place} is passed over, and never came before"));
+                    }
+                }
+                Some(before) if before.epoch == place.epoch && place.offset == before.offset + 1 => {
+                    accepted.push(place);
+                    has = Some(place);
+                }
+                _ => return Err(format!("{at}: {place} after {has:?}")),
+            },
+        }
+    }
+    Ok(has)
 }
 
 proptest! {
@@ -297,12 +406,26 @@ proptest! {
             world.step(*step);
         }
         world.settle();
-        let all: Vec<u64> = (1..=world.end()).collect();
-        prop_assert_eq!(once(&world.received), all, "received {:?}", world.received);
-        prop_assert_eq!(world.position, world.end());
+        let (all, received): (Vec<u64>, _) = ((1..=world.end()).collect(), offsets(&world.received));
+        prop_assert_eq!(once(&received), all, "received {:?}", world.received);
+        prop_assert_eq!(world.position, Some(world.end()));
         let is_quiet = !steps.iter().any(|step| matches!(step, Step::Break | Step::Crash));
         if is_quiet {
-            prop_assert_eq!(world.received.len() as u64, world.end(), "nothing comes twice: {:?}", world.received);
+            prop_assert_eq!(received.len() as u64, world.end(), "nothing comes twice: {:?}", world.received);
         }
+    }
+
+    #[test]
+    fn whatever_the_store_loses_is_told_before_what_comes_after_it(
+        steps in proptest::collection::vec(step_or_loss(), 0..60),
+    ) {
+        let mut world = World::new(crate::frame::SUBPROTOCOL);
+        for step in &steps {
+            world.step(*step);
+        }
+        world.settle();
+        let has = heard_without_a_silent_hole(&world.received)
+            .map_err(|hole| TestCaseError::fail(format!("{hole}\n{:?}", world.received)))?;
+        prop_assert_eq!(has, Some(MailboxPlace { epoch: world.epoch, offset: world.end() }));
     }
 }

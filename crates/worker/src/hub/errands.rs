@@ -1,5 +1,5 @@
 //! What sessions want of their users' mailboxes, as it waits to be carried out. At most one thing for each session, and of what
-//! its clients have taken one sum for each device.
+//! its clients have taken one sum for each device and epoch.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,7 +42,8 @@ pub(crate) struct TakenBy {
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     waiting: VecDeque<Errand>,
-    taken: FxHashMap<(UserId, Box<str>), Taken>,
+    /// By user, device and epoch.
+    taken: FxHashMap<(UserId, Box<str>, u64), Taken>,
 }
 
 impl Errands {
@@ -54,12 +55,8 @@ impl Errands {
         let TakenBy { user, device, taken } = by;
         let sum = self
             .taken
-            .entry((user, device))
+            .entry((user, device, taken.upto.epoch))
             .or_insert_with(|| Taken { upto: taken.upto, withdrawn: Vec::new() });
-        if sum.upto.epoch != taken.upto.epoch {
-            *sum = taken;
-            return;
-        }
         sum.upto.offset = sum.upto.offset.max(taken.upto.offset);
         sum.withdrawn.extend(taken.withdrawn);
     }
@@ -85,16 +82,17 @@ impl Hub {
         }
     }
 
-    /// What clients have taken since this was asked last; waits for some. Cancel-safe.
-    pub(crate) async fn next_taken(&self) -> Vec<TakenBy> {
-        loop {
-            let taken = std::mem::take(&mut self.state.lock().errands.taken);
-            if !taken.is_empty() {
-                let by = |((user, device), taken)| TakenBy { user, device, taken };
-                return taken.into_iter().map(by).collect();
-            }
+    /// Waits until clients have taken something. Cancel-safe.
+    pub(crate) async fn some_taken(&self) {
+        while self.state.lock().errands.taken.is_empty() {
             self.to_tell.notified().await;
         }
+    }
+
+    /// What clients have taken since this was asked last.
+    pub(crate) fn take_taken(&self) -> Vec<TakenBy> {
+        let taken = std::mem::take(&mut self.state.lock().errands.taken);
+        taken.into_iter().map(|((user, device, _), taken)| TakenBy { user, device, taken }).collect()
     }
 
     /// The store could not be told: it waits again.

@@ -227,9 +227,8 @@ impl Clerk {
         if self.known.is_none() {
             self.open().await?;
         }
+        self.answer_duplicates(messages, now).await;
         let Some(known) = &mut self.known else { return Err(StoreError::Conflict) };
-        known.recent.forget(now, self.office.mailboxes.idempotency_window);
-        answer_duplicates(messages, known);
         let (at, entries) = (known.end, entries_of(messages));
         if entries.is_empty() {
             return Ok(at);
@@ -240,6 +239,41 @@ impl Clerk {
         }
         known.end = appended.next;
         Ok(at)
+    }
+
+    /// Messages that are stored already are answered with their places and taken out. Who waits until one is acknowledged may wait
+    /// for something that has happened.
+    async fn answer_duplicates(&mut self, messages: &mut Vec<(ToStore, Answer)>, now: Instant) {
+        let Some(known) = &mut self.known else { return };
+        known.recent.forget(now, self.office.mailboxes.idempotency_window);
+        let (mut fresh, mut is_waited_for) = (Vec::with_capacity(messages.len()), false);
+        for (message, answer) in messages.drain(..) {
+            let Some(offset) = known.recent.offset(message.message.id()) else {
+                fresh.push((message, answer));
+                continue;
+            };
+            let duplicate = IsStored { offset: offset.0, is_duplicate: true, ..IsStored::default() };
+            answer.send(Ok(duplicate)).ok(); // A sender that has gone is not told.
+            if let Some(wait) = message.acknowledged {
+                let place = MailboxPlace { epoch: known.end.epoch.number(), offset: offset.0 };
+                self.office.waits.add(&self.user, place, wait);
+                is_waited_for = true;
+            }
+        }
+        *messages = fresh;
+        if is_waited_for {
+            self.tell_waiting().await;
+        }
+    }
+
+    /// Tells those who wait what the user's devices have acknowledged.
+    async fn tell_waiting(&self) {
+        // If it cannot be read, they wait for the next acknowledgement.
+        let Ok(state) = self.office.mailboxes.store.open(&self.user).await else { return };
+        for (_, offset) in state.positions {
+            let upto = MailboxPlace { epoch: state.epoch.number(), offset: offset.0 };
+            self.office.waits.taken(&self.user, upto);
+        }
     }
 
     /// Sends what was stored, from this place on, and answers.
@@ -259,7 +293,7 @@ impl Clerk {
         }
         if is_elsewhere {
             let (shared, office) = (Arc::clone(&self.shared), Arc::clone(&self.office));
-            tokio::spawn(poke::poke(shared, office, self.user.clone()));
+            self.office.tasks.spawn(poke::poke(shared, office, self.user.clone()));
         }
         self.shared.wait_for_room(&crowded).await;
     }
@@ -277,21 +311,6 @@ impl Clerk {
             answer.send(Err(error.clone())).ok(); // A sender that has gone is not told.
         }
     }
-}
-
-/// Messages that are stored already are answered with their places and taken out.
-fn answer_duplicates(messages: &mut Vec<(ToStore, Answer)>, known: &Known) {
-    let (mut fresh, all) = (Vec::with_capacity(messages.len()), std::mem::take(messages));
-    for (message, answer) in all {
-        match known.recent.offset(message.message.id()) {
-            Some(offset) => {
-                let duplicate = IsStored { offset: offset.0, is_duplicate: true, ..IsStored::default() };
-                answer.send(Ok(duplicate)).ok(); // A sender that has gone is not told.
-            }
-            None => fresh.push((message, answer)),
-        }
-    }
-    *messages = fresh;
 }
 
 fn entries_of(messages: &[(ToStore, Answer)]) -> Vec<NewEntry> {

@@ -22,6 +22,7 @@ use ringway_session::{MailboxPlace, MailboxWish, Message, Reach, Stored, UserId}
 use ringway_store::{DeviceId, Epoch, Mailbox, NewEntry, Offset, Place, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::desk::Desks;
@@ -59,6 +60,10 @@ pub(crate) struct Office {
     pub(crate) mailboxes: Mailboxes,
     desks: Mutex<Desks>,
     waits: Waits,
+    /// Held by whoever tells the store what clients have taken.
+    telling: tokio::sync::Mutex<()>,
+    /// Desks that are served, and workers that are told of something.
+    tasks: TaskTracker,
 }
 
 /// A message that is to be stored for a user.
@@ -88,7 +93,13 @@ enum Order {
 
 impl Office {
     pub(crate) fn new(mailboxes: Mailboxes) -> Self {
-        Self { mailboxes, desks: Mutex::default(), waits: Waits::default() }
+        Self {
+            mailboxes,
+            desks: Mutex::default(),
+            waits: Waits::default(),
+            telling: tokio::sync::Mutex::default(),
+            tasks: TaskTracker::new(),
+        }
     }
 }
 
@@ -122,18 +133,31 @@ impl Shared {
     }
 
     /// Writes what is written late. Before users go to other workers, and at the end.
-    pub(crate) async fn flush_mailboxes(&self) {
+    pub(crate) async fn flush_mailboxes(self: &Arc<Self>) {
         let Some(office) = &self.office else { return };
-        match timeout(self.config.flush_timeout, office.mailboxes.store.flush()).await {
+        let flush = async {
+            taken::tell_all(Arc::clone(self), Arc::clone(office)).await;
+            office.mailboxes.store.flush().await
+        };
+        match timeout(self.config.flush_timeout, flush).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(%error, "what clients have taken could not be written"),
             Err(_) => warn!("what clients have taken could not be written in time"),
         }
     }
 
+    /// Waits until everything that was given to desks is done, and others know of what was stored for their users. At the end.
+    pub(crate) async fn close_mailboxes(&self) {
+        let Some(office) = &self.office else { return };
+        office.tasks.close();
+        if timeout(self.config.flush_timeout, office.tasks.wait()).await.is_err() {
+            warn!("some messages were not stored in time, or their users' workers could not be told");
+        }
+    }
+
     fn enter(self: &Arc<Self>, office: &Arc<Office>, user: &UserId, order: Order) {
         if office.desks.lock().enter(user, order) {
-            tokio::spawn(desk::serve(Arc::clone(self), Arc::clone(office), user.clone()));
+            office.tasks.spawn(desk::serve(Arc::clone(self), Arc::clone(office), user.clone()));
         }
     }
 }

@@ -31,24 +31,24 @@ pub(crate) async fn run_errands(shared: Arc<Shared>) {
                 shared.enter(&office, &user, Order::Open(wish));
             }
             Errand::Read(errand) => {
-                // The semaphore is never closed.
-                let Ok(permit) = Arc::clone(&reads).acquire_owned().await else { return };
-                let (shared, office) = (Arc::clone(&shared), Arc::clone(&office));
-                tokio::spawn(async move {
-                    let _permit = permit;
-                    read(&shared, &office, errand).await;
-                });
+                // A session has one errand at a time.
+                let (shared, office, reads) = (Arc::clone(&shared), Arc::clone(&office), Arc::clone(&reads));
+                tokio::spawn(async move { read(&shared, &office, &reads, errand).await });
             }
         }
     }
 }
 
 /// Reads a page until the store has given it, or nobody waits for it.
-async fn read(shared: &Arc<Shared>, office: &Arc<Office>, errand: ReadErrand) {
+async fn read(shared: &Arc<Shared>, office: &Arc<Office>, reads: &Semaphore, errand: ReadErrand) {
     let Some(after) = place(errand.after) else { return };
     let [mut pause, pause_max] = PAUSES;
     while shared.hub.awaits_page(errand.session, errand.after) {
-        match page(office, &errand, after).await {
+        let read = {
+            let _permit = reads.acquire().await; // It is never closed.
+            page(office, &errand, after).await
+        };
+        match read {
             Ok(page) => return shared.hub.mailbox_read(errand.session, &page),
             Err(error) if error.advice() == Advice::Reopen => {
                 // Its history was lost: the desk finds out, and the session begins anew.

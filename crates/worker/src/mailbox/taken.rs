@@ -21,14 +21,21 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn tell_taken(shared: Arc<Shared>) {
     let Some(office) = shared.office.clone() else { return std::future::pending().await };
     loop {
-        let taken = shared.hub.next_taken().await;
-        let told = futures_util::stream::iter(taken).map(|by| tell(&shared, &office, by));
-        let failed =
-            told.buffer_unordered(AT_ONCE_MAX).filter(|told| std::future::ready(!told)).count().await;
-        if failed > 0 {
+        shared.hub.some_taken().await;
+        // A task of its own: what it has begun with it tells also when the worker ends.
+        let telling = tokio::spawn(tell_all(Arc::clone(&shared), Arc::clone(&office)));
+        if !matches!(telling.await, Ok(true)) {
             sleep(PAUSE).await;
         }
     }
+}
+
+/// Tells the store all that waits for that, behind whoever tells it already. Gives back whether the store has taken it.
+pub(super) async fn tell_all(shared: Arc<Shared>, office: Arc<Office>) -> bool {
+    let _turn = office.telling.lock().await;
+    let taken = futures_util::stream::iter(shared.hub.take_taken());
+    let told = taken.map(|by| tell(&shared, &office, by)).buffer_unordered(AT_ONCE_MAX);
+    told.fold(true, |all, one| std::future::ready(all && one)).await
 }
 
 /// Gives back whether it need not be told again.

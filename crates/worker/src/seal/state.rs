@@ -77,6 +77,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
             read_to: left.read_to,
             taken: left.taken,
         }),
+        mailbox_had: state.mailbox_had.map(place_to_proto),
         watches: state.watches.iter().map(watches::to_text).collect(),
     }
 }
@@ -109,6 +110,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
             read_to: left.read_to,
             taken: left.taken,
         }),
+        mailbox_had: state.mailbox_had.map(place_from_proto),
         watches: state.watches.iter().map(|text| watches::from_text(text)).collect::<Result<_, _>>()?,
     })
 }
@@ -123,9 +125,7 @@ fn message_to_proto(message: Numbered) -> v1::StateMessage {
         offset: message.offset,
         payload: message.payload.into_bytes(),
         kind,
-        stored: message
-            .stored
-            .map(|stored| v1::MailboxPlace { epoch: stored.place.epoch, offset: stored.place.offset }),
+        stored: message.stored.map(|stored| place_to_proto(stored.place)),
         until_first_ack: message.stored.is_some_and(|stored| stored.until_first_ack),
     }
 }
@@ -134,11 +134,17 @@ fn message_from_proto(message: &v1::StateMessage) -> Result<Numbered, SealError>
     let kind = kind_from_proto(message.kind());
     // Memory of its own: the whole state would stay as long as one message of it.
     let bytes = Bytes::copy_from_slice(&message.payload);
-    let stored = message.stored.map(|place| Stored {
-        place: MailboxPlace { epoch: place.epoch, offset: place.offset },
-        until_first_ack: message.until_first_ack,
-    });
+    let until_first_ack = message.until_first_ack;
+    let stored = message.stored.map(|place| Stored { place: place_from_proto(place), until_first_ack });
     Ok(Numbered { offset: message.offset, payload: Payload::new(bytes, kind).map_err(unreadable)?, stored })
+}
+
+fn place_to_proto(place: MailboxPlace) -> v1::MailboxPlace {
+    v1::MailboxPlace { epoch: place.epoch, offset: place.offset }
+}
+
+fn place_from_proto(place: v1::MailboxPlace) -> MailboxPlace {
+    MailboxPlace { epoch: place.epoch, offset: place.offset }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> SealError {
@@ -175,6 +181,7 @@ mod tests {
             recent: vec![1, u64::MAX],
             device: "phone".into(),
             mailbox: Some(MailboxReader { epoch: 8, read_to: 6, taken: 4 }),
+            mailbox_had: Some(MailboxPlace { epoch: 7, offset: 9 }),
             watches: [("ada", Some(true)), ("bob", Some(false)), ("é", None)]
                 .map(|(name, told)| Watch { user: UserId::new(name).unwrap(), told })
                 .into(),

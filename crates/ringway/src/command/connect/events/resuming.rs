@@ -37,7 +37,7 @@ impl Events {
 
     /// Stored messages come from here on.
     pub(in super::super) fn mailbox(self, mailbox: Mailbox) -> anyhow::Result<()> {
-        let Mailbox { place, recovered } = mailbox;
+        let Mailbox { place, recovered, .. } = mailbox;
         let words = match recovered {
             true => format!("mailbox: from {place} on"),
             false => format!("mailbox: from {place} on; messages before that are lost"),
