@@ -65,6 +65,11 @@ impl Message {
         &self.topic
     }
 
+    /// The user from whom it is; empty for nobody's.
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+
     /// The id, taken out.
     pub fn into_id(self) -> String {
         self.id

@@ -92,6 +92,7 @@ fn message(number: u64) -> NewEntry {
     NewEntry {
         message_id: format!("{number:032x}"),
         topic: "topic".to_owned(),
+        from: String::new(),
         payload,
         time_to_live: None,
         until_first_ack: false,

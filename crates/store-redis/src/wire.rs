@@ -14,8 +14,8 @@ const DEVICE: &str = "device:";
 /// before the first argument is let go of.
 pub(crate) const ADD_ALL: &str = r#"
 local added
-for at = 2, #ARGV, 13 do
-  added = redis.call("XADD", KEYS[1], "NOMKSTREAM", "MINID", "~", ARGV[1], unpack(ARGV, at, at + 12))
+for at = 2, #ARGV, 15 do
+  added = redis.call("XADD", KEYS[1], "NOMKSTREAM", "MINID", "~", ARGV[1], unpack(ARGV, at, at + 14))
   if not added then return added end
 end
 return added
@@ -41,10 +41,10 @@ pub(crate) fn add(log: &str, first: Offset, entry: &Entry) -> Cmd {
 /// Behind a kind: the message is for the device that takes it first.
 const UNTIL_FIRST_ACK: &str = ",until_first_ack";
 
-/// The id and six fields.
+/// The id and seven fields.
 fn add_fields(command: &mut Cmd, entry: &Entry) {
     command.arg(id(entry.offset));
-    command.arg("id").arg(&entry.message_id).arg("topic").arg(&entry.topic);
+    command.arg("id").arg(&entry.message_id).arg("topic").arg(&entry.topic).arg("from").arg(&entry.from);
     command.arg("kind").arg(kind_text(entry)).arg("payload").arg(entry.payload.bytes().as_ref());
     command.arg("stored").arg(entry.stored_at.0).arg("expires").arg(entry.expires_at.0);
 }
@@ -144,9 +144,9 @@ fn read_fields(offset: Offset, fields: &[Value]) -> Option<Entry> {
     let (kind, until_first_ack) = read_kind(text(value("kind")?)?)?;
     let payload = Payload::new(payload.clone().into(), kind).ok()?;
     let message_id = text(value("id")?)?.to_owned();
-    let topic = text(value("topic")?)?.to_owned();
+    let (topic, from) = (text(value("topic")?)?.to_owned(), text(value("from")?)?.to_owned());
     let (stored_at, expires_at) = (UnixTime(number("stored")?), UnixTime(number("expires")?));
-    Some(Entry { offset, message_id, topic, payload, stored_at, expires_at, until_first_ack })
+    Some(Entry { offset, message_id, topic, from, payload, stored_at, expires_at, until_first_ack })
 }
 
 fn text(value: &Value) -> Option<&str> {

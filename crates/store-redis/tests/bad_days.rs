@@ -40,6 +40,7 @@ fn message(name: impl ToString) -> NewEntry {
     NewEntry {
         message_id: name.to_string(),
         topic: "topic".to_owned(),
+        from: String::new(),
         payload,
         time_to_live: None,
         until_first_ack: false,
@@ -293,7 +294,8 @@ async fn a_history_that_is_older_than_what_was_confirmed_is_told() {
     // As after a failover to a replica that had only three of five.
     let _: u64 = redis.ask(&["DEL", &log]).await;
     for offset in ["1-0", "2-0", "3-0"] {
-        let line = ["XADD", &log, offset, "id", offset, "topic", "", "kind", "text", "payload", "x"];
+        let line =
+            ["XADD", &log, offset, "id", offset, "topic", "", "from", "", "kind", "text", "payload", "x"];
         let line = [&line[..], &["stored", "1", "expires", "99999999999999"]].concat();
         let _: String = redis.ask(&line).await;
     }

@@ -8,7 +8,7 @@ use crate::clock::UnixTime;
 use crate::limits::Limits;
 use crate::names::Offset;
 
-/// What each entry counts beside its payload, topic and id.
+/// What each entry counts beside its payload, topic, id and sender.
 pub const ENTRY_OVERHEAD_BYTES: u64 = 64;
 
 /// A message that is to be stored.
@@ -18,6 +18,8 @@ pub struct NewEntry {
     pub message_id: String,
     /// What it is about; empty for none.
     pub topic: String,
+    /// The user from whom it is; empty for nobody's.
+    pub from: String,
     /// What the client receives.
     pub payload: Payload,
     /// For how long it is of use; as long as the mailbox keeps anything if it does not say.
@@ -35,6 +37,8 @@ pub struct Entry {
     pub message_id: String,
     /// What it is about; empty for none.
     pub topic: String,
+    /// The user from whom it is; empty for nobody's.
+    pub from: String,
     /// What the client receives.
     pub payload: Payload,
     /// When it was stored.
@@ -81,25 +85,26 @@ pub struct LeftOut {
 impl NewEntry {
     /// What it counts.
     pub fn cost_bytes(&self) -> u64 {
-        cost_bytes(&self.message_id, &self.topic, &self.payload)
+        cost_bytes(&[&self.message_id, &self.topic, &self.from], &self.payload)
     }
 
     /// The entry that it becomes.
     pub fn stored(self, offset: Offset, now: UnixTime, limits: &Limits) -> Entry {
         let longest = limits.time_to_live;
         let expires_at = now.plus(self.time_to_live.map_or(longest, |wanted| wanted.min(longest)));
-        let Self { message_id, topic, payload, until_first_ack, .. } = self;
-        Entry { offset, message_id, topic, payload, stored_at: now, expires_at, until_first_ack }
+        let Self { message_id, topic, from, payload, until_first_ack, .. } = self;
+        Entry { offset, message_id, topic, from, payload, stored_at: now, expires_at, until_first_ack }
     }
 }
 
 impl Entry {
     /// What it counts.
     pub fn cost_bytes(&self) -> u64 {
-        cost_bytes(&self.message_id, &self.topic, &self.payload)
+        cost_bytes(&[&self.message_id, &self.topic, &self.from], &self.payload)
     }
 }
 
-fn cost_bytes(message_id: &str, topic: &str, payload: &Payload) -> u64 {
-    (message_id.len() + topic.len() + payload.bytes().len()) as u64 + ENTRY_OVERHEAD_BYTES
+fn cost_bytes(names: &[&str], payload: &Payload) -> u64 {
+    let names_bytes: usize = names.iter().map(|name| name.len()).sum();
+    (names_bytes + payload.bytes().len()) as u64 + ENTRY_OVERHEAD_BYTES
 }

@@ -36,6 +36,7 @@ fn entries(user: &UserId, from: u64, count: u64) -> Vec<NewEntry> {
         NewEntry {
             message_id: format!("{user}-{offset}"),
             topic: String::new(),
+            from: String::new(),
             payload,
             time_to_live: None,
             until_first_ack: false,

@@ -25,6 +25,7 @@ fn message(number: u64) -> NewEntry {
     NewEntry {
         message_id: number.to_string(),
         topic: String::new(),
+        from: String::new(),
         payload,
         time_to_live: None,
         until_first_ack: false,

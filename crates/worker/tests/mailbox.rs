@@ -146,6 +146,25 @@ async fn what_is_sent_to_nobody_waits_for_whoever_comes() {
 }
 
 #[tokio::test]
+async fn it_is_stored_from_whom_it_is() {
+    let (shelf, user) = (Shelf::new(), "alice");
+    let house = house(1, &shelf).await;
+    let of_bob = |id| {
+        let mut request = stored(user, id);
+        request.message.as_mut().unwrap().from_user = "bob".to_owned();
+        request
+    };
+    send(&house, of_bob("before")).await;
+    let mut phone = Client::device(&house, user, "phone", None).await;
+    assert!(phone.recovered().await);
+    send(&house, of_bob("after")).await;
+    for id in ["before", "after"] {
+        let frame = phone.frame().await;
+        assert_eq!((&frame["id"], &frame["from"]), (&id.into(), &"bob".into()), "{frame}");
+    }
+}
+
+#[tokio::test]
 async fn each_device_has_its_own_position() {
     let (shelf, user) = (Shelf::new(), "alice");
     let house = house(2, &shelf).await;

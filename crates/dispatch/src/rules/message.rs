@@ -129,9 +129,6 @@ fn keeping(message: &Message) -> Result<Option<Keeping>, Refusal> {
         Ok(Guarantee::AtLeastOnce) if !message.exclude_sessions.is_empty() => Err(invalid(
             "a message that is stored is for all sessions of its user; leave out exclude_sessions",
         )),
-        Ok(Guarantee::AtLeastOnce) if !message.from_user.is_empty() => {
-            Err(invalid("from_user is not stored; say in the payload from whom it is, or send at most once"))
-        }
         Ok(Guarantee::AtLeastOnce) => {
             Ok(Some(Keeping { time_to_live, until_first_ack: message.until_first_ack }))
         }
@@ -191,10 +188,7 @@ mod tests {
                 with(&|m| (m.guarantee, m.exclude_sessions) = (1, vec![session.clone()])),
                 Err((Reason::InvalidArgument, "leave out exclude_sessions")),
             ),
-            (
-                with(&|m| (m.guarantee, m.from_user) = (1, "bob".into())),
-                Err((Reason::InvalidArgument, "from_user")),
-            ),
+            (with(&|m| (m.guarantee, m.from_user) = (1, "bob".into())), Ok(())),
         ]);
     }
 

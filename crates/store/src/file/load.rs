@@ -105,6 +105,7 @@ mod tests {
         let new = crate::NewEntry {
             message_id: "m".into(),
             topic: String::new(),
+            from: String::new(),
             payload,
             time_to_live: None,
             until_first_ack: false,

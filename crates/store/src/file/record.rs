@@ -27,6 +27,7 @@ pub(super) fn write_entry(user: &UserId, epoch: Epoch, entry: &Entry) -> Vec<u8>
     }
     put_text(&mut bytes, &entry.message_id);
     put_text(&mut bytes, &entry.topic);
+    put_text(&mut bytes, &entry.from);
     bytes.put_u8(kind_number(entry.payload.kind()) | if entry.until_first_ack { UNTIL_FIRST_ACK } else { 0 });
     bytes.put_slice(entry.payload.bytes());
     sealed(bytes)
@@ -39,11 +40,13 @@ pub(super) fn read_entry(record: &[u8]) -> Option<(UserId, Epoch, Entry)> {
     let epoch = Epoch::from_number(number(&mut bytes)?)?;
     let offset = Offset(number(&mut bytes)?);
     let (stored_at, expires_at) = (UnixTime(number(&mut bytes)?), UnixTime(number(&mut bytes)?));
-    let (message_id, topic) = (text(&mut bytes)?.to_owned(), text(&mut bytes)?.to_owned());
+    let message_id = text(&mut bytes)?.to_owned();
+    let (topic, from) = (text(&mut bytes)?.to_owned(), text(&mut bytes)?.to_owned());
     let flags = bytes.try_get_u8().ok()?;
     let (kind, until_first_ack) = (kind(flags & !UNTIL_FIRST_ACK)?, flags & UNTIL_FIRST_ACK != 0);
     let payload = Payload::new(Bytes::copy_from_slice(bytes), kind).ok()?;
-    Some((user, epoch, Entry { offset, message_id, topic, payload, stored_at, expires_at, until_first_ack }))
+    let entry = Entry { offset, message_id, topic, from, payload, stored_at, expires_at, until_first_ack };
+    Some((user, epoch, entry))
 }
 
 /// What is written down of a mailbox.
@@ -121,11 +124,19 @@ mod tests {
 
     fn entry(kind: Kind) -> (UserId, Epoch, Entry) {
         let payload = Payload::new(Bytes::from_static(b"[1]"), kind).unwrap();
-        let (message_id, topic) = ("m".to_owned(), "töpic".to_owned());
+        let [message_id, topic, from] = ["m", "töpic", "ö"].map(str::to_owned);
         let (stored_at, expires_at) = (UnixTime(5), UnixTime(u64::MAX));
         let until_first_ack = kind == Kind::Json;
-        let entry =
-            Entry { offset: Offset(9), message_id, topic, payload, stored_at, expires_at, until_first_ack };
+        let entry = Entry {
+            offset: Offset(9),
+            message_id,
+            topic,
+            from,
+            payload,
+            stored_at,
+            expires_at,
+            until_first_ack,
+        };
         (UserId::new("ålice").unwrap(), Epoch::random(), entry)
     }
 

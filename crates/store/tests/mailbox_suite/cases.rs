@@ -22,6 +22,7 @@ pub(crate) async fn what_was_appended_is_read(fixture: &dyn Fixture) {
     let entry = |kind, bytes: &'static [u8], topic: &str| NewEntry {
         message_id: format!("id of {topic:?}"),
         topic: topic.to_owned(),
+        from: format!("who writes of {topic}"),
         payload: Payload::new(Bytes::from_static(bytes), kind).expect("it is that"),
         time_to_live: None,
         until_first_ack: kind == Kind::Json,
@@ -39,6 +40,7 @@ pub(crate) async fn what_was_appended_is_read(fixture: &dyn Fixture) {
     for (index, (entry, sent)) in page.entries.iter().zip(&sent).enumerate() {
         assert_eq!(entry.offset, Offset(index as u64 + 1));
         assert_eq!((&entry.message_id, &entry.topic), (&sent.message_id, &sent.topic));
+        assert_eq!(entry.from, sent.from);
         assert_eq!((&entry.payload, entry.stored_at), (&sent.payload, now));
         assert_eq!(entry.until_first_ack, sent.until_first_ack);
     }

@@ -61,6 +61,7 @@ pub(crate) fn message(name: impl ToString) -> NewEntry {
     NewEntry {
         message_id: name,
         topic: "topic".to_owned(),
+        from: String::new(),
         payload,
         time_to_live: None,
         until_first_ack: false,

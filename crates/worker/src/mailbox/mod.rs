@@ -167,6 +167,7 @@ fn entry(message: &Message, keeping: Keeping) -> NewEntry {
     NewEntry {
         message_id: message.id().to_owned(),
         topic: message.topic().to_owned(),
+        from: message.from().to_owned(),
         payload: message.payload().clone(),
         time_to_live: keeping.time_to_live,
         until_first_ack: keeping.until_first_ack,

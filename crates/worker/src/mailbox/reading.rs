@@ -79,6 +79,7 @@ async fn page(office: &Office, errand: &ReadErrand, after: Place) -> Result<Mail
 }
 
 fn message(after: Place, entry: Entry) -> Message {
-    let Entry { offset, message_id, topic, payload, until_first_ack, .. } = entry;
-    Message::new(message_id, topic, payload).stored_at(stored(Place { offset, ..after }, until_first_ack))
+    let Entry { offset, message_id, topic, from, payload, until_first_ack, .. } = entry;
+    let stored = stored(Place { offset, ..after }, until_first_ack);
+    Message::new(message_id, topic, payload).from_user(from).stored_at(stored)
 }
