@@ -22,6 +22,8 @@ async fn until_reached(sender: &ringway_sender::Sender, user: &str, text: &str) 
 /// are not counted down to the last one, since those for blocking work come and go.
 const SLACK: u64 = 1;
 const THREADS_SLACK: u64 = 2;
+/// For how long a node starts nothing more before it counts as settled.
+const STILL: Duration = Duration::from_secs(1);
 
 /// What a process holds that must not grow.
 #[derive(Clone, Copy, Debug)]
@@ -39,8 +41,22 @@ impl Holdings {
         Self { files: procfs::open_files(id) as u64, tasks, threads: procfs::threads(id) }
     }
 
-    async fn of_all(nodes: &[Node]) -> Vec<Self> {
-        futures_util::future::join_all(nodes.iter().map(Self::of)).await
+    /// Once it has not grown for a while: parts of a node start after it is ready.
+    async fn settled(node: &Node) -> Self {
+        let mut most = Self::of(node).await;
+        let mut grown_at = Instant::now();
+        while grown_at.elapsed() < STILL {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = Self::of(node).await;
+            if now.tasks > most.tasks {
+                (most, grown_at) = (now, Instant::now());
+            }
+        }
+        most
+    }
+
+    async fn all_settled(nodes: &[Node]) -> Vec<Self> {
+        futures_util::future::join_all(nodes.iter().map(Self::settled)).await
     }
 
     fn are_within(&self, before: &Self) -> bool {
@@ -126,8 +142,8 @@ async fn a_thousand_clients_come_and_die_and_leave_nothing() {
     let mut cluster = Cluster::builder().workers(2).worker_arguments(&["--echo"]).start().await;
     live_and_die(cluster.clients(), 0).await;
     until_sessions(&cluster, 0.0).await;
-    let workers = Holdings::of_all(&cluster.workers).await;
-    let gateway = Holdings::of(&cluster.gateways[0]).await;
+    let workers = Holdings::all_settled(&cluster.workers).await;
+    let gateway = Holdings::settled(&cluster.gateways[0]).await;
     for round in 0..10 {
         let (server, mut living) = (cluster.clients(), JoinSet::new());
         for number in 0..100 {
@@ -152,7 +168,7 @@ async fn a_killed_gateway_leaves_no_sessions() {
     let mut cluster = Cluster::builder().workers(2).gateways(2).start().await;
     let _stays = Client::connect(cluster.gateways[1].clients(), "stays").await;
     until_sessions(&cluster, 1.0).await;
-    let workers = Holdings::of_all(&cluster.workers).await;
+    let workers = Holdings::all_settled(&cluster.workers).await;
     for _ in 0..3 {
         let mut clients = Vec::new();
         for number in 0..200 {
@@ -183,7 +199,7 @@ async fn a_killed_gateway_leaves_no_sessions() {
 async fn a_killed_worker_loses_no_socket_and_leaves_nothing_behind() {
     const CLIENTS: usize = 150;
     let mut cluster = Cluster::builder().workers(3).start().await;
-    let gateway = Holdings::of(&cluster.gateways[0]).await;
+    let gateway = Holdings::settled(&cluster.gateways[0]).await;
     for _ in 0..3 {
         let view = cluster.sender().await.views().current();
         let (mut on_it, mut elsewhere) = (Vec::new(), Vec::new());
