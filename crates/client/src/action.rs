@@ -98,10 +98,10 @@ pub struct Continuation {
 impl Continuation {
     /// Names and values of the parameters, not encoded.
     pub fn parameters(&self) -> Vec<(&'static str, String)> {
-        let resume = self
-            .resume
-            .iter()
-            .flat_map(|resume| [("resume", resume.token.clone()), ("offset", resume.offset.to_string())]);
+        let resume = self.resume.iter().flat_map(|resume| {
+            let Resume { token, offset, attempt } = resume;
+            [("resume", token.clone()), ("offset", offset.to_string()), ("attempt", attempt.to_string())]
+        });
         let device = self.device.iter().map(|device| ("device", device.clone()));
         let mailbox = self.mailbox.iter().map(|place| ("mailbox", place.to_string()));
         resume.chain(device).chain(mailbox).collect()
@@ -115,6 +115,8 @@ pub struct Resume {
     pub token: String,
     /// The parameter `offset`: the highest that has come.
     pub offset: u64,
+    /// The parameter `attempt`: it grows with every attempt.
+    pub attempt: u64,
 }
 
 /// How a connection continues what was before.

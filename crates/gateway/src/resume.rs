@@ -1,5 +1,5 @@
-//! A client's wish to go on with the session that its broken socket had: the query parameters `resume` and `offset` of
-//! clients that speak `ringway.v1.json` (docs/client-protocol.md). For others they mean nothing, and are theirs. Also of which
+//! A client's wish to go on with the session that its broken socket had: the query parameters `resume`, `offset`
+//! and `attempt` of clients that speak `ringway.v1.json` (docs/client-protocol.md). For others they mean nothing, and are theirs. Also of which
 //! device it is, and how far that has read the user's mailbox: `device` and `mailbox`.
 
 use http::Uri;
@@ -26,7 +26,9 @@ pub(crate) fn wish(uri: &Uri, subprotocols: &[String]) -> Result<Option<Resume>,
     }
     let offset = parameter(uri, "offset").map_or(Some(0), decimal);
     let offset = offset.ok_or(Refusal::ResumeInvalid("`offset` is no decimal number below 2^64"))?;
-    Ok(Some(Resume { token: token.into_owned(), offset }))
+    let attempt = parameter(uri, "attempt").map_or(Some(0), decimal);
+    let attempt = attempt.ok_or(Refusal::ResumeInvalid("`attempt` is no decimal number below 2^64"))?;
+    Ok(Some(Resume { token: token.into_owned(), offset, attempt }))
 }
 
 /// Which of the user's devices it is; empty for none in particular. Another client's parameter of that name is its own, and counts
@@ -104,30 +106,35 @@ mod tests {
 
     #[test]
     fn wishes() {
-        let check = |query: &str, subprotocol: &str, expected: Result<Option<(&str, u64)>, ()>| {
+        let check = |query: &str, subprotocol: &str, expected: Result<Option<(&str, u64, u64)>, ()>| {
             let uri: Uri = format!("/ws?{query}").parse().expect("a URI");
             let read = wish(&uri, &["chat".to_owned(), subprotocol.to_owned()]);
-            let read = read.map(|wish| wish.map(|wish| (wish.token, wish.offset))).map_err(|error| {
-                assert_eq!(error.reason(), "resume_invalid");
-            });
+            let read =
+                read.map(|wish| wish.map(|wish| (wish.token, wish.offset, wish.attempt))).map_err(|error| {
+                    assert_eq!(error.reason(), "resume_invalid");
+                });
             assert_eq!(
                 read,
-                expected.map(|wish| wish.map(|(token, offset)| (token.to_owned(), offset))),
+                expected.map(|wish| wish.map(|(token, offset, attempt)| (token.to_owned(), offset, attempt))),
                 "{query}"
             );
         };
         let ours = SUBPROTOCOL;
         check("token=a", ours, Ok(None));
         check("token=a&offset=7", ours, Ok(None));
-        check("token=a&resume=t", ours, Ok(Some(("t", 0))));
-        check("resume=t&offset=7&token=a", ours, Ok(Some(("t", 7))));
-        check("resume=t%2F%2b%3D", ours, Ok(Some(("t/+=", 0))));
-        check("resume=t&offset=18446744073709551615", ours, Ok(Some(("t", u64::MAX))));
+        check("token=a&resume=t", ours, Ok(Some(("t", 0, 0))));
+        check("resume=t&offset=7&token=a", ours, Ok(Some(("t", 7, 0))));
+        check("resume=t&offset=7&attempt=3", ours, Ok(Some(("t", 7, 3))));
+        check("resume=t%2F%2b%3D", ours, Ok(Some(("t/+=", 0, 0))));
+        check("resume=t&offset=18446744073709551615", ours, Ok(Some(("t", u64::MAX, 0))));
         check("resume=t&offset=", ours, Err(()));
         check("resume=t&offset=18446744073709551616", ours, Err(()));
         check("resume=t&offset=+7", ours, Err(()));
         check("resume=t&offset=-7", ours, Err(()));
         check("resume=t&offset=7x", ours, Err(()));
+        check("resume=t&attempt=-1", ours, Err(()));
+        check("resume=t&attempt=", ours, Err(()));
+        check("attempt=x", ours, Ok(None));
         check("resume=", ours, Err(()));
         check("resume=%ff", ours, Err(()));
         check("resume=&offset=x", "other", Ok(None));

@@ -158,6 +158,9 @@ fn setback(refused: Refused) -> Setback {
         RefusalReason::Full => Setback::Final(Refusal::WorkerFull(message)),
         RefusalReason::TooManySessions => Setback::Final(Refusal::SessionsTooMany(message)),
         RefusalReason::TooManyGroups => Setback::Final(Refusal::GroupsTooMany(message)),
+        RefusalReason::Outdated => {
+            Setback::Final(Refusal::SessionClosed(End { code: CloseCode::RESUMED, reason: message.into() }))
+        }
         RefusalReason::Invalid | RefusalReason::StateInvalid | RefusalReason::Unspecified => {
             Setback::Final(Refusal::Internal(message))
         }

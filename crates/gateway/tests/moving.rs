@@ -124,6 +124,7 @@ async fn a_refusal_for_good_closes_the_client_and_the_old_worker_hears_it() {
         (RefusalReason::TooManyGroups, 1013),
         (RefusalReason::Invalid, 1011),
         (RefusalReason::StateInvalid, 1011),
+        (RefusalReason::Outdated, 4402),
     ] {
         let (bench, other) = Bench::with_another(|_| {}).await;
         let (mut client, old) = bench.client_and_channel("alice").await;
@@ -334,7 +335,7 @@ async fn numbered_messages_have_each_client_their_own_offset_which_goes_along() 
         let payload = tail.to_owned().into();
         Told::Deliver(Deliver { channels, payload, kind: PayloadKind::Json.into(), offsets })
     };
-    let tail = ",\"id\":\"m\",\"data\":1}";
+    let tail = ",\"type\":\"message\",\"id\":\"m\",\"data\":1}";
     bench.worker.tell(numbered(vec![first, 999, second], vec![7, 8, 10], tail)).await;
     let frame = |offset: u64| ringway_session::frame::numbered(offset, tail);
     assert_eq!(alice.receive_data().await, Message::text(frame(7)));

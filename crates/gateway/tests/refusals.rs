@@ -165,6 +165,7 @@ async fn refusals_of_the_worker() {
         (RefusalReason::TooManySessions, 429, "sessions_too_many"),
         (RefusalReason::TooManyGroups, 400, "groups_too_many"),
         (RefusalReason::Invalid, 500, "internal"),
+        (RefusalReason::Outdated, 409, "session_closed"),
         (RefusalReason::NotOwner, 503, "worker_unavailable"),
         (RefusalReason::Draining, 503, "worker_unavailable"),
     ] {

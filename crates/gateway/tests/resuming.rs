@@ -20,9 +20,11 @@ const OURS: &str = "sec-websocket-protocol: ringway.v1.json\r\n";
 #[tokio::test]
 async fn a_client_s_wish_to_resume_reaches_its_worker() {
     let bench = Bench::start().await;
-    let resume = |token: &str, offset| Some(Resume { token: token.to_owned(), offset });
+    let attempt = |token: &str, offset, attempt| Some(Resume { token: token.to_owned(), offset, attempt });
+    let resume = |token: &str, offset| attempt(token, offset, 0);
     for (index, (query, headers, expected)) in [
         ("&resume=t%2F1&offset=42", OURS, resume("t/1", 42)),
+        ("&resume=t&offset=42&attempt=7", OURS, attempt("t", 42, 7)),
         ("&resume=t", OURS, resume("t", 0)),
         ("", OURS, None),
         ("&resume=t&offset=42", "", None),
@@ -44,7 +46,13 @@ async fn a_client_s_wish_to_resume_reaches_its_worker() {
 #[tokio::test]
 async fn a_wish_that_cannot_be_is_refused() {
     let bench = Bench::start().await;
-    for query in ["&resume=", "&resume=%ff", "&resume=t&offset=-1", "&resume=t&offset=18446744073709551616"] {
+    for query in [
+        "&resume=",
+        "&resume=%ff",
+        "&resume=t&offset=-1",
+        "&resume=t&attempt=x",
+        "&resume=t&offset=18446744073709551616",
+    ] {
         let mut stream = bench.tcp().await;
         let request = upgrade(&format!("/ws?token=alice{query}"), OURS);
         stream.write_all(request.as_bytes()).await.expect("sent");

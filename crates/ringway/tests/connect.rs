@@ -147,7 +147,8 @@ async fn it_acknowledges_and_goes_on_after_a_broken_socket() {
         Expect(r#"{"type":"ack","offset":4}"#),
         Closed(1000),
     ];
-    let attempts = vec![Enter("token=alice", first), Enter("token=alice&resume=r0&offset=3", second)];
+    let attempts =
+        vec![Enter("token=alice", first), Enter("token=alice&resume=r0&offset=3&attempt=2", second)];
     let (code, out, told) = run("--messages 4", attempts).await;
     assert_eq!(
         (code, out.as_str()),
@@ -167,7 +168,8 @@ async fn programs_are_told_everything_but_the_resume_token() {
         vec![welcome("e", 0, false), Send(r#"{"type":"reconnect","delay_ms":40}"#.to_owned()), Close(1001)];
     let second = vec![welcome("f", 0, false), message(2, r#""topic":"t","data":[1,null]"#), Break];
     let third = Refuse(403);
-    let attempts = vec![Enter("token=alice", first), Enter("token=alice&resume=r0&offset=0", second), third];
+    let attempts =
+        vec![Enter("token=alice", first), Enter("token=alice&resume=r0&offset=0&attempt=2", second), third];
     let (code, out, told) = run("--json", attempts).await;
     assert_eq!(code, Some(5), "{told}");
     let events: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -187,7 +189,8 @@ async fn programs_are_told_everything_but_the_resume_token() {
 async fn it_does_what_close_codes_and_answers_say() {
     let enter = |step: Step| vec![Enter("token=alice", vec![welcome("e", 0, false), step])];
     let again = |step: Step| {
-        let back = Enter("token=alice&resume=r0&offset=0", vec![welcome("e", 0, true), Close(1000)]);
+        let back =
+            Enter("token=alice&resume=r0&offset=0&attempt=2", vec![welcome("e", 0, true), Close(1000)]);
         [enter(step), vec![back]].concat()
     };
     let cases = [

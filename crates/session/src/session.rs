@@ -155,7 +155,8 @@ impl Session {
             // A checkpoint brings no messages: whoever has not had them has lost them.
             let first = stream.unacked.first().map(|sent| sent.offset).or(next).unwrap_or(stream.last + 1);
             let floor = stream.floor.max(first.saturating_sub(1));
-            let mut restored = Stream { last: stream.last, floor, ..Stream::new(stream.epoch) };
+            let mut restored =
+                Stream { last: stream.last, floor, attempt: stream.attempt, ..Stream::new(stream.epoch) };
             stream.unacked.into_iter().for_each(|sent| restored.sent(sent.into()));
             restored
         });
@@ -208,6 +209,7 @@ impl Session {
             last: stream.last,
             floor: stream.floor,
             unacked: Vec::new(),
+            attempt: stream.attempt,
         });
         let mailbox_had = self.reading.has();
         let left = self.reading.left().filter(|_| mailbox_had.is_none());

@@ -93,6 +93,8 @@ pub struct StreamState {
     pub floor: u64,
     /// Sent and not acknowledged, in order.
     pub unacked: Vec<Numbered>,
+    /// The number of the attempt with which its client resumed it last; 0 for none.
+    pub attempt: u64,
 }
 
 /// One message in a session's own form.

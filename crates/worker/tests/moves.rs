@@ -152,7 +152,7 @@ impl Framed {
     async fn open(house: &House, user: &str, resume: Option<(&str, u64)>) -> Framed {
         let mut gateway = house.gateway("w1").await;
         let id = SessionId::new(Slot::of(user.as_bytes()), rand::random::<u64>().into());
-        let resume = resume.map(|(token, offset)| Resume { token: token.to_owned(), offset });
+        let resume = resume.map(|(token, offset)| Resume { token: token.to_owned(), offset, attempt: 0 });
         let open = Open {
             channel: 1,
             session_id: Bytes::copy_from_slice(&id.to_bytes()),
@@ -256,7 +256,7 @@ async fn a_session_that_waits_for_its_client_moves_without_a_gateway() {
             session_id: Bytes::copy_from_slice(&id.to_bytes()),
             user: elsewhere.clone(),
             subprotocols: vec!["ringway.v1.json".into()],
-            resume: Some(Resume { token, offset: 0 }),
+            resume: Some(Resume { token, offset: 0, attempt: 0 }),
             ..Open::default()
         }))
         .await;

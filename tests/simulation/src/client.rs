@@ -33,8 +33,6 @@ pub(crate) struct Client {
     said: u64,
     /// Whether one of its sockets has broken: what it said then may be lost.
     has_lost_socket: bool,
-    /// Whether one broke before it was open: the attempt may arrive late, and take the session from a later one.
-    has_given_up: bool,
 }
 
 impl Client {
@@ -103,7 +101,6 @@ impl World {
                 numbered: BTreeMap::new(),
                 said: 0,
                 has_lost_socket: false,
-                has_given_up: false,
             });
             let begin_ms = 1_000 * u64::from(self.random.chance(80)) + self.random.below(3_000);
             self.schedule.at(begin_ms.saturating_sub(900), Event::ClientTurn(client));
@@ -152,7 +149,7 @@ impl World {
         self.clients[client].trying = Some(socket);
         let it = &self.clients[client];
         let asked = match it.session.filter(|_| it.is_framed) {
-            Some(session) => Asked::Resume { session, offset: it.offset },
+            Some(session) => Asked::Resume { session, offset: it.offset, attempt: socket as u64 },
             None => Asked::New,
         };
         self.trace.add(self.schedule.now, || {
@@ -259,8 +256,8 @@ impl World {
         let it = &mut self.clients[client];
         let was_open = it.socket == Some(socket);
         self.trace.add(self.schedule.now, || format!("c{client} sees its socket closed: {code}"));
-        let is_overtaken = it.has_given_up && code == CloseCode::RESUMED;
-        let is_expected = has_broken || is_overtaken || self.is_over || self.plan.nature != Nature::Planned;
+        let is_expected =
+            has_broken || self.is_over || self.plan.nature != Nature::Planned && code != CloseCode::RESUMED;
         if was_open && !is_expected {
             self.ledger.broken(Check::Closed, format!("c{client} sees its socket closed with {code}"));
         }
@@ -287,7 +284,6 @@ impl World {
         let client = self.sockets[socket].client;
         let it = &mut self.clients[client];
         it.has_lost_socket = true;
-        it.has_given_up |= it.trying == Some(socket);
         let can_resume = self.clients[client].can_resume();
         self.ledger.socket_broke(client, self.schedule.now, can_resume);
     }

@@ -54,7 +54,7 @@ impl Cost for Said {
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     New,
-    Resume { session: SessionId, offset: u64 },
+    Resume { session: SessionId, offset: u64, attempt: u64 },
     Reopen(Box<Reopen>),
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Frame {
     Arrived { channel: u64 },
     // From a worker to a gateway.
     Opened { channel: u64, session: SessionId, state: Box<SessionState> },
-    Refused { channel: u64 },
+    Refused { channel: u64, is_outdated: bool },
     Deliver { channels: Vec<u64>, offsets: Vec<u64>, payload: Payload },
     Close { channel: u64, code: CloseCode },
     Move { channels: Vec<u64> },

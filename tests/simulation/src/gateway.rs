@@ -178,7 +178,9 @@ impl World {
             Frame::Opened { channel, session, state } => {
                 self.gateway_opened(gateway, at(channel), session, *state);
             }
-            Frame::Refused { channel } => self.gateway_refused(gateway, at(channel)),
+            Frame::Refused { channel, is_outdated } => {
+                self.gateway_refused(gateway, at(channel), is_outdated);
+            }
             Frame::Deliver { channels, offsets, payload } => {
                 self.link_took(pipe, payload.bytes().len(), channels.len() + offsets.len());
                 for (place, channel) in channels.into_iter().enumerate() {
@@ -248,17 +250,22 @@ impl World {
         self.report_written(gateway, post);
     }
 
-    fn gateway_refused(&mut self, gateway: GatewayIx, post: Post) {
+    fn gateway_refused(&mut self, gateway: GatewayIx, post: Post, is_outdated: bool) {
         let Some(&socket) = self.gateways[gateway].by_post.get(&post) else { return };
         let Some(seat) = self.gateways[gateway].seats.get_mut(&socket) else { return };
         if seat.is_opened {
-            let actions = seat.relay.refused(&post, Refusal::Passing);
+            let why = if is_outdated { Refusal::Final(CloseCode::RESUMED) } else { Refusal::Passing };
+            let actions = seat.relay.refused(&post, why);
             self.gateways[gateway].by_post.remove(&post);
             self.act(socket, actions);
         } else if seat.relay.settled_at() == Some(&post) {
             seat.is_asking = false;
             self.gateways[gateway].by_post.remove(&post);
-            self.seek_soon(socket);
+            if is_outdated {
+                self.gateway_closes(socket, CloseCode::RESUMED);
+            } else {
+                self.seek_soon(socket);
+            }
         }
     }
 

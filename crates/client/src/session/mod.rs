@@ -34,6 +34,8 @@ pub struct ClientSession {
     config: ClientConfig,
     state: State,
     stream: Option<Stream>,
+    /// How often it has tried to connect.
+    attempts: u64,
     /// The last place in the user's mailbox that has come.
     mailbox: Option<MailboxPlace>,
     acks: Acks,
@@ -74,6 +76,7 @@ impl ClientSession {
         ClientSession {
             state: State::Waiting { until: now },
             stream: None,
+            attempts: 0,
             mailbox: config.mailbox,
             acks: Acks::new(config.acks.clone()),
             requests: Requests::default(),
@@ -156,8 +159,11 @@ impl ClientSession {
     fn connect(&mut self) -> Vec<Action> {
         self.state = State::Connecting;
         self.delay_asked = None;
+        self.attempts += 1;
+        let attempt = self.attempts;
         let resume = self.stream.as_ref();
-        let resume = resume.map(|stream| Resume { token: stream.resume.clone(), offset: stream.offset });
+        let resume =
+            resume.map(|stream| Resume { token: stream.resume.clone(), offset: stream.offset, attempt });
         let (device, mailbox) = (self.config.device.clone(), self.mailbox);
         vec![Action::Connect(Continuation { resume, device, mailbox })]
     }

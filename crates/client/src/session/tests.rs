@@ -31,7 +31,7 @@ fn told(action: &Action) -> String {
     match action {
         Action::Connect(Continuation { resume, device: None, mailbox: None }) => match resume {
             None => "connect".to_owned(),
-            Some(Resume { token, offset }) => format!("connect {token} from {offset}"),
+            Some(Resume { token, offset, attempt: _ }) => format!("connect {token} from {offset}"),
         },
         Action::Connect(continuation) => format!("connect with {:?}", continuation.parameters()),
         Action::Mailbox(Mailbox { place, recovered, .. }) => format!("mailbox {place} recovered {recovered}"),
@@ -190,7 +190,7 @@ fn what_is_stored_is_delivered_once_however_often_it_comes() {
     desk.tick(&[&ack(7)]);
     desk.comes_back(
         &format!(
-            r#"connect with [("resume", "e-0"), ("offset", "7"), ("device", "phone"), ("mailbox", "{then}.6")]"#
+            r#"connect with [("resume", "e-0"), ("offset", "7"), ("attempt", "2"), ("device", "phone"), ("mailbox", "{then}.6")]"#
         ),
         &welcome("f", 0, false),
         &["lost"],

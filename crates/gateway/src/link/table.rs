@@ -327,6 +327,7 @@ fn verdict(reason: RefusalReason) -> Refusal {
         RefusalReason::Invalid | RefusalReason::StateInvalid | RefusalReason::Unspecified => {
             Refusal::Final(CloseCode::INTERNAL)
         }
+        RefusalReason::Outdated => Refusal::Final(CloseCode::RESUMED),
     }
 }
 

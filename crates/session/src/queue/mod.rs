@@ -172,6 +172,13 @@ impl OutboundQueue {
         Some(item)
     }
 
+    /// The client has resumed its session with its attempt of this number.
+    pub(crate) fn attempted(&mut self, attempt: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.attempt = stream.attempt.max(attempt);
+        }
+    }
+
     /// The way to the client is another one, on which it has everything up to `offset` (0 in a session that does not
     /// number): what was sent after that goes again. Gives back whether nothing in between is lost.
     pub(crate) fn rewind(&mut self, offset: u64) -> bool {

@@ -31,11 +31,13 @@ pub(crate) struct Stream {
     /// Sent and not acknowledged, in order.
     pub(crate) unacked: VecDeque<Item>,
     pub(crate) unacked_bytes: u64,
+    /// The number of the attempt with which its client resumed it last; 0 for none.
+    pub(crate) attempt: u64,
 }
 
 impl Stream {
     pub(crate) fn new(epoch: u64) -> Self {
-        Stream { epoch, last: 0, floor: 0, unacked: VecDeque::new(), unacked_bytes: 0 }
+        Stream { epoch, last: 0, floor: 0, unacked: VecDeque::new(), unacked_bytes: 0, attempt: 0 }
     }
 
     pub(crate) fn next_offset(&mut self) -> u64 {

@@ -106,6 +106,7 @@ fn permissions_travel_with_the_session_and_the_newest_token_decides() {
         permissions: may_join("hall"),
         address: SECOND,
         offset: 0,
+        attempt: 0,
         resume_token: "".into(),
     };
     new.resume(resuming, Moment(0), &mut Vec::new()).unwrap();

@@ -23,6 +23,9 @@ pub enum NotOpened {
     /// The others have not said what they hold, or another worker is about to send the session: ask again.
     #[error("the session's former worker has not let it go yet")]
     Unsettled,
+    /// A later attempt of its client has the session: this one's socket is not the client's any more.
+    #[error("a later attempt of this client has resumed the session")]
+    Outdated,
     /// A bound of the table.
     #[error(transparent)]
     Table(#[from] OpenError),
@@ -71,6 +74,8 @@ pub struct Resuming {
     pub address: Address,
     /// The highest offset that it has; 0 for none.
     pub offset: u64,
+    /// Which of its attempts this is: a greater number is a later one. 0 if it does not number them.
+    pub attempt: u64,
     /// With what it may do so again.
     pub resume_token: Box<str>,
 }
@@ -107,8 +112,12 @@ impl Shard {
         // and would take the session for ended once its former worker lets it go.
         self.fence(id.slot(), now)?;
         self.close_outdated(id, |term| if complete { term <= state.term } else { term < state.term }, out);
+        let attempt = state.stream.as_ref().map_or(0, |stream| stream.attempt);
+        if self.table.is_outdated(id, attempt) {
+            return Err(NotOpened::Outdated);
+        }
         if self.table.place(id).is_some() {
-            self.table.attach(Claim { id, user: &user, address, offset: passed_offset }, out)?;
+            self.table.attach(Claim { id, user: &user, address, offset: passed_offset, attempt }, out)?;
         } else if !complete && self.arrivals.is_expected(id) {
             self.arrivals.hasten(id, out);
             return Err(NotOpened::Unsettled);
@@ -135,7 +144,7 @@ impl Shard {
         now: Moment,
         out: &mut Vec<Directive>,
     ) -> Result<Attached, NotOpened> {
-        let Resuming { id, user, groups, permissions, address, offset, resume_token } = resuming;
+        let Resuming { id, user, groups, permissions, address, offset, attempt, resume_token } = resuming;
         self.fence(id.slot(), now)?;
         // Also one that has left from here and belongs here by now: its gateway is about to bring it back.
         if self.arrivals.is_expected(id) || self.departures.is_in_transit(id) {
@@ -147,9 +156,12 @@ impl Shard {
         {
             return Err(ResumeError::NotTheirs.into());
         }
+        if self.table.is_outdated(id, attempt) {
+            return Err(NotOpened::Outdated);
+        }
         self.table.renew_groups(id, &groups, out)?;
         self.table.renew_permissions(id, permissions);
-        let attached = self.table.attach(Claim { id, user: &user, address, offset }, out)?;
+        let attached = self.table.attach(Claim { id, user: &user, address, offset, attempt }, out)?;
         // What the client says to have it has acknowledged by that.
         self.table.acknowledge(address, offset, out);
         let epoch = self.table.checkpoint(id).and_then(|state| state.stream).map_or(0, |stream| stream.epoch);

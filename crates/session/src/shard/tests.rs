@@ -177,10 +177,22 @@ impl Test {
         offset: u64,
         address: Address,
     ) -> Result<Attached, NotOpened> {
+        self.attempt(0, user, groups, offset, address)
+    }
+
+    fn attempt(
+        &mut self,
+        attempt: u64,
+        user: &str,
+        groups: &[&str],
+        offset: u64,
+        address: Address,
+    ) -> Result<Attached, NotOpened> {
         let user = UserId::new(user).unwrap();
         let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
         let (permissions, resume_token) = (Arc::default(), "token".into());
-        let resuming = Resuming { id: id(1), user, groups, permissions, address, offset, resume_token };
+        let resuming =
+            Resuming { id: id(1), user, groups, permissions, address, offset, attempt, resume_token };
         self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 
@@ -604,6 +616,33 @@ fn a_client_resumes_where_it_was() {
     assert_eq!(resume("alice", 0, 2), (Ok(false), 1), "what it said to have is forgotten");
     assert_eq!(resume("alice", 4, 3), (Err(ResumeError::NotTheirs.into()), 0), "never sent");
     assert_eq!(resume("bob", 2, 4), (Err(ResumeError::NotTheirs.into()), 0));
+}
+
+#[test]
+fn an_attempt_that_comes_late_takes_nothing_from_a_later_one() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
+    let mut attempt = |number, channel| {
+        test.attempt(number, "alice", &["all"], 0, at(2, channel)).map(|attached| attached.complete)
+    };
+    assert_eq!(attempt(2, 1), Ok(true));
+    assert_eq!(attempt(1, 2), Err(NotOpened::Outdated));
+    assert_eq!(attempt(0, 3), Err(NotOpened::Outdated), "who has numbered them goes on doing so");
+    assert_eq!(attempt(2, 4), Ok(true), "the gateway asks once more");
+    assert_eq!(attempt(3, 5), Ok(true));
+    assert_eq!(test.shard.table().address_of(id(1)), Some(at(2, 5)));
+
+    // The number travels, and decides between two gateways that bring the session.
+    let state = test.shard.checkpoint(id(1)).unwrap();
+    let mut outdated = state.clone();
+    outdated.stream.as_mut().unwrap().attempt = 2;
+    let mut next = Test::settled();
+    assert_eq!(next.reopen(outdated.clone(), false, 0, at(1, 1)), Ok(id(1)));
+    assert_eq!(next.reopen(state, false, 0, at(1, 2)), Ok(id(1)));
+    assert_eq!(next.reopen(outdated, false, 0, at(1, 3)), Err(NotOpened::Outdated));
+    assert_eq!(next.shard.table().address_of(id(1)), Some(at(1, 2)));
+    let resumed = next.attempt(2, "alice", &["all"], 0, at(1, 4));
+    assert_eq!(resumed.map(|attached| attached.complete), Err(NotOpened::Outdated));
 }
 
 #[test]

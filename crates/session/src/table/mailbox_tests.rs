@@ -240,7 +240,13 @@ impl World {
         self.link += 1;
         let mut out = Vec::new();
         let user = UserId::new("alice").unwrap();
-        let claim = Claim { id: id(&self.table), user: &user, address: self.address(), offset: self.passed };
+        let claim = Claim {
+            id: id(&self.table),
+            user: &user,
+            address: self.address(),
+            offset: self.passed,
+            attempt: 0,
+        };
         self.on_the_way.clear();
         self.table.attach(claim, &mut out).unwrap();
         self.table.flush(id(&self.table), &mut out);

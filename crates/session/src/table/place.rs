@@ -27,6 +27,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) address: Address,
     /// What the client has.
     pub(crate) offset: u64,
+    /// Which of the client's attempts it is.
+    pub(crate) attempt: u64,
 }
 
 /// A client has its session again.
@@ -96,7 +98,7 @@ impl SessionTable {
     /// [`ResumeError`]; then nothing has changed.
     pub(crate) fn attach(
         &mut self,
-        Claim { id, user, address, offset }: Claim<'_>,
+        Claim { id, user, address, offset, attempt }: Claim<'_>,
         out: &mut Vec<Directive>,
     ) -> Result<Attached, ResumeError> {
         let key = self.by_id.get(&id).copied().ok_or(ResumeError::Unknown)?;
@@ -104,6 +106,7 @@ impl SessionTable {
         if session.user != *user {
             return Err(ResumeError::NotTheirs);
         }
+        session.queue.attempted(attempt);
         let complete = session.queue.rewind(offset);
         if session.queue.stream().is_none() {
             session.reading.go_back();
@@ -130,6 +133,12 @@ impl SessionTable {
     pub(crate) fn knows_offset(&self, id: SessionId, offset: u64) -> bool {
         let session = self.by_id.get(&id).map(|&key| &self.sessions[key]);
         session.and_then(|session| session.queue.stream()).is_some_and(|stream| offset <= stream.last)
+    }
+
+    /// Whether a later attempt of a session's client has it.
+    pub(crate) fn is_outdated(&self, id: SessionId, attempt: u64) -> bool {
+        let session = self.by_id.get(&id).map(|&key| &self.sessions[key]);
+        session.and_then(|session| session.queue.stream()).is_some_and(|stream| attempt < stream.attempt)
     }
 
     /// Sends what waits at a session, as far as there is room.

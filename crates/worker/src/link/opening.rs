@@ -120,6 +120,7 @@ impl Wish {
                 permissions: Arc::clone(&opening.permissions),
                 address,
                 offset: resume.offset,
+                attempt: resume.attempt,
                 resume_token: resume.token.into(),
             })
         });
@@ -223,6 +224,7 @@ impl From<Denied> for NoSession {
         };
         let reason = match &error {
             NotOpened::NotOwner | NotOpened::Unsettled => RefusalReason::NotOwner,
+            NotOpened::Outdated => RefusalReason::Outdated,
             NotOpened::Resume(_) => RefusalReason::Invalid,
             NotOpened::Table(OpenError::Full { .. }) => RefusalReason::Full,
             NotOpened::Table(OpenError::TooManySessions { .. }) => RefusalReason::TooManySessions,
@@ -243,6 +245,7 @@ fn reason_name(reason: RefusalReason) -> &'static str {
         RefusalReason::Draining => "draining",
         RefusalReason::Invalid => "invalid",
         RefusalReason::StateInvalid => "state_invalid",
+        RefusalReason::Outdated => "outdated",
     }
 }
 

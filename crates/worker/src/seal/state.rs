@@ -55,6 +55,7 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         last: stream.last,
         floor: stream.floor,
         unacked: stream.unacked.into_iter().map(message_to_proto).collect(),
+        attempt: stream.attempt,
     });
     v1::SessionState {
         version: VERSION,
@@ -89,6 +90,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
             last: stream.last,
             floor: stream.floor,
             unacked: stream.unacked.iter().map(message_from_proto).collect::<Result<_, _>>()?,
+            attempt: stream.attempt,
         })
     });
     Ok(SessionState {
@@ -176,7 +178,13 @@ mod tests {
             subprotocol: "ringway.v1.json".into(),
             opened_at_ms: 5,
             term: 2,
-            stream: Some(StreamState { epoch: 9, last: 3, floor: 1, unacked: vec![message(2, "two")] }),
+            stream: Some(StreamState {
+                epoch: 9,
+                last: 3,
+                floor: 1,
+                unacked: vec![message(2, "two")],
+                attempt: 4,
+            }),
             waiting: vec![message(3, "three")],
             recent: vec![1, u64::MAX],
             device: "phone".into(),

@@ -50,7 +50,8 @@ impl World {
         let opens = &mut self.workers[worker].opens;
         if let Some(position) = opens.iter().position(|open| open.post == post) {
             opens.remove(position);
-            self.say(post.pipe, Node::Worker(worker), Frame::Refused { channel: post.channel });
+            let refused = Frame::Refused { channel: post.channel, is_outdated: false };
+            self.say(post.pipe, Node::Worker(worker), refused);
         }
     }
 
@@ -76,8 +77,9 @@ impl World {
                 self.carry_out(worker, out);
                 return false;
             }
-            Err(_) => {
-                self.say(open.post.pipe, Node::Worker(worker), Frame::Refused { channel });
+            Err(error) => {
+                let is_outdated = error == NotOpened::Outdated;
+                self.say(open.post.pipe, Node::Worker(worker), Frame::Refused { channel, is_outdated });
                 self.carry_out(worker, out);
             }
             Ok(session) => {
@@ -133,13 +135,15 @@ impl World {
         open: &WaitingOpen,
         out: &mut Vec<Directive>,
     ) -> Result<SessionId, NotOpened> {
-        let Asked::Resume { session: id, offset } = open.asked else { return Err(NotOpened::NotOwner) };
+        let Asked::Resume { session: id, offset, attempt } = open.asked else {
+            return Err(NotOpened::NotOwner);
+        };
         let it = &self.clients[open.client];
         let user = UserId::new(&it.user).expect("a short name");
         let groups = it.groups.iter().map(|group| client::group(*group)).collect();
         let (address, resume_token) = (open.address(), id.to_string().into());
         let permissions = Arc::default();
-        let resuming = Resuming { id, user, groups, permissions, address, offset, resume_token };
+        let resuming = Resuming { id, user, groups, permissions, address, offset, attempt, resume_token };
         let now = self.now();
         self.workers[worker].shard.resume(resuming, now, out)?;
         Ok(id)

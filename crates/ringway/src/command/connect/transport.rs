@@ -232,15 +232,19 @@ mod tests {
             assert_eq!(url(&args, continuation), expected);
         };
         let none = Continuation::default();
-        let resume = Some(Resume { token: "a/b=".to_owned(), offset: 7 });
+        let resume = Some(Resume { token: "a/b=".to_owned(), offset: 7, attempt: 2 });
         let resume = Continuation { resume, ..Continuation::default() };
         let mailbox = "5f0c7e1d9a3b4c62.17".parse().ok();
         let phone = Continuation { device: Some("my phone".to_owned()), mailbox, resume: None };
         let connect = "ringway connect --url ws://h/ws";
         check(connect, &none, "ws://h/ws");
         check(&format!("{connect} --token å"), &none, "ws://h/ws?token=%C3%A5");
-        check(&format!("{connect} --token t"), &resume, "ws://h/ws?token=t&resume=a%2Fb%3D&offset=7");
+        check(
+            &format!("{connect} --token t"),
+            &resume,
+            "ws://h/ws?token=t&resume=a%2Fb%3D&offset=7&attempt=2",
+        );
         check(connect, &phone, "ws://h/ws?device=my%20phone&mailbox=5f0c7e1d9a3b4c62.17");
-        check(&format!("{connect}?x=1"), &resume, "ws://h/ws?x=1&resume=a%2Fb%3D&offset=7");
+        check(&format!("{connect}?x=1"), &resume, "ws://h/ws?x=1&resume=a%2Fb%3D&offset=7&attempt=2");
     }
 }

@@ -203,6 +203,7 @@ fn a_client_that_resumes_is_told_everything_again_after_its_welcome() {
     shard.presence_changed(&[(user("bob"), false)], &mut out);
     assert_eq!(told(&out), []);
     let resuming = crate::shard::Resuming {
+        attempt: 0,
         id: SessionId::new(Slot::of(b"alice"), 1),
         user: user("alice"),
         groups: vec![],
