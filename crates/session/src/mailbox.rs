@@ -63,6 +63,8 @@ pub struct MailboxOpened {
     pub end: u64,
     /// Whether nothing is missing between what the client has and what comes now.
     pub recovered: bool,
+    /// From here on nothing has gone: what is missing before it, the client is told of by this.
+    pub whole_from: u64,
 }
 
 /// What a client has taken of the mailbox, to be told to the store.
@@ -138,6 +140,8 @@ pub(crate) struct Reader {
     pub(crate) is_asked: bool,
     /// What the next one needs, as far as is known.
     pub(crate) next_bytes: u64,
+    /// What is missing before this, the client was told of when the mailbox was opened.
+    pub(crate) whole_from: u64,
     /// What the client had taken by its gateway's copy of the session.
     kept: u64,
     telling: Option<Telling>,
@@ -191,6 +195,7 @@ impl Reading {
             end: opened.end,
             is_asked: false,
             next_bytes: 0,
+            whole_from: opened.whole_from,
             kept: taken,
             telling: self.has().map(|had| Telling { had, heard_at: offset }),
         });

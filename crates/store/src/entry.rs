@@ -69,6 +69,11 @@ pub struct Page {
     pub read_to: Offset,
     /// Whether that was the last one there is.
     pub is_last: bool,
+    /// Up to here something has gone that was not withdrawn, whether anybody needed it or not: [`Mailbox::open`] tells. 0 if
+    /// nothing has.
+    ///
+    /// [`Mailbox::open`]: crate::Mailbox::open
+    pub gone_to: Offset,
 }
 
 /// How many offsets of a part of a mailbox have no entry in it.

@@ -15,6 +15,8 @@ pub struct MailboxState {
     pub next: Offset,
     /// From here on nothing has gone that a known device has not acknowledged, except what was withdrawn.
     pub intact_from: Offset,
+    /// From here on nothing has gone at all, except what was withdrawn.
+    pub whole_from: Offset,
     /// The known devices and up to where each has everything.
     pub positions: Vec<(DeviceId, Offset)>,
     /// The messages that are stored and inside the idempotency window, in the order of their offsets.
@@ -86,7 +88,7 @@ impl MailboxState {
     }
 
     fn check(&self, after: Offset, known: bool) -> Result<(), RecoveryError> {
-        let intact_from = if known { self.intact_from } else { self.first };
+        let intact_from = if known { self.intact_from } else { self.whole_from };
         if after.next() >= intact_from { Ok(()) } else { Err(RecoveryError::Gone { intact_from }) }
     }
 }
@@ -104,6 +106,7 @@ mod tests {
             first: Offset(first),
             next: Offset(10),
             intact_from: Offset(intact_from),
+            whole_from: Offset(first.max(intact_from)),
             positions: position.map(|offset| (phone.clone(), Offset(offset))).into_iter().collect(),
             recent: Vec::new(),
         };

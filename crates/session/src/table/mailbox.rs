@@ -20,8 +20,9 @@ pub struct MailboxPage {
     pub messages: Vec<Message>,
     /// What is not among them up to this offset is of no use.
     pub read_to: u64,
-    /// Whether something was to be there that has gone: it must be found out whether the client needed it.
-    pub has_gap: bool,
+    /// Up to here something has gone that was to be there: unless that was known when the mailbox was opened, it must be found out
+    /// whether the client needed it.
+    pub gone_to: u64,
 }
 
 impl SessionTable {
@@ -129,7 +130,8 @@ impl SessionTable {
             return;
         }
         let Some(&key) = self.by_id.get(&id) else { return };
-        if page.has_gap {
+        let reader = self.sessions[key].reading.reader();
+        if reader.is_some_and(|reader| page.gone_to >= reader.whole_from) {
             return self.open_mailbox(key, out);
         }
         let (mut read_to, mut next_bytes) = (page.read_to, 0);

@@ -101,9 +101,9 @@ impl<P> Book<P> {
         if missing == 0 {
             return;
         }
-        // What is missing at the beginning was removed; elsewhere nothing ever is.
-        let removed = self.marks.is_empty() && missing <= HOLE_MAX;
-        if !(removed && (self.first.0..next.0).all(|offset| self.is_settled(Offset(offset)))) {
+        // At the beginning it was removed; elsewhere somebody else has taken it out.
+        let (from, is_small) = (self.next().0, missing <= HOLE_MAX);
+        if !(is_small && (from..next.0).all(|offset| self.is_settled(Offset(offset)))) {
             self.intact_from = next;
         }
         if self.marks.is_empty() || missing > HOLE_MAX {

@@ -166,11 +166,15 @@ impl<P> Book<P> {
             let id = mark.place.as_ref().map(&mut message_id).transpose()?.flatten();
             recent.extend(id.map(|message_id| Stored { message_id, offset }));
         }
+        let gone = || self.numbered().filter(|(offset, mark)| self.has_gone(*offset, mark, now));
+        let behind = |gone: Option<(Offset, _)>| gone.map_or(self.first, |(offset, _)| offset.next());
+        let needed = gone().filter(|(offset, _)| !self.is_settled(*offset)).last();
         Ok(MailboxState {
             epoch: self.epoch,
             first: self.first,
             next: self.next(),
-            intact_from: self.intact_from,
+            intact_from: needed.map_or(self.intact_from, |_| self.intact_from.max(behind(needed))),
+            whole_from: behind(gone().last()),
             positions: self.devices.iter().map(|(id, device)| (id.clone(), device.offset)).collect(),
             recent,
         })
@@ -195,6 +199,11 @@ impl<P> Book<P> {
     /// Begins another epoch, from which clients learn that they may have missed something. What is there stays.
     pub fn renew(&mut self, epoch: Epoch) {
         self.epoch = epoch;
+    }
+
+    /// Whether something that is yet to be removed can be read no more: it has expired or was lost, and nobody has withdrawn it.
+    fn has_gone(&self, offset: Offset, mark: &Mark<P>, now: UnixTime) -> bool {
+        (mark.place.is_none() || mark.is_expired(now)) && !self.withdrawn.contains(offset)
     }
 
     fn numbered(&self) -> impl Iterator<Item = (Offset, &Mark<P>)> {

@@ -16,6 +16,8 @@ pub struct Reading<P> {
     pub read_to: Offset,
     /// Whether that is the last one there is.
     pub is_last: bool,
+    /// Up to here something has gone that was not withdrawn.
+    pub gone_to: Offset,
 }
 
 impl<P: Clone> Book<P> {
@@ -25,14 +27,18 @@ impl<P: Clone> Book<P> {
         let removed = from.since(after.next());
         let left_out = LeftOut { removed, ..LeftOut::default() };
         let read_to = Offset(from.0 - 1);
-        let mut reading = Reading { places: Vec::new(), left_out, read_to, is_last: true };
+        let gone_to = if removed > 0 { read_to } else { Offset::default() };
+        let mut reading = Reading { places: Vec::new(), left_out, read_to, is_last: true, gone_to };
         let mut bytes = 0;
         for (offset, mark) in
             self.numbered().skip(usize::try_from(from.since(self.first)).unwrap_or(usize::MAX))
         {
+            if self.has_gone(offset, mark, now) {
+                reading.gone_to = offset;
+            }
             match &mark.place {
+                _ if self.withdrawn.contains(offset) => reading.left_out.withdrawn += 1,
                 None => reading.left_out.removed += 1,
-                Some(_) if self.withdrawn.contains(offset) => reading.left_out.withdrawn += 1,
                 Some(_) if mark.is_expired(now) => reading.left_out.expired += 1,
                 Some(place) => {
                     bytes += mark.cost_bytes;

@@ -122,11 +122,16 @@ impl Mailbox for FileMailbox {
             left_out: reading.left_out,
             read_to: reading.read_to,
             is_last: reading.is_last,
+            gone_to: reading.gone_to,
         };
-        for entry in entries {
+        for (entry, (offset, _)) in entries.into_iter().zip(&reading.places) {
             match entry {
                 Some(entry) => page.entries.push(entry),
-                None => page.left_out.removed += 1,
+                // It was removed meanwhile.
+                None => {
+                    page.left_out.removed += 1;
+                    page.gone_to = page.gone_to.max(*offset);
+                }
             }
         }
         Ok(page)

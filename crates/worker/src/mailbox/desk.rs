@@ -330,5 +330,6 @@ fn recovered(state: &MailboxState, wish: &MailboxWish) -> MailboxOpened {
         after: MailboxPlace { epoch: state.epoch.number(), offset },
         end: state.next.0 - 1,
         recovered: recovery.missed.is_ok(),
+        whole_from: state.whole_from.0,
     }
 }

@@ -69,13 +69,11 @@ async fn page(office: &Office, errand: &ReadErrand, after: Place) -> Result<Mail
     let bounds = PageBounds { entries_max: PAGE_ENTRIES_MAX, bytes_max: errand.bytes_max };
     let page = store.range(&errand.user, after, bounds).await?;
     let is_stuck = page.read_to <= after.offset;
-    let has_gap = (page.left_out.removed > 0 || is_stuck) && {
-        let state = store.open(&errand.user).await?;
-        state.epoch != after.epoch || state.first > after.offset.next() || is_stuck
-    };
-    let Page { entries, read_to, .. } = page;
+    let Page { entries, read_to, gone_to, .. } = page;
+    // Where nothing is that was to be there, all of it must be found out anew.
+    let gone_to = if is_stuck { u64::MAX } else { gone_to.0 };
     let messages = entries.into_iter().map(|entry| message(after, entry)).collect();
-    Ok(MailboxPage { after: errand.after, messages, read_to: read_to.0, has_gap })
+    Ok(MailboxPage { after: errand.after, messages, read_to: read_to.0, gone_to })
 }
 
 fn message(after: Place, entry: Entry) -> Message {
