@@ -19,6 +19,9 @@ use crate::lanes::Lanes;
 use crate::link::{Link, Script};
 use crate::{tidy, wire};
 
+/// How often a page is read of which something is not there any more.
+const READS_MAX: usize = 3;
+
 /// Mailboxes in Redis. Clones are the same store. [`Mailbox::flush`] it before the last one is dropped.
 #[derive(Clone)]
 pub struct RedisMailbox(Arc<Inner>);
@@ -88,10 +91,19 @@ impl Mailbox for RedisMailbox {
         let shared = &self.0.shared;
         let lane = self.0.lanes.lane(user);
         let mut held = lane.held.lock().await;
-        let known = shared.known(&lane, &mut held).await.map_err(Failure::into_error)?;
-        known.book.check_epoch(after.epoch)?;
-        let reading = known.book.read(after.offset, bounds, shared.clock.now());
-        shared.read_page(user, after.epoch, reading).await.map_err(Failure::into_error)
+        for _ in 0..READS_MAX {
+            let known = shared.known(&lane, &mut held).await.map_err(Failure::into_error)?;
+            known.book.check_epoch(after.epoch)?;
+            let reading = known.book.read(after.offset, bounds, shared.clock.now());
+            let page = shared.read_page(user, after.epoch, reading).await.map_err(Failure::into_error)?;
+            if let Some(page) = page {
+                return Ok(page);
+            }
+            // Somebody else has taken something out: the mailbox is learned anew.
+            held.forget();
+        }
+        let reason = "the mailbox keeps changing".to_owned();
+        Err(StoreError::Unavailable { store: STORE, reason })
     }
 
     async fn acknowledge(&self, user: &UserId, device: &DeviceId, upto: Place) -> Result<(), StoreError> {

@@ -12,22 +12,22 @@ use crate::lane::Shared;
 use crate::wire;
 
 impl Shared {
-    /// The page that a book has chosen. What has gone meanwhile is left out of it.
+    /// The page that a book has chosen; none if something of it is not there any more.
     pub(crate) async fn read_page(
         &self,
         user: &UserId,
         epoch: Epoch,
         reading: Reading<Arc<str>>,
-    ) -> Result<Page, Failure> {
-        let Reading { places, mut left_out, read_to, is_last } = reading;
+    ) -> Result<Option<Page>, Failure> {
+        let Reading { places, left_out, read_to, is_last, gone_to } = reading;
         let mut entries = match places.first().zip(places.last()) {
             Some(((first, _), (last, _))) => self.read_range(user, epoch, *first, *last).await?,
             None => Vec::new(),
         };
         // What stands between them is withdrawn or expired.
         entries.retain(|entry| places.binary_search_by_key(&entry.offset, |(offset, _)| *offset).is_ok());
-        left_out.removed += (places.len() - entries.len()) as u64;
-        Ok(Page { entries, left_out, read_to, is_last })
+        let is_whole = entries.len() == places.len();
+        Ok(is_whole.then_some(Page { entries, left_out, read_to, is_last, gone_to }))
     }
 
     async fn read_range(

@@ -312,6 +312,30 @@ async fn a_history_that_is_older_than_what_was_confirmed_is_told() {
 }
 
 #[tokio::test]
+async fn what_somebody_takes_out_of_the_middle_is_told() {
+    if left_out() {
+        return;
+    }
+    let redis = Redis::start().await;
+    let (store, phone) = (store(redis.url()), DeviceId::new("phone").expect("a good name"));
+    let at = end(&store).await;
+    store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers");
+    store.acknowledge(&alice(), &phone, at).await.expect("redis answers");
+    let log = format!("ringway:mailbox:{{alice}}:{}", at.epoch);
+    assert_eq!(redis.ask::<u64>(&["XDEL", &log, "3-0"]).await, 1);
+    let page = store.range(&alice(), at, ALL).await.expect("redis answers");
+    assert_eq!(page.entries.iter().map(|entry| entry.offset.0).collect::<Vec<_>>(), [2, 4, 5]);
+    assert_eq!((page.gone_to, page.left_out.removed), (Offset(3), 1));
+    let state = store.open(&alice()).await.expect("redis answers");
+    for (device, has, is_told) in
+        [(Some(&phone), 1, true), (Some(&phone), 3, false), (None, 2, true), (None, 3, false)]
+    {
+        let last = Place { offset: Offset(has), ..at };
+        assert_eq!(state.recovery(device, Some(last)).missed.is_err(), is_told, "{device:?} {has}");
+    }
+}
+
+#[tokio::test]
 async fn positions_are_written_when_redis_is_back() {
     if left_out() {
         return;

@@ -167,14 +167,15 @@ impl<P> Book<P> {
             recent.extend(id.map(|message_id| Stored { message_id, offset }));
         }
         let gone = || self.numbered().filter(|(offset, mark)| self.has_gone(*offset, mark, now));
-        let behind = |gone: Option<(Offset, _)>| gone.map_or(self.first, |(offset, _)| offset.next());
-        let needed = gone().filter(|(offset, _)| !self.is_settled(*offset)).last();
+        let behind = |gone: Option<(Offset, _)>| gone.map_or(self.intact_from, |(offset, _)| offset.next());
+        let intact_from =
+            self.intact_from.max(behind(gone().filter(|(offset, _)| !self.is_settled(*offset)).last()));
         Ok(MailboxState {
             epoch: self.epoch,
             first: self.first,
             next: self.next(),
-            intact_from: needed.map_or(self.intact_from, |_| self.intact_from.max(behind(needed))),
-            whole_from: behind(gone().last()),
+            intact_from,
+            whole_from: intact_from.max(self.first).max(behind(gone().last())),
             positions: self.devices.iter().map(|(id, device)| (id.clone(), device.offset)).collect(),
             recent,
         })

@@ -170,8 +170,13 @@ impl World {
                 self.check_served(*position);
             }
         }
-        let stranger = Place { epoch: state.epoch, offset: Offset(state.first.0.saturating_sub(1)) };
-        assert_eq!(state.recovery(None, Some(stranger)).missed.is_ok(), stranger.offset < state.next);
+        // Somebody of whom nothing is known has missed something exactly if anything has gone that was not withdrawn.
+        assert!(state.first <= state.whole_from && state.intact_from <= state.whole_from);
+        for (behind, is_told) in [(0, false), (1, true)] {
+            let Some(offset) = state.whole_from.0.checked_sub(1 + behind) else { continue };
+            let stranger = Place { epoch: state.epoch, offset: Offset(offset) };
+            assert_eq!(state.recovery(None, Some(stranger)).missed.is_err(), is_told);
+        }
     }
 
     /// Who is told to have missed nothing is given everything behind its position that is of use.
@@ -179,8 +184,7 @@ impl World {
         let reading = self.book.read(position, ALL, self.now);
         let given: BTreeSet<_> = reading.places.iter().map(|(offset, _)| offset.0).collect();
         for offset in position.0 + 1..self.book.next().0 {
-            let expired = self.expires_at[offset as usize - 1] <= self.now;
-            let useful = !expired && !self.withdrawn.contains(&offset);
+            let useful = !self.withdrawn.contains(&offset);
             assert!(!useful || given.contains(&offset), "{offset} is missing, and the device was not told");
         }
     }

@@ -21,6 +21,9 @@ pub(crate) async fn expired_messages_are_left_out_and_seen_to_be(fixture: &dyn F
     let page = read(&*handle, &alice, 0).await;
     assert_eq!(names(&page), [(1, "a"), (3, "c")]);
     assert_eq!((page.left_out.expired, page.read_to, page.is_last), (2, Offset(4), true));
+    assert_eq!(page.gone_to, Offset(4));
+    let missed = open(&*handle, &alice).await.recovery(Some(&device("phone")), None).missed;
+    assert_eq!(missed, Err(RecoveryError::Gone { intact_from: Offset(5) }), "also before they are removed");
     fixture.clock().advance(LIMITS.time_to_live - Duration::from_secs(6));
     assert_eq!(names(&read(&*handle, &alice, 0).await), [(3, "c")]);
     fixture.clock().advance(Duration::from_secs(1));
