@@ -16,6 +16,8 @@ import type { Options } from "./options.js";
 import { isHidden, listenToPage } from "./page.js";
 import type { Events, State } from "./types.js";
 
+/** So many sockets that went silent are kept at the most. */
+const SILENT_MAX = 3;
 /** The longest delay that a server may ask for. */
 const DELAY_MAX = 3_600_000;
 
@@ -42,8 +44,8 @@ export class Connection {
   state: State = "closed";
   /** The present one. Nothing is heard of any other. */
   #socket: WebSocket | undefined;
-  /** The last one, if it went silent: closed only when another one stands, since to close it is to say goodbye. */
-  #suspect: WebSocket | undefined;
+  /** Those that went silent: closed only when another one stands, since to close a socket is to say goodbye. */
+  readonly #silent: WebSocket[] = [];
   #token: string | null | undefined;
   #openedAt = 0;
   /** When the server last said anything. */
@@ -89,8 +91,7 @@ export class Connection {
   up(): void {
     this.#enter("open");
     this.#openedAt = Date.now();
-    this.#suspect?.close(1000);
-    this.#suspect = undefined;
+    this.#closeSilent();
     this.#beat();
   }
 
@@ -101,9 +102,7 @@ export class Connection {
 
   /** Open -> waiting, if the server has said nothing since then. */
   silent(since: number): void {
-    if (this.state !== "open" || this.#heardAt > since) return;
-    this.#suspect = this.#socket;
-    this.down(1006, "no answer", "now");
+    if (this.state === "open" && this.#heardAt <= since) this.#giveUp();
   }
 
   /** Any -> waiting | closed */
@@ -121,7 +120,7 @@ export class Connection {
     } else {
       this.#enter("closed");
       socket?.close(1000);
-      this.#suspect?.close(1000);
+      this.#closeSilent();
       this.#page?.abort();
       this.#token = undefined;
     }
@@ -199,10 +198,18 @@ export class Connection {
   /** What is under way is given up if nothing happens in time. */
   #within(): unknown {
     clearTimeout(this.#timer);
-    return (this.#timer = setTimeout(() => {
-      this.#socket?.close();
-      this.down(1006, "no answer", "now");
-    }, this.#options.timeout ?? 10_000));
+    return (this.#timer = setTimeout(() => this.#giveUp(), this.#options.timeout ?? 10_000));
+  }
+
+  #giveUp(): void {
+    if (this.#socket?.readyState) this.#silent.push(this.#socket);
+    else this.#socket?.close(); // It is not open yet: nobody takes that for a goodbye.
+    if (this.#silent.length > SILENT_MAX) this.#silent.shift()!.close();
+    this.down(1006, "no answer", "now");
+  }
+
+  #closeSilent(): void {
+    for (const socket of this.#silent.splice(0)) socket.close();
   }
 
   /** Asks a server for a word that was silent for long. */

@@ -17,10 +17,9 @@ export function handshake(
   for (const [name, value] of parameters) {
     if (value) href += `${href.includes("?") ? "&" : "?"}${name}=${encode(value)}`;
   }
-  const subprotocols = isRaw ? [] : [SUBPROTOCOL];
   // A server never selects the token, and browsers drop a socket whose server selects nothing of what they offered.
-  if (token && !isInQuery) subprotocols.push(...(isRaw ? ["ringway.raw"] : []), `token.${encode(token)}`);
-  return [href, subprotocols];
+  if (token && !isInQuery) return [href, [isRaw ? "ringway.raw" : SUBPROTOCOL, `token.${encode(token)}`]];
+  return [href, isRaw ? [] : [SUBPROTOCOL]];
 }
 
 /** Percent-encoded for both places: no subprotocol may have a parenthesis in it. */

@@ -10,11 +10,13 @@ import { rawPayload, readRaw } from "./raw.js";
 import { Requests, type RequestOptions } from "./requests.js";
 import { Stream, type Taken } from "./stream.js";
 import type { Events, Message, MessageHandler, Receipt, Recipient, SendOptions, State, Target, Topics } from "./types.js";
-import { framesFor, Watches, type PresenceHandler } from "./watches.js";
+import { Watches, type PresenceHandler } from "./watches.js";
 
 /** A user that nobody watches: not to watch it any more changes nothing, and is answered. */
 const PROBE = { type: "unwatch", users: ["ringway probe"] };
 const PROBE_TIMEOUT = 5_000;
+/** A frame names at most so many users. */
+const USERS_MAX = 500;
 
 /** What is answered without saying anything. */
 const done = () => {};
@@ -139,11 +141,11 @@ export class Socket<T extends object = Topics> {
   }
 
   #opened(subprotocol: string): void {
-    if (this.#isRaw) this.#up(undefined, false);
+    if (this.#isRaw) this.#up();
     else if (subprotocol !== frames.SUBPROTOCOL) this.#broken("no subprotocol");
   }
 
-  #up(session: string | undefined, recovered: boolean): void {
+  #up(session?: string, recovered = false): void {
     const isAgain = this.#isAgain;
     this.#isAgain = true;
     this.session = session;
@@ -245,7 +247,10 @@ export class Socket<T extends object = Topics> {
   }
 
   #askAll(type: "watch" | "unwatch", users: string[], isFirst = false): void {
-    for (const frame of framesFor(type, users)) void this.#ask(frame, { isRepeatable: true, isFirst }, done);
+    for (let from = 0; from < users.length; from += USERS_MAX) {
+      const frame = { type, users: users.slice(from, from + USERS_MAX) };
+      void this.#ask(frame, { isRepeatable: true, isFirst }, done);
+    }
   }
 
   /** Every failure is an event, too: so nobody needs to wait for what he does not care about. */

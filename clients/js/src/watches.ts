@@ -5,9 +5,6 @@ import { call, type Handler } from "./bus.js";
 
 export type PresenceHandler = Handler<[user: string, online: boolean]>;
 
-/** A frame names at most so many users. */
-const USERS_MAX = 500;
-
 interface Watch {
   online?: boolean;
   handlers: Set<PresenceHandler>;
@@ -49,13 +46,4 @@ export class Watches {
   get users(): string[] {
     return [...this.#watches.keys()];
   }
-}
-
-/** The frames that name these users. */
-export function framesFor(type: "watch" | "unwatch", users: string[]): object[] {
-  const frames = [];
-  for (let from = 0; from < users.length; from += USERS_MAX) {
-    frames.push({ type, users: users.slice(from, from + USERS_MAX) });
-  }
-  return frames;
 }

@@ -9,7 +9,7 @@ import { content } from "../src/frames.js";
 import { handshake } from "../src/handshake.js";
 import { Pace } from "../src/pace.js";
 import { rawPayload, readRaw } from "../src/raw.js";
-import { framesFor, Watches } from "../src/watches.js";
+import { Watches } from "../src/watches.js";
 import { Clock } from "./clock.js";
 
 test("close codes ask for what docs/close-codes.md says", () => {
@@ -140,12 +140,4 @@ test("a user is watched once for all who watch, and told to each when it changes
   assert.deepEqual(watches.remove(["bob", "carol"], a), []);
   assert.deepEqual(watches.users, ["bob", "dan"]);
   assert.deepEqual(watches.remove(["bob", "dan"], b), ["bob", "dan"]);
-});
-
-test("a frame names at most 500 users", () => {
-  const users = Array.from({ length: 1_001 }, (_, number) => `u${number}`);
-  const frames = framesFor("watch", users) as { users: string[] }[];
-  assert.deepEqual(frames.map((frame) => frame.users.length), [500, 500, 1]);
-  assert.deepEqual(frames.flatMap((frame) => frame.users), users);
-  assert.deepEqual(framesFor("unwatch", []), []);
 });

@@ -211,6 +211,17 @@ test("the same session is told nothing again", async (t) => {
   assert.deepEqual(sockets[1]!.take(), []);
 });
 
+test("a frame names at most 500 users", async (t) => {
+  const { socket, server, welcome } = await world(t);
+  welcome();
+  const users = Array.from({ length: 1_001 }, (_, number) => `u${number}`);
+  socket.watch(users, () => {});
+  socket.watch([], () => {});
+  const frames = server.take();
+  assert.deepEqual(frames.map((frame) => frame.users.length), [500, 500, 1]);
+  assert.deepEqual(frames.flatMap((frame) => frame.users), users);
+});
+
 test("presence is told when it is news", async (t) => {
   const { socket, server, sockets, welcome, tick } = await world(t);
   const told: unknown[] = [];
