@@ -304,6 +304,11 @@ test("what was closed for good does not listen to the page any more", async (t) 
   for (const event of ["online", "offline", "visibilitychange"]) page.dispatch(event);
   await tick(100_000);
   assert.deepEqual([server.take(), sockets.length], [[], 1]);
+  socket.reconnect();
+  await tick(0);
+  welcome();
+  page.dispatch("online");
+  assert.equal(sockets[1]!.take().length, 1, "it listens once");
 });
 
 test("what happens can be followed, without tokens and contents", async (t) => {

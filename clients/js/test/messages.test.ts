@@ -89,6 +89,20 @@ test("what is dealt with while there is no connection is said with the next hand
   assert.deepEqual(sockets[1]!.take(), [{ type: "ack", offset: 2 }]);
 });
 
+test("nothing is acknowledged before the welcome: it may be another session's", async (t) => {
+  const { socket, server, sockets, welcome, tick } = await world(t, { ack: "manual" });
+  const acks: (() => void)[] = [];
+  socket.on("job", (_, { ack }) => acks.push(ack));
+  welcome();
+  server.say(message(1, { topic: "job" }));
+  server.drop();
+  await tick(250);
+  sockets[1]!.accept();
+  acks[0]!();
+  await tick(5_000);
+  assert.deepEqual(sockets[1]!.take(), []);
+});
+
 test("an acknowledgement of a session that is lost is nobody's business", async (t) => {
   const { socket, server, sockets, welcome, tick } = await world(t, { ack: "manual" });
   const acks: (() => void)[] = [];

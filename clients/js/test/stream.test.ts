@@ -49,6 +49,15 @@ test("only what has been dealt with, and everything before it, is said", () => {
   assert.deepEqual(dealt, [2]);
 });
 
+test("what the server takes for dealt with stays so", () => {
+  const it = stream();
+  it.begin(welcome({}));
+  const one = it.message(1)!;
+  it.begin(welcome({ offset: 9 }));
+  one.done();
+  assert.deepEqual(parameters(it), { resume: "r1", offset: "9" });
+});
+
 test("what the mailbox has brought before is no news", () => {
   const it = stream("a.10");
   assert.deepEqual(parameters(it), { mailbox: "a.10" });
