@@ -154,6 +154,11 @@ export class Proxy {
     for (const socket of this.#connections) socket.pause();
   }
 
+  /** What was held back goes on. */
+  thaw(): void {
+    for (const socket of this.#connections) socket.resume();
+  }
+
   #carry(client: TcpSocket): void {
     const gateway = connectTcp(Number(this.#target.port), this.#target.hostname);
     for (const [one, other] of [[client, gateway], [gateway, client]] as const) {
