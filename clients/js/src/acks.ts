@@ -31,10 +31,11 @@ export class Acks {
     this.#bytes += bytes;
   }
 
-  /** Everything up to an offset has been dealt with. In a page that nobody sees timers come late: there none is relied upon. */
+  /** Everything up to an offset has been dealt with. */
   dealt(offset: number): void {
     this.#dealt = offset;
     const isMuch = offset - this.#acknowledged >= MESSAGES_MAX || this.#bytes >= BYTES_MAX;
+    // In a page that nobody sees timers come late.
     if (isMuch || isHidden()) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), this.#within);
   }

@@ -8,9 +8,12 @@ import type { QueueOptions } from "./requests.js";
 export type Token = string | (() => string | null | undefined | Promise<string | null | undefined>);
 
 export interface Options {
-  /** Who the user is. A function is asked before the first handshake, when the server wants another token, and after a handshake that failed, since a browser hides why. */
+  /**
+   * Who the user is. A function is asked before the first handshake, when the server wants another token, and after a
+   * handshake that failed, since a browser hides why.
+   */
   token?: Token;
-  /** `v1` is `ringway.v1.json`; `raw` is no subprotocol: text messages `{topic, data}`, and nothing but that. Default: `v1`. */
+  /** `v1`: `ringway.v1.json`; `raw`: no subprotocol, texts `{topic, data}`, and nothing but that. Default: `v1`. */
   protocol?: "v1" | "raw";
   /** Where the handshake says the token. Default: `subprotocol`, where no proxy logs it; with `raw`: `query`. */
   tokenIn?: "subprotocol" | "query";
@@ -28,7 +31,10 @@ export interface Options {
   backoff?: BackoffOptions;
   /** How long the token, the handshake and the welcome may take, each, in milliseconds. Default: 10,000. */
   timeout?: number;
-  /** After so many milliseconds without a word the server is asked for one, unless the page is hidden; 0: never. Default: 30,000. */
+  /**
+   * After so many milliseconds without a word the server is asked for one, unless the page is hidden; 0: never.
+   * Default: 30,000.
+   */
   heartbeat?: number;
   /** Says what happens, on the console or to a function: no tokens, no contents. */
   debug?: boolean | ((...words: unknown[]) => void);
