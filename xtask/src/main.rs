@@ -4,6 +4,7 @@
 //! Nothing is left out silently: what is missing and cannot be installed is a failure that says what to install.
 
 mod ci;
+mod client;
 mod options;
 mod provision;
 mod step;

@@ -1,4 +1,4 @@
-//! The tests: those of every crate, and those that run the released binary.
+//! The tests: those of every crate, those that run the released binary, and those of the client library.
 //!
 //! The last lines of the output are the test runner's own.
 
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::options::TestOptions;
 use crate::provision::{self, Tool};
-use crate::step;
+use crate::{client, step};
 
 /// Provides what is missing, builds the binary, runs all tests.
 pub(crate) fn run(options: &TestOptions) -> Result<()> {
@@ -20,6 +20,9 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
         "release binary",
         &mut step::cargo(&["build", "--release", "--package", "ringway", "--locked"]),
     )?;
+
+    let npm = found.iter().find(|(tool, _)| *tool == Tool::Node && !options.chooses_packages());
+    let client_tested = npm.map_or(Ok(()), |(_, npm)| client::test(npm, &binary()));
 
     let mut tests = step::cargo(&["test", "--no-fail-fast", "--locked"]);
     if !options.chooses_packages() {
@@ -37,7 +40,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
     if !options.without.is_empty() {
         eprintln!("\nxtask: NOT EVERYTHING WAS TESTED: left out on request: {}", names(&options.without));
     }
-    tested
+    client_tested.and(tested)
 }
 
 fn binary() -> PathBuf {

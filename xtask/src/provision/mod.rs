@@ -1,4 +1,4 @@
-//! What the tests need beyond cargo: a Python with gRPC, a browser, the servers of registries and stores,
+//! What the tests need beyond cargo: a Python with gRPC, a browser, Node.js, the servers of registries and stores,
 //! and network namespaces.
 //!
 //! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
@@ -9,6 +9,7 @@ mod browser;
 mod etcd;
 mod nacos;
 mod netns;
+mod node;
 mod python;
 mod rabbitmq;
 mod redis;
@@ -29,6 +30,8 @@ pub(crate) enum Tool {
     Nacos,
     /// Network namespaces.
     Netns,
+    /// Node.js with npm.
+    Node,
     /// Python with the packages of `tests/e2e/requirements.txt`.
     Python,
     /// A RabbitMQ server.
@@ -38,8 +41,16 @@ pub(crate) enum Tool {
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Browser, Self::Etcd, Self::Nacos, Self::Netns, Self::Python, Self::Rabbitmq, Self::Redis];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Browser,
+        Self::Etcd,
+        Self::Nacos,
+        Self::Netns,
+        Self::Node,
+        Self::Python,
+        Self::Rabbitmq,
+        Self::Redis,
+    ];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -48,6 +59,7 @@ impl Tool {
             Self::Etcd => "etcd",
             Self::Nacos => "nacos",
             Self::Netns => "netns",
+            Self::Node => "node",
             Self::Python => "python",
             Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
@@ -61,6 +73,7 @@ impl Tool {
             Self::Etcd => "RINGWAY_ETCD",
             Self::Nacos => "RINGWAY_RNACOS",
             Self::Netns => "RINGWAY_IP",
+            Self::Node => "RINGWAY_NPM",
             Self::Python => "RINGWAY_PYTHON",
             Self::Rabbitmq => "RINGWAY_RABBITMQ",
             Self::Redis => "RINGWAY_REDIS",
@@ -81,6 +94,7 @@ impl Tool {
             | Self::Etcd
             | Self::Nacos
             | Self::Netns
+            | Self::Node
             | Self::Python
             | Self::Rabbitmq
             | Self::Redis => &[],
@@ -93,6 +107,7 @@ impl Tool {
             Self::Etcd => etcd::provide(),
             Self::Nacos => nacos::provide(),
             Self::Netns => netns::provide(),
+            Self::Node => node::provide(),
             Self::Python => python::provide(),
             Self::Rabbitmq => rabbitmq::provide(),
             Self::Redis => redis::provide(),
