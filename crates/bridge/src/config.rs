@@ -6,6 +6,7 @@ use ringway_proto::v1::EventKind;
 use ringway_ring::MemberId;
 
 use crate::intake::{Guarantee, OnOffline};
+use crate::trust::Trust;
 
 /// Where events go, and whose.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub enum Workers {
 pub struct RabbitConfig {
     /// `amqp://user:password@host:port/vhost`, or `amqps://…`. A secret, for it holds the password.
     pub url: String,
+    /// Whom `amqps` trusts.
+    pub trust: Trust,
     /// How long it may take to connect, to declare, and to confirm what was published.
     pub timeout: Duration,
     /// The longest pause between attempts to connect.
@@ -72,7 +75,7 @@ pub struct IntakeConfig {
     pub dead_letter_queue: String,
     /// How many deliveries may be unacknowledged.
     pub prefetch: u16,
-    /// What is promised.
+    /// What is promised of messages that do not say it themselves.
     pub guarantee: Guarantee,
     /// What happens to a message for somebody who is not connected.
     pub on_offline: OnOffline,
@@ -156,6 +159,8 @@ pub enum OnUnroutable {
 pub struct WebhookConfig {
     /// Where they are posted: an http or https URL.
     pub url: http::Uri,
+    /// Whom `https` trusts.
+    pub trust: Trust,
     /// What requests are signed with; none: they are not signed.
     pub secret: Option<String>,
     /// Which events.

@@ -16,6 +16,7 @@ mod intake;
 mod metrics;
 mod outlet;
 mod pump;
+mod trust;
 mod webhook;
 
 pub use amqp::RabbitError;
@@ -27,9 +28,10 @@ pub use config::{
 };
 pub use feed::{Batch, Feed, follow_events};
 pub use intake::{
-    ATTEMPTS_HEADER, DETAIL_HEADER, Guarantee, OnOffline, QUEUE_HEADER, REASON_HEADER, TARGET_HEADER,
-    TOPIC_HEADER,
+    ATTEMPTS_HEADER, DETAIL_HEADER, GUARANTEE_HEADER, Guarantee, OnOffline, QUEUE_HEADER, REASON_HEADER,
+    TARGET_HEADER, TOPIC_HEADER,
 };
+pub use trust::{Trust, TrustError};
 pub use webhook::{SIGNATURE_HEADER, signature};
 
 /// Whether a URL of RabbitMQ can be read.
@@ -38,6 +40,11 @@ pub use webhook::{SIGNATURE_HEADER, signature};
 /// What is wrong with it.
 pub fn check_rabbit_url(url: &str) -> Result<(), RabbitError> {
     amqp::check_url(url).map(drop)
+}
+
+/// Whether a URL of RabbitMQ asks for TLS.
+pub fn is_rabbit_url_tls(url: &str) -> bool {
+    amqp::check_url(url).is_ok_and(|uri| amqp::is_tls(&uri))
 }
 
 /// Whether a webhook can be posted to a URL.

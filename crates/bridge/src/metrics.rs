@@ -2,10 +2,11 @@
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
-/// The side of RabbitMQ: messages in, or events out.
+/// What a connection to RabbitMQ is for: messages in, dead letters, or events out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     In,
+    DeadLetters,
     Out,
 }
 
@@ -13,6 +14,7 @@ impl Side {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Side::In => "in",
+            Side::DeadLetters => "dead_letters",
             Side::Out => "out",
         }
     }

@@ -97,7 +97,7 @@ impl Sink for Outlet {
             _ => self.open().await?,
         };
         let publishing = self.publish(&link, events, metrics);
-        within(self.config.rabbit.timeout, "confirm events", publishing).await?;
+        link.within(self.config.rabbit.timeout, "confirm events", publishing).await?;
         self.link = Some(link);
         Ok(())
     }

@@ -70,6 +70,58 @@ async fn a_broker_that_was_killed_loses_nothing() {
     soon("the end", running).await.unwrap();
 }
 
+/// While the broker has an alarm, dead letters and whoever publishes wait. What is there goes on, and nothing comes twice.
+#[tokio::test]
+async fn a_broker_without_memory_holds_up_what_is_published_and_nothing_else() {
+    let Some(broker) = Broker::start().await else { return };
+    let cluster = FakeCluster::start(1).await;
+    // What is counted before somebody counts is not seen.
+    support::counter("");
+    let mut config = intake(&broker, "kill");
+    // Much shorter than the alarm.
+    config.rabbit.timeout = Duration::from_secs(1);
+    let start = async || {
+        let (stop, sender) = (CancellationToken::new(), sender(&cluster, PATIENCE).await);
+        (stop.clone(), tokio::spawn(run_intake(config.clone(), sender, stop)))
+    };
+    let (stop, running) = start().await;
+    until("the consumer", async || support::is_consumed(&broker, "kill.in").await).await;
+    stop.cancel();
+    soon("the end", running).await.unwrap();
+    let back_end = BackEnd::connect(&broker).await;
+    publish(&back_end, 0..MESSAGES / 2).await;
+    back_end.publish("", "kill.in", "no target", BasicProperties::default()).await;
+    publish(&back_end, MESSAGES / 2..MESSAGES).await;
+
+    broker.control(&["set_vm_memory_high_watermark", "absolute", "1"]).await;
+    let (stop, running) = start().await;
+    let script = &cluster.workers[0].script;
+    script.saw(MESSAGES).await;
+    until("the metric", async || support::gauge("ringway_bridge_rabbitmq_blocked").contains(&1.0)).await;
+    let late = BackEnd::connect(&broker).await;
+    let late = tokio::spawn(async move { publish(&late, MESSAGES..MESSAGES + 1).await });
+    // It is the passing of time that must not do anything.
+    tokio::time::sleep(3 * config.rabbit.timeout).await;
+    assert_eq!(script.ids().len(), MESSAGES, "nothing comes twice, and nobody can publish");
+    assert!(!late.is_finished());
+    stop.cancel();
+    soon("the end", running).await.unwrap();
+    until("what has no end yet", async || back_end.count("kill.in").await.0 == 1).await;
+
+    let (stop, running) = start().await;
+    broker.control(&["set_vm_memory_high_watermark", "0.6"]).await;
+    let letter = back_end.consume("kill.dead").await.next().await;
+    assert_eq!(letter.data, b"no target");
+    soon("the confirm", late).await.unwrap();
+    script.saw(MESSAGES + 1).await;
+    stop.cancel();
+    soon("the end", running).await.unwrap();
+    let mut ids = script.ids();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), back_end.count("kill.in").await.0), (MESSAGES + 1, 0));
+}
+
 /// Numbered messages, the number being the id.
 async fn publish(back_end: &BackEnd, numbers: std::ops::Range<usize>) {
     for number in numbers {

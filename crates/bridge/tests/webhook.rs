@@ -5,6 +5,7 @@
 mod support;
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +13,22 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use ringway_bridge::{
-    FeedConfig, OnRefused, Outlets, SIGNATURE_HEADER, WebhookConfig, run_outlets, signature,
+    FeedConfig, OnRefused, Outlets, SIGNATURE_HEADER, Trust, WebhookConfig, run_outlets, signature,
 };
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
+use support::certificates::{Authority, Signed};
 use support::events::EventSource;
 use support::until;
 
@@ -41,13 +48,36 @@ impl Receiver {
         let serving = Arc::clone(&receiver);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let receiver = Arc::clone(&serving);
-                let answer = service_fn(move |request| Arc::clone(&receiver).answer(request));
-                let http = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(http.serve_connection(TokioIo::new(socket), answer));
+                tokio::spawn(Arc::clone(&serving).serve(TokioIo::new(socket)));
             }
         });
         (receiver, url)
+    }
+
+    /// One that speaks TLS.
+    async fn start_with_tls(signed: &Signed) -> (Arc<Self>, http::Uri) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/hook?x=1", listener.local_addr().unwrap()).parse().unwrap();
+        let certificate = CertificateDer::from_pem_slice(signed.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let receiver = Arc::new(Receiver::default());
+        let serving = Arc::clone(&receiver);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                // Who does not trust it goes away.
+                if let Ok(tls) = acceptor.accept(socket).await {
+                    tokio::spawn(Arc::clone(&serving).serve(TokioIo::new(tls)));
+                }
+            }
+        });
+        (receiver, url)
+    }
+
+    async fn serve(self: Arc<Self>, io: impl Read + Write + Unpin) {
+        let answer = service_fn(move |request| Arc::clone(&self).answer(request));
+        hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await.ok();
     }
 
     async fn answer(
@@ -84,6 +114,7 @@ fn start(webhook: WebhookConfig, source: &EventSource) -> CancellationToken {
 fn webhook(url: http::Uri) -> WebhookConfig {
     WebhookConfig {
         url,
+        trust: Trust::System,
         secret: Some("secret".to_owned()),
         feed: FeedConfig::new("webhook"),
         batch_events_max: 2,
@@ -142,10 +173,54 @@ async fn a_receiver_that_is_not_there_yet_gets_everything_in_order() {
     let serving = Arc::clone(&receiver);
     tokio::spawn(async move {
         let (socket, _) = listener.accept().await.unwrap();
-        let answer = service_fn(move |request| Arc::clone(&serving).answer(request));
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await.ok();
+        serving.serve(TokioIo::new(socket)).await;
     });
     until("the acknowledgement", async || source.acknowledged() == 4).await;
     let ids: Vec<String> = receiver.ids().concat();
     assert_eq!(ids, [1, 2, 3, 4].map(|sequence| source.id(sequence)));
+}
+
+#[tokio::test]
+async fn a_receiver_with_tls_gets_nothing_unless_it_is_trusted() {
+    tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (receiver, url) = Receiver::start_with_tls(&authority.sign("127.0.0.1")).await;
+    let (_plain, plain) = Receiver::start(&[]).await;
+    let changed =
+        |url: &http::Uri, from, to| url.to_string().replacen(from, to, 1).parse::<http::Uri>().unwrap();
+    let only = |authority: &Authority| Trust::only(authority.pem()).unwrap();
+    let cases = [
+        (only(&stranger), url.clone(), "nobody who is trusted has signed the server's certificate; ca_file"),
+        (Trust::System, url.clone(), "nobody who is trusted has signed the server's certificate; ca_file"),
+        (only(&authority), changed(&url, "127.0.0.1", "localhost"), "for another name than the URL's host"),
+        (only(&authority), changed(&plain, "http", "https"), "what answers there speaks no TLS"),
+    ];
+    for (trust, url, expected) in cases {
+        LOG.lock().clear();
+        let source = EventSource::start().await;
+        source.tell("alice");
+        let _stop = start(WebhookConfig { trust, ..webhook(url) }, &source).drop_guard();
+        until(expected, async || String::from_utf8_lossy(&LOG.lock()).contains(expected)).await;
+        assert_eq!((source.acknowledged(), receiver.ids().len()), (0, 0), "{expected}");
+    }
+    let source = EventSource::start().await;
+    let id = source.id(source.tell("alice"));
+    let _stop = start(WebhookConfig { trust: only(&authority), ..webhook(url) }, &source).drop_guard();
+    until("the acknowledgement", async || source.acknowledged() == 1).await;
+    assert_eq!(receiver.ids(), [[id]]);
+}
+
+/// What was logged.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        LOG.lock().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringway_session::{Advice, CloseCode, MailboxPlace};
 
-use crate::frame::{ErrorFrame, Mailbox, Message, Reply, Welcome};
+use crate::frame::{ErrorFrame, Mailbox, Message, Presence, Reply, Welcome};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub enum Action {
     Mailbox(Mailbox),
     /// Here is a message, each once and in order.
     Deliver(Message),
+    /// So it is with users whom the client watches.
+    Presence(Vec<Presence>),
     /// The messages of these offsets will not come any more.
     Missed(RangeInclusive<u64>),
     /// The server acted upon what was sent.

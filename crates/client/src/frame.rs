@@ -18,6 +18,8 @@ pub enum ServerFrame {
     Message(Message),
     /// From where on in the user's mailbox the client is served.
     Mailbox(Mailbox),
+    /// Whether users whom the client watches are online.
+    Presence(Vec<Presence>),
     /// Something that the client sent was acted upon.
     Reply(Reply),
     /// Something that the client sent was not acted upon.
@@ -59,6 +61,15 @@ pub struct Mailbox {
     pub place: MailboxPlace,
     /// Whether nothing is missing between what it had and what comes now.
     pub recovered: bool,
+}
+
+/// Whether a user whom the client watches is online. What came last counts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Presence {
+    /// Who.
+    pub user: String,
+    /// With at least one session.
+    pub online: bool,
 }
 
 /// A message.
@@ -167,6 +178,7 @@ impl ServerFrame {
             "welcome" => Self::Welcome(serde_json::from_str(text)?),
             "message" => Self::Message(serde_json::from_str::<RawMessage<'_>>(text)?.read()?),
             "mailbox" => Self::Mailbox(serde_json::from_str::<RawMailbox<'_>>(text)?.read()?),
+            "presence" => Self::Presence(serde_json::from_str::<RawPresence>(text)?.users),
             "reply" => Self::Reply(serde_json::from_str::<RawReply>(text)?.read()),
             "error" => Self::Error(serde_json::from_str(text)?),
             "reconnect" => Self::Reconnect { delay_ms: serde_json::from_str::<RawReconnect>(text)?.delay_ms },
@@ -183,6 +195,11 @@ struct Typed {
 #[derive(Deserialize)]
 struct RawReconnect {
     delay_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct RawPresence {
+    users: Vec<Presence>,
 }
 
 #[derive(Deserialize)]
@@ -326,6 +343,11 @@ mod tests {
             assert_eq!((place.to_string().as_str(), recovered), told);
             assert_eq!(offset, vector["offset"].as_u64().unwrap());
         }
+        for vector in vectors("presence") {
+            let ServerFrame::Presence(users) = read(&vector) else { panic!("{vector}") };
+            let told: Vec<Presence> = serde_json::from_value(vector["users"].clone()).unwrap();
+            assert_eq!(users, told);
+        }
         for vector in vectors("reply") {
             let ServerFrame::Reply(reply) = read(&vector) else { panic!("{vector}") };
             assert_eq!(reply.reference, vector["ref"].as_str().unwrap());
@@ -358,6 +380,8 @@ mod tests {
             (r#"{"type":"message","offset":-1,"id":"m","data":1}"#, "invalid value"),
             (r#"{"type":"message","offset":1,"id":"m","data":1,"stored":"5"}"#, "place in a mailbox"),
             (r#"{"type":"mailbox","place":7,"recovered":true}"#, "invalid type"),
+            (r#"{"type":"presence"}"#, "missing field `users`"),
+            (r#"{"type":"presence","users":[{"user":"bob"}]}"#, "missing field `online`"),
             (r#"{"type":"reply","outcome":"delivered"}"#, "missing field `ref`"),
             (r#"{"type":"reconnect"}"#, "missing field `delay_ms`"),
         ];

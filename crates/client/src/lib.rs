@@ -16,7 +16,7 @@ mod session;
 pub use action::{Action, Continuation, Continuity, End, Event, Refusal, Resume};
 pub use config::{AckConfig, BackoffConfig, ClientConfig, Reconnect};
 pub use frame::{
-    Content, ErrorFrame, Mailbox, Message, Receipt, Reply, ServerFrame, ServerFrameError, Welcome,
+    Content, ErrorFrame, Mailbox, Message, Presence, Receipt, Reply, ServerFrame, ServerFrameError, Welcome,
 };
 pub use requests::{NotSent, Request};
 pub use session::ClientSession;

@@ -186,6 +186,24 @@ async fn programs_are_told_everything_but_the_resume_token() {
 }
 
 #[tokio::test]
+async fn who_is_online_is_shown() {
+    let frame =
+        r#"{"type":"presence","users":[{"user":"bob","online":true},{"user":"carol","online":false}]}"#;
+    let script = || {
+        let comes = [welcome("e", 0, false), Send(frame.to_owned()), message(1, r#""data":1"#)];
+        let goes = [Expect(r#"{"type":"ack","offset":1}"#), Closed(1000)];
+        vec![Enter("token=alice", [&comes[..], &goes[..]].concat())]
+    };
+    let (code, out, told) = run("--messages 1", script()).await;
+    assert_eq!((code, out.as_str()), (Some(0), "bob is online\ncarol is offline\n1\n"), "{told}");
+    let (_, out, told) = run("--messages 1 --json", script()).await;
+    let shown = out.lines().nth(1).unwrap_or_else(|| panic!("{out} {told}"));
+    let event: Value = serde_json::from_str(shown).expect("JSON");
+    let users = serde_json::json!([{ "user": "bob", "online": true }, { "user": "carol", "online": false }]);
+    assert_eq!(event, serde_json::json!({ "event": "presence", "users": users }));
+}
+
+#[tokio::test]
 async fn it_does_what_close_codes_and_answers_say() {
     let enter = |step: Step| vec![Enter("token=alice", vec![welcome("e", 0, false), step])];
     let again = |step: Step| {

@@ -10,6 +10,9 @@ pub mod address;
 #[path = "../../../crates/bridge/tests/support/broker.rs"]
 pub mod broker;
 pub mod browser;
+/// Certificates as the bridge's own tests have them.
+#[path = "../../../crates/bridge/tests/support/certificates.rs"]
+pub mod certificates;
 pub mod client;
 pub mod cluster;
 pub mod crowd;

@@ -10,6 +10,11 @@ pub fn resident_bytes(id: u32) -> u64 {
     status(id, "VmRSS:") * 1024
 }
 
+/// The most memory that was ever resident, in bytes.
+pub fn resident_bytes_most(id: u32) -> u64 {
+    status(id, "VmHWM:") * 1024
+}
+
 /// How many threads it has.
 pub fn threads(id: u32) -> u64 {
     status(id, "Threads:")

@@ -1,6 +1,6 @@
 //! What clients do themselves, with the real binary: join, send to each other, go too far, and type at a terminal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -231,7 +231,7 @@ async fn conversations_survive_a_change_of_the_ring() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_are_typed_at_a_terminal() {
-    let config = "[client]\njoin = ['room-*']\nsend_users = ['*']\nsend_own_groups = true\nevents = ['*']";
+    let config = "[client]\njoin = ['room-*']\nsend_users = ['*']\nsend_own_groups = true\nevents = ['*']\nwatch = ['b*', 'z*']";
     let cluster = Cluster::builder().config(config).start().await;
     let mut bob = Talker::connect(cluster.clients(), "bob").await;
     let url = format!("ws://{}/ws", cluster.clients());
@@ -260,6 +260,21 @@ async fn commands_are_typed_at_a_terminal() {
     assert_eq!((&message["from"], &message["data"]), (&json!("alice"), &json!("hello")));
     typed("/event order.paid {\"order\":7}").await;
     assert_eq!(shown().await["code"], "unavailable");
+    typed("/watch bob zoe").await;
+    assert_eq!(shown().await, json!({ "event": "reply", "ref": "#5" }));
+    let mut online = BTreeMap::new();
+    while online.len() < 2 {
+        let presence = shown().await;
+        assert_eq!(presence["event"], "presence", "{presence}");
+        for user in presence["users"].as_array().expect("a list") {
+            online.insert(user["user"].to_string(), user["online"] == true);
+        }
+    }
+    assert_eq!(online, BTreeMap::from([("\"bob\"".to_owned(), true), ("\"zoe\"".to_owned(), false)]));
+    typed("/watch carol").await;
+    assert_eq!(shown().await["code"], "not_permitted");
+    typed("/unwatch bob").await;
+    assert_eq!(shown().await, json!({ "event": "reply", "ref": "#7" }));
     typed("/dance").await;
     assert_eq!(shown().await["event"], "not_sent");
     typed(r#"{"type":"leave","group":"room-7","ref":"mine"}"#).await;

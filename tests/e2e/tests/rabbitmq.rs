@@ -1,6 +1,6 @@
 //! The bridge as a process of its own, between a real RabbitMQ and a real cluster.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use ringway_e2e::broker::Broker;
+use ringway_e2e::certificates::Authority;
 use ringway_e2e::cluster::ringway;
 use ringway_e2e::ledger::Note;
 use ringway_e2e::listener::{Listener, Way};
@@ -30,20 +31,24 @@ const MESSAGES_EACH: usize = 1_500;
 const BRIDGE_PATIENCE: Duration = Duration::from_secs(120);
 
 async fn bridge(cluster: &Cluster, broker: &Broker) -> Process {
-    bridge_to(&cluster.gateways[0], &cluster.secret_file(), "at_most_once", broker).await
+    bridge_to(&cluster.gateways[0], &cluster.secret_file(), &settings(&broker.url(), "at_most_once")).await
 }
 
-async fn bridge_to(node: &Node, secret_file: &Path, guarantee: &str, broker: &Broker) -> Process {
-    let node = node.url().to_string();
-    let secret = secret_file.display().to_string();
-    let mut arguments = vec!["bridge", "--node-url", &node, "--secret-file", &secret];
-    let settings = [
-        format!("bridge.rabbitmq.url={}", broker.url()),
+/// Both ways, between RabbitMQ there and the cluster.
+fn settings(url: &str, guarantee: &str) -> Vec<String> {
+    vec![
+        format!("bridge.rabbitmq.url={url}"),
         format!("bridge.rabbitmq.in.guarantee={guarantee}"),
         "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
         "bridge.rabbitmq.out.exchange=ringway.events".to_owned(),
         "bridge.rabbitmq.reconnect_pause_max=500ms".to_owned(),
-    ];
+    ]
+}
+
+async fn bridge_to(node: &Node, secret_file: &Path, settings: &[String]) -> Process {
+    let node = node.url().to_string();
+    let secret = secret_file.display().to_string();
+    let mut arguments = vec!["bridge", "--node-url", &node, "--secret-file", &secret];
     settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
     let mut process = start("bridge", &arguments, secret_file);
@@ -53,7 +58,7 @@ async fn bridge_to(node: &Node, secret_file: &Path, guarantee: &str, broker: &Br
 
 /// A bridge that has messages stored.
 async fn stored_bridge(fleet: &Fleet, broker: &Broker) -> Process {
-    bridge_to(&fleet.gateways[0], &fleet.secret_file(), "at_least_once", broker).await
+    bridge_to(&fleet.gateways[0], &fleet.secret_file(), &settings(&broker.url(), "at_least_once")).await
 }
 
 /// A process with nothing of ours in its environment.
@@ -108,11 +113,24 @@ impl BackEnd {
 
     /// Whether the bridge consumes its queue.
     async fn bridge_is_there(broker: &Broker) -> bool {
+        Self::bridges(broker).await == 1
+    }
+
+    /// How many bridges consume the queue; not those that stand by.
+    async fn bridges(broker: &Broker) -> u32 {
         // A queue that is not there closes the channel: each look has one of its own.
         let back_end = Self::connect(broker).await;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let queue = back_end.channel.queue_declare("ringway.in".into(), options, FieldTable::default()).await;
-        queue.is_ok_and(|queue| queue.consumer_count() == 1)
+        queue.map_or(0, |queue| queue.consumer_count())
+    }
+
+    /// Whether there is an exchange of events: it is made when there is a first one.
+    async fn exchange_is_there(broker: &Broker) -> bool {
+        let back_end = Self::connect(broker).await;
+        let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let (exchange, kind) = ("ringway.events".into(), lapin::ExchangeKind::Topic);
+        back_end.channel.exchange_declare(exchange, kind, options, FieldTable::default()).await.is_ok()
     }
 
     /// What is published to the exchange of events with keys like this one.
@@ -269,18 +287,14 @@ async fn events_come_out() {
     let arguments = ["events", "--node", &node, "--secret-file", &secret, "--name", "test"];
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
     let mut watcher = start("events", &arguments, &cluster.secret_file());
-    // The exchange is made when there is a first event, and nobody knows when all workers are subscribed at: clients come until
+    // Nobody knows when all workers are subscribed at: clients come until
     // one was seen by both.
     let number = std::cell::Cell::new(0);
     let seen = async || {
         number.set(number.get() + 1);
         let probe = cluster.client(&format!("probe{}-all", number.get())).await;
         probe.close().await;
-        let back_end = BackEnd::connect(&broker).await;
-        let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
-        let kind = lapin::ExchangeKind::Topic;
-        let exchange = "ringway.events".into();
-        back_end.channel.exchange_declare(exchange, kind, options, FieldTable::default()).await.is_ok()
+        BackEnd::exchange_is_there(&broker).await
     };
     until("the exchange", seen).await;
     let back_end = BackEnd::connect(&broker).await;
@@ -342,6 +356,113 @@ async fn a_cluster_in_one_process_has_its_own_bridge() {
     let headers = letter.properties.headers().as_ref().expect("headers").inner();
     let reason = headers.get("ringway-reason").and_then(|reason| reason.as_long_string());
     assert_eq!(reason.map(ToString::to_string).as_deref(), Some("no_session"));
+    process.terminate();
+    assert!(process.exit(PATIENCE).await.success());
+}
+
+/// Each worker has a bridge in its process: one of them takes messages in, the other one when that is killed; the events of each
+/// go out.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_have_bridges_of_their_own() {
+    let Some(broker) = Broker::start().await else { return };
+    let mut settings = settings(&broker.url(), "at_most_once");
+    settings.push("bridge.rabbitmq.in.on_offline=retry".to_owned());
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let mut fleet = Fleet::gossip(2, 1, &settings).await;
+    bridges_are_there(&fleet).await;
+    let mut clients = Vec::new();
+    for user in 0..USERS {
+        clients.push(Client::connect(fleet.gateways[0].clients(), &format!("user{user}-all")).await);
+    }
+    every_client_is_heard(&broker, &mut clients).await;
+
+    let back_end = BackEnd::connect(&broker).await;
+    let mut round = 0..;
+    let mut publish = async || {
+        let first = round.next().expect("it has no end") * USERS;
+        back_end.publish(first..first + USERS).await;
+        for (user, client) in clients.iter_mut().enumerate() {
+            // What the killed one could not acknowledge comes again.
+            while number(&client.text().await) != first + user {}
+        }
+    };
+    publish().await;
+    // One of them is whom RabbitMQ has chosen.
+    for killed in [0, 1] {
+        fleet.workers[killed].process.kill().await;
+        fleet.settled_without(killed, 1).await;
+        publish().await;
+        fleet.workers[killed].start_again().await;
+        fleet.settled(2).await;
+        bridges_are_there(&fleet).await;
+        publish().await;
+    }
+    fleet.workers.iter_mut().for_each(|worker| worker.process.assert_sound());
+}
+
+/// Waits until each worker's bridge is connected. (RabbitMQ does not count who stands by.)
+async fn bridges_are_there(fleet: &Fleet) {
+    for worker in &fleet.workers {
+        let connected =
+            async || worker.metrics().await.sum("ringway_bridge_rabbitmq_connected", &["side=\"in\""]) == 1.0;
+        until("a worker's bridge", connected).await;
+    }
+}
+
+/// Waits until an event came of what each of these clients says. What it says before its worker's bridge listens is not heard.
+async fn every_client_is_heard(broker: &Broker, clients: &mut [Client]) {
+    let deadline = Instant::now() + BRIDGE_PATIENCE;
+    let mut speak = async |heard: &BTreeSet<String>| {
+        assert!(Instant::now() < deadline, "only {heard:?} are heard");
+        for client in clients.iter_mut() {
+            client.send("hello").await;
+        }
+    };
+    let mut heard = BTreeSet::new();
+    while !BackEnd::exchange_is_there(broker).await {
+        speak(&heard).await;
+    }
+    let back_end = BackEnd::connect(broker).await;
+    let mut events = back_end.events("message.#").await;
+    while heard.len() < USERS {
+        speak(&heard).await;
+        while let Ok(event) = tokio::time::timeout(Duration::from_secs(1), events.next()).await {
+            let event = event.expect("the queue stays").expect("a delivery");
+            let event: Value = serde_json::from_slice(&event.data).expect("a CloudEvent");
+            heard.insert(event["subject"].to_string());
+        }
+    }
+}
+
+fn number(text: &str) -> usize {
+    let message: Value = serde_json::from_str(text).expect("it is JSON");
+    message["number"].as_u64().expect("a number") as usize
+}
+
+/// With TLS the bridge connects to whom the authority has signed that its file names, and tells why it does not connect to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_with_tls_connects_to_whom_it_trusts() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let Some(broker) = Broker::start_with_tls(&authority).await else { return };
+    let cluster = Cluster::start(1).await;
+    let file = cluster.secret_file().with_file_name("ca.pem");
+    let mut settings = settings(&broker.tls_url(), "at_most_once");
+    settings.push(format!("bridge.rabbitmq.ca_file={}", file.display()));
+    let bridge = async |trusted: &Authority| {
+        std::fs::write(&file, trusted.pem()).expect("a file");
+        bridge_to(&cluster.gateways[0], &cluster.secret_file(), &settings).await
+    };
+    let mut process = bridge(&stranger).await;
+    let refused = "nobody who is trusted has signed the server's certificate; ca_file names whom to trust";
+    process.error_line(refused, |line| line.contains(refused)).await;
+    assert_eq!(BackEnd::bridges(&broker).await, 0);
+    process.kill().await;
+
+    let mut process = bridge(&authority).await;
+    until("the bridge", async || BackEnd::bridge_is_there(&broker).await).await;
+    let mut client = cluster.client("user0-all").await;
+    BackEnd::connect(&broker).await.publish(0..1).await;
+    assert_eq!(number(&client.text().await), 0);
     process.terminate();
     assert!(process.exit(PATIENCE).await.success());
 }

@@ -4,6 +4,6 @@ mod connection;
 mod error;
 mod topology;
 
-pub(crate) use connection::{Link, check_url, connect, within};
+pub(crate) use connection::{Link, check_url, connect, is_tls, within};
 pub use error::RabbitError;
 pub(crate) use topology::{declare_intake, declare_outlet};

@@ -12,14 +12,18 @@ use tracing::{debug, warn};
 use super::dead;
 use super::order::{Order, Target};
 use super::verdict::{DeadReason, Guarantee, Rules, Verdict};
-use crate::amqp::{RabbitError, within};
+use crate::amqp::{Link, RabbitError};
 use crate::config::IntakeConfig;
 use crate::metrics::IntakeMetrics;
 
 /// What all deliveries of one connection share.
 pub(super) struct Carrier {
     pub(super) sender: Sender,
+    /// Where deliveries come from, and are acknowledged.
     pub(super) channel: Channel,
+    /// Where dead letters go. A broker that takes nothing more does not read from a connection that has published, and so would not
+    /// hear its acknowledgements either.
+    pub(super) letters: Link,
     pub(super) config: Arc<IntakeConfig>,
     pub(super) metrics: IntakeMetrics,
 }
@@ -33,13 +37,13 @@ pub(super) struct Parcel {
 impl Carrier {
     /// Sends a delivery until it has come to its end, and acknowledges it then.
     pub(super) async fn carry(self: Arc<Self>, parcel: Parcel) -> Result<(), RabbitError> {
-        let rules = self.rules();
+        let rules = self.rules(&parcel.order);
         let mut backoff = Backoff::new(self.config.retry_pause_first, self.config.retry_pause_max);
         let message_id = parcel.order.message_id.clone().unwrap_or_else(new_message_id);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let result = self.send(&parcel.order, &message_id).await;
+            let result = self.send(&parcel.order, &message_id, rules.guarantee).await;
             match rules.judge(&result, attempt) {
                 Verdict::Done(word) => return self.done(&parcel.delivery, word).await,
                 Verdict::Dead(reason) => return self.bury(&parcel.delivery, reason, attempt).await,
@@ -71,11 +75,14 @@ impl Carrier {
             let exchange = self.config.dead_letter_exchange.as_str().into();
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let key = delivery.routing_key.clone();
-            let confirm =
-                self.channel.basic_publish(exchange, key, options, &delivery.data, properties).await?;
+            let confirm = self
+                .letters
+                .channel
+                .basic_publish(exchange, key, options, &delivery.data, properties)
+                .await?;
             buried(&confirm.await?, delivery)
         };
-        within(self.config.rabbit.timeout, "confirm a dead letter", publishing).await?;
+        self.letters.within(self.config.rabbit.timeout, "confirm a dead letter", publishing).await?;
         self.done(delivery, "dead_letter").await
     }
 
@@ -85,21 +92,25 @@ impl Carrier {
         Ok(())
     }
 
-    async fn send(&self, order: &Order, message_id: &str) -> Result<Receipt, SendError> {
+    async fn send(
+        &self,
+        order: &Order,
+        message_id: &str,
+        guarantee: Guarantee,
+    ) -> Result<Receipt, SendError> {
         let payload = order.payload.clone();
         let call = match &order.target {
             Target::User(user) => self.sender.send_to_user(user, payload),
             Target::Group(group) => self.sender.send_to_group(group, payload),
             Target::All => self.sender.send_to_all(payload),
         };
-        let call =
-            guaranteed(call, &order.target, self.config.guarantee).message_id(message_id).topic(&order.topic);
+        let call = guaranteed(call, &order.target, guarantee).message_id(message_id).topic(&order.topic);
         call.publish().await?.await
     }
 
-    fn rules(&self) -> Rules {
+    fn rules(&self, order: &Order) -> Rules {
         let IntakeConfig { attempts_max, on_offline, guarantee, .. } = *self.config;
-        Rules { attempts_max, on_offline, guarantee }
+        Rules { attempts_max, on_offline, guarantee: order.guarantee.unwrap_or(guarantee) }
     }
 }
 

@@ -18,8 +18,7 @@ use tracing::{info, warn};
 
 use super::carry::{Carrier, Parcel};
 use super::lanes::Lanes;
-use super::order::{Incoming, Order, TARGET_HEADER, TOPIC_HEADER, Target};
-use super::verdict::DeadReason;
+use super::order::{GUARANTEE_HEADER, Incoming, Order, TARGET_HEADER, TOPIC_HEADER, Target, Unclear};
 use crate::amqp::{self, Link, RabbitError, within};
 use crate::config::IntakeConfig;
 use crate::metrics::{IntakeMetrics, Side};
@@ -55,12 +54,13 @@ impl Intake {
     async fn consume(&self, shutdown: &CancellationToken, backoff: &mut Backoff) -> Result<(), RabbitError> {
         let opening = shutdown.run_until_cancelled(self.open()).await;
         let Some(opened) = opening else { return Ok(()) };
-        let (link, consumer) = opened?;
+        let Opened { link, letters, consumer } = opened?;
         backoff.reset();
         info!(queue = self.config.queue, prefetch = self.config.prefetch, "messages from RabbitMQ are taken");
         let carrier = Carrier {
             sender: self.sender.clone(),
             channel: link.channel.clone(),
+            letters,
             config: Arc::clone(&self.config),
             metrics: self.metrics.clone(),
         };
@@ -70,13 +70,14 @@ impl Intake {
         consumed
     }
 
-    async fn open(&self) -> Result<(Link, Consumer), RabbitError> {
-        let link = amqp::connect(&self.config.rabbit, Side::In).await?;
+    async fn open(&self) -> Result<Opened, RabbitError> {
+        let link = Box::pin(amqp::connect(&self.config.rabbit, Side::In)).await?;
+        let letters = Box::pin(amqp::connect(&self.config.rabbit, Side::DeadLetters)).await?;
         let declared = amqp::declare_intake(&link.channel, &self.config);
         within(self.config.rabbit.timeout, "declare exchanges and queues", declared).await?;
         let consumer =
             within(self.config.rabbit.timeout, "start a consumer", self.start(&link.channel)).await?;
-        Ok((link, consumer))
+        Ok(Opened { link, letters, consumer })
     }
 
     async fn start(&self, channel: &Channel) -> Result<Consumer, RabbitError> {
@@ -84,6 +85,13 @@ impl Intake {
         let (queue, options) = (self.config.queue.as_str().into(), BasicConsumeOptions::default());
         Ok(channel.basic_consume(queue, CONSUMER.into(), options, FieldTable::default()).await?)
     }
+}
+
+/// A connection that deliveries come over, and one for dead letters.
+struct Opened {
+    link: Link,
+    letters: Link,
+    consumer: Consumer,
 }
 
 /// A delivery that has come to its end, and whose lane is free; none if it was in no lane.
@@ -130,10 +138,9 @@ impl Consuming {
                     self.go(target, parcel);
                 }
             }
-            Err(no_target) => {
+            Err(unclear) => {
                 let carrier = Arc::clone(&self.carrier);
-                let reason = DeadReason::new("no_target", no_target.to_string());
-                let burying = async move { (None, carrier.bury(&delivery, reason, 0).await) };
+                let burying = async move { (None, carrier.bury(&delivery, unclear.reason(), 0).await) };
                 self.working.push(burying.boxed());
             }
         }
@@ -173,14 +180,15 @@ impl Consuming {
     }
 }
 
-fn order_of(delivery: &Delivery) -> Result<Order, super::order::NoTarget> {
+fn order_of(delivery: &Delivery) -> Result<Order, Unclear> {
     let properties = &delivery.properties;
     let header = |name: &str| text_of(properties.headers().as_ref()?.inner().get(name)?);
-    let (target, topic) = (header(TARGET_HEADER), header(TOPIC_HEADER));
+    let (target, topic, guarantee) = (header(TARGET_HEADER), header(TOPIC_HEADER), header(GUARANTEE_HEADER));
     Incoming {
         routing_key: delivery.routing_key.as_str(),
         target: target.as_deref(),
         topic: topic.as_deref(),
+        guarantee: guarantee.as_deref(),
         content_type: properties.content_type().as_ref().map(ShortString::as_str),
         message_id: properties.message_id().as_ref().map(ShortString::as_str),
         body: Bytes::copy_from_slice(&delivery.data),

@@ -14,5 +14,5 @@ mod verdict;
 
 pub(crate) use consume::Intake;
 pub use dead::{ATTEMPTS_HEADER, DETAIL_HEADER, QUEUE_HEADER, REASON_HEADER};
-pub use order::{TARGET_HEADER, TOPIC_HEADER};
+pub use order::{GUARANTEE_HEADER, TARGET_HEADER, TOPIC_HEADER};
 pub use verdict::{Guarantee, OnOffline};

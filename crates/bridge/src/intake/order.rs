@@ -3,10 +3,14 @@
 use bytes::Bytes;
 use ringway_sender::Payload;
 
+use super::verdict::{DeadReason, Guarantee};
+
 /// The header that names the target, instead of the routing key.
 pub const TARGET_HEADER: &str = "ringway-target";
 /// The header that names the topic.
 pub const TOPIC_HEADER: &str = "ringway-topic";
+/// The header that says what is promised of this message: `at_most_once` or `at_least_once`.
+pub const GUARANTEE_HEADER: &str = "ringway-guarantee";
 
 /// What is looked at of a delivery.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +20,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) target: Option<&'a str>,
     /// Of the header `ringway-topic`.
     pub(crate) topic: Option<&'a str>,
+    /// Of the header `ringway-guarantee`.
+    pub(crate) guarantee: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
     pub(crate) message_id: Option<&'a str>,
     pub(crate) body: Bytes,
@@ -36,23 +42,39 @@ pub(crate) struct Order {
     pub(crate) payload: Payload,
     pub(crate) topic: String,
     pub(crate) message_id: Option<String>,
+    /// None: what the configuration says.
+    pub(crate) guarantee: Option<Guarantee>,
 }
 
-/// The delivery names no target.
+/// The delivery does not say what is to be done with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is {found:?}; expected user.NAME, group.NAME or all")]
-pub(crate) struct NoTarget {
-    /// Where the target was looked for.
-    what: &'static str,
-    found: String,
+pub(crate) enum Unclear {
+    #[error("{what} is {found:?}; expected user.NAME, group.NAME or all")]
+    Target {
+        /// Where the target was looked for.
+        what: &'static str,
+        found: String,
+    },
+    #[error("the header ringway-guarantee is {found:?}; expected at_most_once or at_least_once")]
+    Guarantee { found: String },
+}
+
+impl Unclear {
+    pub(crate) fn reason(&self) -> DeadReason {
+        let word = match self {
+            Unclear::Target { .. } => "no_target",
+            Unclear::Guarantee { .. } => "invalid_argument",
+        };
+        DeadReason::new(word, self.to_string())
+    }
 }
 
 impl Incoming<'_> {
     /// What it asks for. Names and payloads are checked by the sender.
     ///
     /// # Errors
-    /// [`NoTarget`].
-    pub(crate) fn read(self) -> Result<Order, NoTarget> {
+    /// [`Unclear`].
+    pub(crate) fn read(self) -> Result<Order, Unclear> {
         let target = match self.target {
             Some(named) => target_of(named).ok_or_else(|| no_target("the header ringway-target", named)),
             None => target_of(self.routing_key).ok_or_else(|| no_target("the routing key", self.routing_key)),
@@ -62,6 +84,7 @@ impl Incoming<'_> {
             payload: payload_of(self.content_type, self.body),
             topic: self.topic.unwrap_or_default().to_owned(),
             message_id: self.message_id.filter(|id| !id.is_empty()).map(str::to_owned),
+            guarantee: self.guarantee.map(guarantee_of).transpose()?,
         })
     }
 }
@@ -78,8 +101,16 @@ fn target_of(text: &str) -> Option<Target> {
     }
 }
 
-fn no_target(what: &'static str, found: &str) -> NoTarget {
-    NoTarget { what, found: found.to_owned() }
+fn no_target(what: &'static str, found: &str) -> Unclear {
+    Unclear::Target { what, found: found.to_owned() }
+}
+
+fn guarantee_of(text: &str) -> Result<Guarantee, Unclear> {
+    match text {
+        "at_most_once" => Ok(Guarantee::AtMostOnce),
+        "at_least_once" => Ok(Guarantee::AtLeastOnce),
+        _ => Err(Unclear::Guarantee { found: text.to_owned() }),
+    }
 }
 
 /// JSON for `application/json` and `+json`, text for `text/…`, binary for everything else (RFC 6838 section 4.2.8).
@@ -141,6 +172,23 @@ mod tests {
                 Incoming { routing_key: "all", content_type, body: body.clone(), ..Incoming::default() };
             assert_eq!(incoming.read().map(|order| order.payload), Ok(expected), "{content_type:?}");
         }
+    }
+
+    #[test]
+    fn what_is_promised_of_a_message_is_in_its_header() {
+        let wrong = |found: &str| Err(Unclear::Guarantee { found: found.to_owned() });
+        let cases = [
+            (None, Ok(None)),
+            (Some("at_most_once"), Ok(Some(Guarantee::AtMostOnce))),
+            (Some("at_least_once"), Ok(Some(Guarantee::AtLeastOnce))),
+            (Some("exactly_once"), wrong("exactly_once")),
+            (Some(""), wrong("")),
+        ];
+        for (guarantee, expected) in cases {
+            let read = Incoming { routing_key: "all", guarantee, ..Incoming::default() }.read();
+            assert_eq!(read.map(|order| order.guarantee), expected, "{guarantee:?}");
+        }
+        assert_eq!(Unclear::Guarantee { found: String::new() }.reason().word, "invalid_argument");
     }
 
     #[test]

@@ -12,8 +12,10 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::trust::{Trust, explained};
 
 /// How much of an answer's body is read, so that the connection can be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -61,8 +63,8 @@ pub(crate) fn check_url(url: &Uri) -> Result<(), HttpError> {
 }
 
 impl Client {
-    pub(super) fn new(url: Uri) -> Self {
-        Client { url, tls: Arc::new(tls()), sender: None }
+    pub(super) fn new(url: Uri, trust: &Trust) -> Self {
+        Client { url, tls: trust.client_config(), sender: None }
     }
 
     /// Posts a request with these headers. Gives back the answer's status.
@@ -99,7 +101,7 @@ impl Client {
             return shake_hands(TokioIo::new(tcp)).await;
         }
         let name = ServerName::try_from(place.host.clone()).map_err(|_| HttpError::Url(self.url.clone()))?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await.map_err(explained)?;
         shake_hands(TokioIo::new(tls)).await
     }
 }
@@ -127,13 +129,6 @@ fn place(url: &Uri) -> Option<Place> {
         is_tls,
         authority: HeaderValue::from_str(authority.as_str()).ok()?,
     })
-}
-
-/// The system's certificate authorities are trusted.
-fn tls() -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
 #[cfg(test)]

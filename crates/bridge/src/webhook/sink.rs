@@ -40,7 +40,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn new(config: WebhookConfig) -> Self {
-        let client = Client::new(config.url.clone());
+        let client = Client::new(config.url.clone(), &config.trust);
         Webhook { config, client }
     }
 

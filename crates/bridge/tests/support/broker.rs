@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::certificates::Authority;
+
 /// How long a broker may take to start: ten seconds on a quiet machine.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often it is looked whether it is there.
@@ -31,20 +33,22 @@ pub struct Broker {
 #[derive(Clone, Copy)]
 struct Ports {
     amqp: SocketAddr,
+    amqps: SocketAddr,
     distribution: u16,
     epmd: u16,
 }
 
 impl Ports {
-    /// Free ones. RabbitMQ's own is at an address that this process has for itself, so that nobody takes it while the broker is
+    /// Free ones. RabbitMQ's own are at an address that this process has for itself, so that nobody takes them while the broker is
     /// down.
     fn choose() -> Self {
         let [_, high, middle, low] = std::process::id().to_be_bytes();
         let own = Ipv4Addr::new(127, 64 | (high & 63), middle, low);
         let bind = |ip: Ipv4Addr| TcpListener::bind((ip, 0)).expect("there are free ports");
-        let held = [bind(own), bind(Ipv4Addr::LOCALHOST), bind(Ipv4Addr::LOCALHOST)];
-        let [amqp, distribution, epmd] = held.each_ref().map(|it| it.local_addr().expect("it is bound"));
-        Ports { amqp, distribution: distribution.port(), epmd: epmd.port() }
+        let held = [bind(own), bind(own), bind(Ipv4Addr::LOCALHOST), bind(Ipv4Addr::LOCALHOST)];
+        let [amqp, amqps, distribution, epmd] =
+            held.each_ref().map(|it| it.local_addr().expect("it is bound"));
+        Ports { amqp, amqps, distribution: distribution.port(), epmd: epmd.port() }
     }
 }
 
@@ -64,6 +68,15 @@ impl Drop for Group {
 impl Broker {
     /// Starts a broker; nothing if RabbitMQ was left out by name (`cargo xtask test --without rabbitmq`).
     pub async fn start() -> Option<Self> {
+        Self::start_as(None).await
+    }
+
+    /// The same, which also speaks TLS, with a certificate that this authority has signed.
+    pub async fn start_with_tls(authority: &Authority) -> Option<Self> {
+        Self::start_as(Some(authority)).await
+    }
+
+    async fn start_as(authority: Option<&Authority>) -> Option<Self> {
         let without = std::env::var("RINGWAY_TESTS_WITHOUT").unwrap_or_default();
         if without.split(',').any(|name| name == "rabbitmq") {
             return None;
@@ -72,8 +85,10 @@ impl Broker {
         std::fs::write(home.path().join("empty.conf"), "").expect("a file");
         let ports = Ports::choose();
         let amqp = ports.amqp;
+        let tls = authority.map(|authority| tls_config(home.path(), ports.amqps, authority));
         let config = format!(
-            "listeners.tcp.1 = {amqp}\nloopback_users = none\nlog.file = false\nlog.console = true\n"
+            "listeners.tcp.1 = {amqp}\nloopback_users = none\nlog.file = false\nlog.console = true\n{}",
+            tls.unwrap_or_default()
         );
         std::fs::write(home.path().join("rabbitmq.conf"), config).expect("a file");
         let epmd = start_epmd(home.path(), ports);
@@ -85,6 +100,11 @@ impl Broker {
     /// Where its clients connect.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.ports.amqp)
+    }
+
+    /// Where they connect with TLS, if it was started so.
+    pub fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@{}/%2f", self.ports.amqps)
     }
 
     /// Kills it. What it has on its disk stays.
@@ -161,6 +181,21 @@ fn start_epmd(home: &Path, ports: Ports) -> Group {
     command.args(["-port", &ports.epmd.to_string()]).env("HOME", home).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Group(command.spawn().expect("epmd is beside RINGWAY_RABBITMQ"))
+}
+
+/// Has a certificate signed for an address, and says that it is to be used there.
+fn tls_config(home: &Path, address: SocketAddr, authority: &Authority) -> String {
+    let signed = authority.sign(&address.ip().to_string());
+    let file = |name: &str, pem: &str| {
+        std::fs::write(home.join(name), pem).expect("a file");
+        format!("ssl_options.{name} = {}\n", home.join(name).display())
+    };
+    let files = [
+        file("cacertfile", authority.pem()),
+        file("certfile", &signed.certificate),
+        file("keyfile", &signed.key),
+    ];
+    format!("listeners.ssl.1 = {address}\nssl_options.verify = verify_none\n{}", files.concat())
 }
 
 /// Whether it answers as a broker does.

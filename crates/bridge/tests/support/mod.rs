@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "not every test needs all of it")]
 
 pub(crate) mod broker;
+pub(crate) mod certificates;
 pub(crate) mod events;
 #[path = "../../../dispatch/tests/dispatch/fake.rs"]
 pub(crate) mod fake;
@@ -19,7 +20,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use ringway_bridge::{IntakeConfig, RabbitConfig, Topology};
+use ringway_bridge::{IntakeConfig, RabbitConfig, Topology, Trust};
 use ringway_sender::{RetryConfig, Sender, SenderConfig};
 
 use broker::Broker;
@@ -100,6 +101,7 @@ pub(crate) fn header(delivery: &Delivery, name: &str) -> Option<String> {
 pub(crate) fn rabbit(broker: &Broker) -> RabbitConfig {
     RabbitConfig {
         url: broker.url(),
+        trust: Trust::System,
         timeout: Duration::from_secs(30),
         reconnect_pause_max: Duration::from_millis(500),
         topology: Topology::Declare,

@@ -212,6 +212,7 @@ impl ClientSession {
             Ok(ServerFrame::Mailbox(mailbox)) => {
                 self.numbered(now, mailbox.offset, text.len(), |session| Some(session.mailbox_told(mailbox)))
             }
+            Ok(ServerFrame::Presence(users)) => vec![Action::Presence(users)],
             Ok(ServerFrame::Reply(reply)) => {
                 let is_awaited = self.requests.answered(&reply.reference);
                 is_awaited.then_some(Action::Replied(reply)).into_iter().collect()

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::BackoffConfig;
-use crate::frame::{Content, Mailbox};
+use crate::frame::{Content, Mailbox, Presence};
 
 /// A client with a clock.
 struct Desk {
@@ -42,6 +42,10 @@ fn told(action: &Action) -> String {
         Action::Close(code) => format!("close {code}"),
         Action::Welcomed(_, continuity) => format!("{continuity:?}").to_lowercase(),
         Action::Deliver(message) => format!("deliver {}", message.offset),
+        Action::Presence(users) => {
+            let user = |user: &Presence| format!("{} is online: {}", user.user, user.online);
+            users.iter().map(user).collect::<Vec<_>>().join(", ")
+        }
         Action::Missed(offsets) => format!("missed {} to {}", offsets.start(), offsets.end()),
         Action::Replied(reply) => format!("replied {}", reply.reference),
         Action::Rejected(error) => format!("rejected {}", error.code),
@@ -294,7 +298,7 @@ fn a_server_that_does_not_welcome_is_tried_again() {
 #[test]
 fn what_is_new_is_passed_over_and_errors_are_told() {
     let mut desk = Desk::open(1);
-    desk.check(Event::Text(r#"{"type":"presence","user":"bob"}"#), &[]);
+    desk.check(Event::Text(r#"{"type":"weather","sky":"clear"}"#), &[]);
     let error = r#"{"type":"error","code":"unknown_type","message":"?","more":1}"#;
     desk.check(Event::Text(error), &["rejected unknown_type"]);
 }
@@ -346,6 +350,19 @@ fn each_request_has_its_answer() {
     // Who writes frames of its own hears of them, too.
     desk.check(Event::Text(&reply("mine")), &["replied mine"]);
     desk.check(Event::Text(&refusal("mine")), &["rejected not_permitted"]);
+}
+
+#[test]
+fn whom_it_watches_is_told_as_it_comes() {
+    let mut desk = Desk::open(0);
+    let watch = ClientFrame::Watch { users: vec![ringway_session::UserId::new("bob").unwrap()] };
+    let text = r##"{"type":"watch","ref":"#1","users":["bob"]}"##.to_owned();
+    assert_eq!(desk.session.request(&watch), Ok(Request { reference: "#1".into(), text }));
+    desk.check(Event::Text(&reply("#1")), &["replied #1"]);
+    for online in [true, false] {
+        let text = format!(r#"{{"type":"presence","users":[{{"user":"bob","online":{online}}}]}}"#);
+        desk.check(Event::Text(&text), &[&format!("bob is online: {online}")]);
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ Each line that is typed is sent as a text message. With --protocol v1 it must be
 docs/client-protocol.md, or one of these commands, whose answers are shown:
 
   /join GROUP          /send USER TEXT     /event TOPIC TEXT
-  /leave GROUP         /group GROUP TEXT
+  /leave GROUP         /group GROUP TEXT   /watch USER…        /unwatch USER…
 
 TEXT that is a JSON object or array goes as such. Ctrl-D or Ctrl-C ends the connection; when stdin
 is no terminal, its end does not.

@@ -1,12 +1,13 @@
 //! The settings of events and of the bridge, and what they become.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Scheme;
 use ringway_bridge::{
     FeedConfig, Guarantee, IntakeConfig, OnOffline, OnRefused, OnUnroutable, OutletConfig, RabbitConfig,
-    Topology, WebhookConfig, check_rabbit_url, check_webhook_url,
+    Topology, Trust, WebhookConfig, check_rabbit_url, check_webhook_url, is_rabbit_url_tls,
 };
 use ringway_proto::v1::EventKind;
 
@@ -15,7 +16,7 @@ use super::check::{Role, set_too};
 use super::reader::Reader;
 use super::section::section;
 use super::setting::Hidden;
-use super::words::choice;
+use super::words::{MailboxStore, choice};
 
 choice! {
     /// A kind of events.
@@ -95,6 +96,8 @@ section! {
         url: Option<Hidden> = "";
         /// A file that holds the URL instead.
         url_file: Option<PathBuf> = "";
+        /// The certificates (PEM) that signed RabbitMQ's, for `amqps`. Not set: those that the system trusts.
+        ca_file: Option<PathBuf> = "";
         /// Whether exchanges and queues are made (`declare`) or must be there (`check`).
         topology: TopologyWord = "declare";
         /// How long RabbitMQ may take to answer and to confirm.
@@ -117,9 +120,10 @@ section! {
         dead_letter_queue: String = "ringway.dead";
         /// How many deliveries may be unacknowledged.
         prefetch: u16 = "200", "1" to "65535";
-        /// What is promised: `at_most_once`, or `at_least_once`.
-        guarantee: GuaranteeWord = "at_most_once";
-        /// What happens to a message for somebody who is not connected: `drop`, `retry` or `dead_letter`.
+        /// What is promised of messages without the header `ringway-guarantee`: `at_most_once`, or `at_least_once`. Not set: at least
+        /// once if this configuration has mailboxes (`mailbox.store`), at most once otherwise.
+        guarantee: Option<GuaranteeWord> = "";
+        /// What happens to a message for somebody who is not connected, if it is not stored: `drop`, `retry` or `dead_letter`.
         on_offline: OfflineWord = "drop";
         /// How often a message is tried before it goes to the dead-letter exchange.
         attempts_max: u32 = "20", "1" to "1000";
@@ -157,6 +161,8 @@ section! {
     WebhookSection("bridge.webhook") {
         /// Where events are posted: an http or https URL. Not set: nowhere.
         url: Option<String> = "";
+        /// The certificates (PEM) that signed the receiver's, for `https`. Not set: those that the system trusts.
+        ca_file: Option<PathBuf> = "";
         /// What requests are signed with. Not set: they are not signed.
         secret: Option<Hidden> = "";
         /// A file that holds the secret instead. White space around it does not count.
@@ -236,7 +242,9 @@ fn rabbit(settings: &Settings, reader: &mut Reader) -> Option<RabbitConfig> {
         reader.object(key, error);
         return None;
     }
+    let tls = if is_rabbit_url_tls(&url) { Tls::Used } else { Tls::Without("amqps://") };
     Some(RabbitConfig {
+        trust: trust("bridge.rabbitmq.ca_file", rabbit.ca_file.as_deref(), tls, reader),
         url,
         timeout: rabbit.timeout,
         reconnect_pause_max: rabbit.reconnect_pause_max,
@@ -255,10 +263,7 @@ fn intake(settings: &Settings, rabbit: RabbitConfig) -> Option<IntakeConfig> {
         dead_letter_exchange: way_in.dead_letter_exchange.clone(),
         dead_letter_queue: way_in.dead_letter_queue.clone(),
         prefetch: way_in.prefetch,
-        guarantee: match way_in.guarantee {
-            GuaranteeWord::AtMostOnce => Guarantee::AtMostOnce,
-            GuaranteeWord::AtLeastOnce => Guarantee::AtLeastOnce,
-        },
+        guarantee: guarantee(settings),
         on_offline: match way_in.on_offline {
             OfflineWord::Drop => OnOffline::Drop,
             OfflineWord::Retry => OnOffline::Retry,
@@ -270,6 +275,15 @@ fn intake(settings: &Settings, rabbit: RabbitConfig) -> Option<IntakeConfig> {
         drain_timeout: way_in.drain_timeout,
         ..IntakeConfig::new(rabbit)
     })
+}
+
+/// Who has mailboxes expects that a message out of a queue is kept for somebody who is away.
+fn guarantee(settings: &Settings) -> Guarantee {
+    match (settings.rabbitmq_in.guarantee, settings.mailbox.store) {
+        (Some(GuaranteeWord::AtMostOnce), _) | (None, MailboxStore::Nowhere) => Guarantee::AtMostOnce,
+        (Some(GuaranteeWord::AtLeastOnce), _)
+        | (None, MailboxStore::Memory | MailboxStore::File | MailboxStore::Redis) => Guarantee::AtLeastOnce,
+    }
 }
 
 fn outlet(settings: &Settings, rabbit: RabbitConfig) -> Option<OutletConfig> {
@@ -306,7 +320,9 @@ fn webhook(settings: &Settings, reader: &mut Reader) -> Option<WebhookConfig> {
     let checked = url.parse::<Uri>().map_err(|error| format!("{error}: expected an http or https URL"));
     let checked = checked.and_then(|url| check_webhook_url(&url).map(|()| url));
     let url = checked.map_err(|problem| reader.object("bridge.webhook.url", problem)).ok()?;
+    let tls = if url.scheme() == Some(&Scheme::HTTPS) { Tls::Used } else { Tls::Without("https://") };
     Some(WebhookConfig {
+        trust: trust("bridge.webhook.ca_file", webhook.ca_file.as_deref(), tls, reader),
         url,
         secret,
         feed: FeedConfig {
@@ -323,6 +339,24 @@ fn webhook(settings: &Settings, reader: &mut Reader) -> Option<WebhookConfig> {
             UntakenWord::Retry => OnRefused::Retry,
         },
     })
+}
+
+/// Whether a URL asks for TLS.
+enum Tls {
+    Used,
+    /// It does not: how one begins that does.
+    Without(&'static str),
+}
+
+/// Whom TLS trusts: the certificates of a file, if one is named.
+fn trust(key: &'static str, file: Option<&Path>, tls: Tls, reader: &mut Reader) -> Trust {
+    let Some(file) = file else { return Trust::System };
+    if let Tls::Without(beginning) = tls {
+        reader.object(key, format!("the URL asks for no TLS: expected one that begins with {beginning}"));
+        return Trust::System;
+    }
+    let Some(pem) = reader.file_text(key, file) else { return Trust::System };
+    Trust::only(&pem).map_err(|error| reader.object(key, error)).unwrap_or_default()
 }
 
 fn kinds(words: &[EventWord]) -> Vec<EventKind> {

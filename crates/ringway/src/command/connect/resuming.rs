@@ -226,6 +226,7 @@ impl Client<'_> {
                 self.events.message(&message)?;
                 return Ok(self.counted());
             }
+            Action::Presence(users) => self.events.presence(&users)?,
             Action::Missed(offsets) => self.events.missed(&offsets)?,
             Action::Replied(reply) => self.events.replied(&reply)?,
             Action::Rejected(error) => self.events.rejected(&error)?,

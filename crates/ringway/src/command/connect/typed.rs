@@ -1,11 +1,10 @@
 //! What is typed while `ringway.v1.json` is spoken: a command, or a frame as it is.
 
-use ringway_session::frame::{ClientEvent, ClientFrame, ClientSend, Recipient};
+use ringway_session::frame::{ClientEvent, ClientFrame, ClientSend, Recipient, WATCH_USERS_MAX};
 use ringway_session::{GroupId, Kind, NameError, Payload, UserId};
 
 /// The commands, for whoever mistypes one.
-const COMMANDS: &str =
-    "/join GROUP, /leave GROUP, /send USER TEXT, /group GROUP TEXT and /event TOPIC TEXT are the commands";
+const COMMANDS: &str = "/join GROUP, /leave GROUP, /send USER TEXT, /group GROUP TEXT, /event TOPIC TEXT, /watch USER… and /unwatch USER… are the commands";
 
 /// What a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +45,8 @@ fn request(command: &str) -> Result<ClientFrame, String> {
             }
             Ok(ClientFrame::Event(ClientEvent { topic: topic.to_owned(), payload: payload(text)? }))
         }
+        "watch" => Ok(ClientFrame::Watch { users: users(rest)? }),
+        "unwatch" => Ok(ClientFrame::Unwatch { users: users(rest)? }),
         _ => Err(format!("there is no command /{name}; {COMMANDS}")),
     }
 }
@@ -58,6 +59,17 @@ fn split(text: &str) -> (&str, &str) {
 
 fn group(name: &str) -> Result<GroupId, String> {
     GroupId::new(name.trim_end()).map_err(|error| wrong(&error))
+}
+
+/// One name or several.
+fn users(names: &str) -> Result<Vec<UserId>, String> {
+    let users = names.split_whitespace().map(UserId::new).collect::<Result<Vec<_>, _>>();
+    let users = users.map_err(|error| wrong(&error))?;
+    match users.len() {
+        0 => Err(format!("nobody is named; {COMMANDS}")),
+        1..=WATCH_USERS_MAX => Ok(users),
+        number => Err(format!("{number} users are named; at most {WATCH_USERS_MAX} may be")),
+    }
 }
 
 fn send(to: Recipient, text: &str) -> Result<ClientFrame, String> {
@@ -94,6 +106,8 @@ mod tests {
         check("/send alice 5", r#"{"type":"send","to":{"user":"alice"},"data":"5"}"#);
         check("/send alice {oops", r#"{"type":"send","to":{"user":"alice"},"data":"{oops"}"#);
         check("/group room hi", r#"{"type":"send","to":{"group":"room"},"data":"hi"}"#);
+        check("/watch bob", r#"{"type":"watch","users":["bob"]}"#);
+        check("/unwatch bob  carol ", r#"{"type":"unwatch","users":["bob","carol"]}"#);
         check("/event paid {\"order\":7}", r#"{"type":"event","topic":"paid","data":{"order":7}}"#);
     }
 
@@ -116,5 +130,6 @@ mod tests {
         check("/send", "the user is empty");
         check("/group", "the group is empty");
         check("/event", "an event has a topic");
+        check("/watch", "nobody is named");
     }
 }

@@ -1,5 +1,7 @@
 //! What the bridge needs, and what is wrong with it.
 
+use ringway_bridge::Guarantee;
+
 use super::*;
 
 #[test]
@@ -21,6 +23,32 @@ fn a_bridge_needs_nodes_a_secret_and_something_to_do() {
     let doors = config.checked.doors;
     assert_eq!(doors.intake.map(|intake| intake.queue).as_deref(), Some("q"));
     assert!(doors.outlet.is_none() && doors.webhook.is_none());
+}
+
+#[test]
+fn what_is_promised_of_messages_from_rabbitmq() {
+    let cases = [
+        (Role::Bridge, vec![], Guarantee::AtMostOnce),
+        (Role::Bridge, vec!["mailbox.store=memory"], Guarantee::AtLeastOnce),
+        (Role::Up, vec![], Guarantee::AtLeastOnce),
+        (Role::Up, vec!["mailbox.store=none"], Guarantee::AtMostOnce),
+        (Role::Up, vec!["bridge.rabbitmq.in.guarantee=at_most_once"], Guarantee::AtMostOnce),
+        (Role::Bridge, vec!["bridge.rabbitmq.in.guarantee=at_least_once"], Guarantee::AtLeastOnce),
+    ];
+    for (role, settings, expected) in cases {
+        let environment = [("RINGWAY_CLUSTER_SECRET", SECRET)];
+        let always =
+            ["cluster.nodes=http://a:1", "bridge.rabbitmq.url=amqp://a", "bridge.rabbitmq.in.queue=q"];
+        let flags: Vec<_> = always
+            .iter()
+            .chain(&settings)
+            .map(|setting| setting.split_once('=').unwrap())
+            .map(|(key, value)| ("--set", key, value))
+            .collect();
+        let config = load(&Given { environment: &environment, flags: &flags, role, ..NOTHING }).unwrap();
+        let intake = config.checked.doors.intake.unwrap();
+        assert_eq!(intake.guarantee, expected, "{role:?} {settings:?}");
+    }
 }
 
 #[test]
@@ -57,6 +85,22 @@ fn what_is_wrong_with_the_bridge_is_told() {
         (
             "[bridge.rabbitmq.in]\nprefetch = 0",
             "ringway.toml:2: bridge.rabbitmq.in.prefetch = 0: expected a whole number from 1 to 65535",
+        ),
+        (
+            "[bridge.rabbitmq]\nurl = 'amqps://a'\nca_file = '/dev/null'",
+            "ringway.toml:3: bridge.rabbitmq.ca_file = \"/dev/null\": there is no certificate in it: expected PEM",
+        ),
+        (
+            "[bridge.rabbitmq]\nurl = 'amqps://a'\nca_file = '/no/such'",
+            "ringway.toml:3: bridge.rabbitmq.ca_file = \"/no/such\": the file cannot be read: No such file",
+        ),
+        (
+            "[bridge.rabbitmq]\nurl = 'amqp://a'\nca_file = '/dev/null'",
+            "ringway.toml:3: bridge.rabbitmq.ca_file = \"/dev/null\": the URL asks for no TLS: expected one that begins with amqps://",
+        ),
+        (
+            "[bridge.webhook]\nurl = 'http://a/b'\nca_file = '/dev/null'",
+            "ringway.toml:3: bridge.webhook.ca_file = \"/dev/null\": the URL asks for no TLS: expected one that begins with https://",
         ),
     ];
     for (file, expected) in cases {

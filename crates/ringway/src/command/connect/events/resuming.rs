@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringway_client::{Content, Continuity, ErrorFrame, Mailbox, Message, Receipt, Reply, Welcome};
+use ringway_client::{Content, Continuity, ErrorFrame, Mailbox, Message, Presence, Receipt, Reply, Welcome};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -51,6 +51,17 @@ impl Events {
         match self.0 {
             Form::Human => output::line(message_text(message)),
             Form::Json => output::json(&MessageEvent::of(message)?),
+        }
+    }
+
+    /// So it is with users who are watched.
+    pub(in super::super) fn presence(self, users: &[Presence]) -> anyhow::Result<()> {
+        let user = |Presence { user, online }: &Presence| json!({ "user": user, "online": online });
+        match self.0 {
+            Form::Human => output::line(presence_text(users)),
+            Form::Json => output::json(
+                &json!({ "event": "presence", "users": users.iter().map(user).collect::<Vec<_>>() }),
+            ),
         }
     }
 
@@ -143,6 +154,14 @@ fn message_text(message: &Message) -> String {
     format!("{topic}{from}{content}")
 }
 
+/// A line for each user.
+fn presence_text(users: &[Presence]) -> String {
+    let line = |Presence { user, online }: &Presence| {
+        format!("{user} is {}", if *online { "online" } else { "offline" })
+    };
+    users.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A JSON value on one line: its strings hold no line breaks, so all that there are stand between its parts.
 fn on_one_line(json: &str) -> String {
     json.replace(['\n', '\r'], " ")
@@ -151,6 +170,13 @@ fn on_one_line(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_user_is_shown_on_a_line() {
+        let user = |user: &str, online| Presence { user: user.to_owned(), online };
+        let text = presence_text(&[user("bob", true), user("carol", false)]);
+        assert_eq!(text, "bob is online\ncarol is offline");
+    }
 
     #[test]
     fn a_message_is_shown_with_its_topic() {
