@@ -46,7 +46,7 @@ pub(crate) fn spreads<const N: usize>(mut report: Report, spreads: &[Spread<'_>;
         let cells = values.map(|value| Cell::maybe(value, 3));
         table.push([Cell::from(format!("{name}: {meaning}"))].into_iter().chain(cells));
         for ((_, suffix), value) in PERCENTILES.iter().zip(values) {
-            let told = format!("{name}, {}: {meaning}", suffix.replace('_', "."));
+            let told = format!("{name}, {}", suffix.replace('_', "."));
             report = report.figure(Figure::new(
                 format!("{name}_{suffix}_ms"),
                 value.unwrap_or(f64::NAN),

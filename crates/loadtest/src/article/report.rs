@@ -1,7 +1,7 @@
 //! What `load article` tells.
 
 use super::{Outcome, Row};
-use crate::report::{Cell, Column, Figure, Report, Table};
+use crate::report::{Bars, Cell, Column, Figure, Report, Table};
 use crate::shown::count;
 
 impl Outcome {
@@ -37,6 +37,10 @@ impl Outcome {
             .table(table("rows", "Sends to one group", asked));
         if !doubled.is_empty() {
             report = report.table(table("doubled", "Doubled until something fails", doubled));
+        }
+        if !self.rows.is_empty() {
+            let bars = self.rows.iter().map(|row| (row.step.to_string(), row.throughput())).collect();
+            report = report.plot(Bars { title: "Throughput".to_owned(), unit: "/s", bars });
         }
         for row in asked {
             if let Some(failure) = row.failure() {

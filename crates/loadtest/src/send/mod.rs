@@ -189,6 +189,7 @@ impl Sending {
         if !time.warm_up.is_zero() {
             self.pump.run(Phase::WarmUp, time.pace, time.warm_up).await?;
             self.pump.settle().await;
+            self.arrived().await;
         }
         let (before, began, came) = (self.watch.read(), Instant::now(), self.arrivals.count());
         let unsent = self.pump.run(Phase::Measured, time.pace, time.duration).await?;

@@ -1,9 +1,21 @@
 //! The arguments of `load`: one subcommand for each test, and what they have in common.
 
+mod article;
+mod clients;
+mod connect;
+mod send;
+mod soak;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ringway_loadtest::Requirement;
+
+pub(crate) use article::LoadArticleArgs;
+pub(crate) use clients::{ClientsArgs, SenderArgs, WatchedArgs};
+pub(crate) use connect::LoadConnectArgs;
+pub(crate) use send::{CargoArgs, LoadSendArgs, Targets, Through};
+pub(crate) use soak::LoadSoakArgs;
 
 const LOAD_EXAMPLES: &str = "\
 Every test shows on stderr how it goes, if that is a terminal, and ends with a report on stdout. With
@@ -27,10 +39,18 @@ pub(crate) struct LoadArgs {
 pub(crate) enum LoadCommand {
     /// Measure how evenly keys are spread over nodes, and how many move when the nodes change
     Ring(LoadRingArgs),
+    /// Open sockets and hold them: handshakes, failures by cause, memory for each connection
+    Connect(Box<LoadConnectArgs>),
+    /// Send at a rate or as fast as possible: latency, what is lost or out of order, processor time for each message
+    Send(Box<LoadSendArgs>),
+    /// Send to one group by 1,000, by 5,000 and by ever more threads, until something fails
+    Article(Box<LoadArticleArgs>),
+    /// Live a mixed life for a long time, and look for leaks
+    Soak(Box<LoadSoakArgs>),
 }
 
 /// How a test tells what it measured.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct LoadOutput {
     /// Print the report as JSON
@@ -56,6 +76,10 @@ impl LoadCommand {
     pub(crate) fn output(&self) -> &LoadOutput {
         match self {
             Self::Ring(args) => &args.output,
+            Self::Connect(args) => &args.output,
+            Self::Send(args) => &args.output,
+            Self::Article(args) => &args.output,
+            Self::Soak(args) => &args.output,
         }
     }
 }

@@ -13,7 +13,10 @@ pub(crate) use inspect::{
     CloseArgs, DiffArgs, DrainArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs,
     NodeArgs, RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs, WeighArgs,
 };
-pub(crate) use load::{LoadArgs, LoadCommand, LoadOutput, LoadRingArgs};
+pub(crate) use load::{
+    CargoArgs, ClientsArgs, LoadArgs, LoadArticleArgs, LoadCommand, LoadConnectArgs, LoadOutput,
+    LoadRingArgs, LoadSendArgs, LoadSoakArgs, SenderArgs, Targets, Through, WatchedArgs,
+};
 pub(crate) use presence::{PresenceArgs, PresenceCommand, PresenceGetArgs, PresenceWatchArgs};
 pub(crate) use serve::{BridgeArgs, GatewayArgs, UpArgs, WorkerArgs};
 pub(crate) use talk::{

@@ -1,6 +1,8 @@
 //! `ringway load`: runs a test, and tells what it measured, as text, as JSON or as a page; and whether that is as required.
 
 mod ring;
+mod settings;
+mod traffic;
 
 use std::fs;
 use std::io::Write as _;
@@ -16,6 +18,10 @@ use crate::output;
 pub(crate) fn load(args: LoadArgs) -> anyhow::Result<Ending> {
     match args.command {
         LoadCommand::Ring(args) => ring::ring(args),
+        LoadCommand::Connect(args) => traffic::connect(*args),
+        LoadCommand::Send(args) => traffic::send(*args),
+        LoadCommand::Article(args) => traffic::article(*args),
+        LoadCommand::Soak(args) => traffic::soak(*args),
     }
 }
 
