@@ -10,7 +10,7 @@ pub(super) fn of(node: usize, nodes: usize) -> String {
     let part = node as f64 / nodes.saturating_sub(1).max(1) as f64;
     let hue = (HUES.0 + part * (HUES.1 - HUES.0)).to_radians();
     // Neighbours differ a little in lightness, too.
-    let lightness = LIGHTNESS + if node % 2 == 0 { 0.035 } else { -0.035 };
+    let lightness = LIGHTNESS + if node.is_multiple_of(2) { 0.035 } else { -0.035 };
     let [red, green, blue] = srgb(lightness, CHROMA * hue.cos(), CHROMA * hue.sin());
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
