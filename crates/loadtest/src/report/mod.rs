@@ -10,6 +10,7 @@ mod table;
 mod text;
 
 pub use figure::{Figure, shown};
+pub(crate) use html::DRAWING;
 pub use plot::{Bars, Lines, Picture, Plot, Scale, Series};
 pub use table::{Align, Cell, Column, Table};
 
@@ -82,6 +83,14 @@ impl Report {
     pub fn plot(mut self, plot: impl Into<Plot>) -> Self {
         self.plots.push(plot.into());
         self
+    }
+
+    /// The picture that stands in a file of its own, if the test draws one.
+    pub fn to_svg(&self) -> Option<&str> {
+        self.plots.iter().find_map(|plot| match plot {
+            Plot::Picture(picture) => picture.document.as_deref(),
+            Plot::Lines(_) | Plot::Bars(_) => None,
+        })
     }
 
     /// The value of the figure of this name, if it could be measured.

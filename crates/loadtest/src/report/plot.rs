@@ -59,7 +59,7 @@ pub struct Bars {
     pub bars: Vec<(String, f64)>,
 }
 
-/// Two SVG documents of one thing. They may use the classes of `report.css` and no resources from elsewhere.
+/// SVG documents of one thing. They may use the classes of `report.css` and no resources from elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// What it shows.
@@ -68,6 +68,8 @@ pub struct Picture {
     pub wide: String,
     /// For phones.
     pub narrow: String,
+    /// As a file of its own.
+    pub document: Option<String>,
 }
 
 impl Plot {

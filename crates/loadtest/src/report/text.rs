@@ -81,21 +81,22 @@ fn plot_text(plot: &Plot) -> Option<String> {
         let values = || line.points.iter().map(|point| point.1);
         let (low, high) =
             (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        let sparks = sparks(line, high);
+        let sparks = sparks(line, low.min(0.0), high);
         // Writing into a string cannot fail.
         let _ = write!(text, "\n  {:<width$}  {sparks}  {} to {}", line.name, shown(low), shown(high));
     }
     Some(text)
 }
 
-/// The line as characters of different heights, from 0 to its highest value.
-fn sparks(line: &Series, high: f64) -> String {
+/// The line as characters of different heights, from 0 or less to its highest value.
+fn sparks(line: &Series, low: f64, high: f64) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let count = line.points.len();
     let shown = count.min(SPARKS);
     let chunk = |index: usize| &line.points[index * count / shown..(index + 1) * count / shown];
     let mean = |points: &[(f64, f64)]| points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64;
-    let height = |value: f64| if high > 0.0 { (value / high * 7.0).round() as usize } else { 0 };
+    let height =
+        |value: f64| if high > low { ((value - low) / (high - low) * 7.0).round() as usize } else { 0 };
     (0..shown).map(|index| HEIGHTS[height(mean(chunk(index))).min(7)]).collect()
 }
 

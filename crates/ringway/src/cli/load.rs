@@ -10,6 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ringway_loadtest::Requirement;
+use ringway_loadtest::ring::{KEYS_MAX, Kind, NODES_MAX};
+use ringway_ring::{RingMember, Weight};
+
+use super::inspect::member;
 
 pub(crate) use article::LoadArticleArgs;
 pub(crate) use clients::{ClientsArgs, SenderArgs, WatchedArgs};
@@ -25,6 +29,17 @@ Every test shows on stderr how it goes, if that is a terminal, and ends with a r
 
 The figures' names stand in the report, and a wrong name is told with all right ones before the test
 begins. Exit codes: 0 done, and everything is as required; 1 failed, or something is not as required.";
+
+const RING_EXAMPLES: &str = "\
+Examples:
+  ringway load ring                                        # 16 nodes, a million keys
+  ringway load ring --nodes 12 --weights 1,1,2 --svg ring.svg --html ring.html
+  ringway load ring --node w1 --node w2 --node big=4 --keys-from users.txt
+  cut -d, -f1 users.csv | ringway load ring --keys-from - --strategy slots,hashring:500
+  ringway load ring --nodes 1000 --keys 100000000 --require 'slots_stddev_percent<=8'
+
+Loads are multiples of what a node should have by its weight: 1 is ideal. Nothing is loaded but this
+process. Measure times with a binary of the profile release.";
 
 /// `ringway load`
 #[derive(Debug, Args)]
@@ -66,7 +81,29 @@ pub(crate) struct LoadOutput {
 
 /// `ringway load ring`
 #[derive(Debug, Args)]
+#[command(after_help = RING_EXAMPLES)]
 pub(crate) struct LoadRingArgs {
+    /// How many nodes there are
+    #[arg(long, value_name = "N", default_value_t = 16, conflicts_with = "node", value_parser = nodes)]
+    pub(crate) nodes: usize,
+    /// Their weights, separated by commas, over and over
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',', conflicts_with = "node")]
+    pub(crate) weights: Vec<Weight>,
+    /// A node by its name, with its weight behind = if that is not 1; may be repeated
+    #[arg(long, value_name = "NAME[=WEIGHT]", value_parser = member)]
+    pub(crate) node: Vec<RingMember>,
+    /// How many keys to generate, up to 100 million
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=KEYS_MAX))]
+    pub(crate) keys: u64,
+    /// Take real keys instead, such as your users' ids: one on each line of this file, or of stdin with -
+    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    pub(crate) keys_from: Option<PathBuf>,
+    /// What to compare, separated by commas: slots, hashring:POINTS, modulo
+    #[arg(long, value_name = "STRATEGIES", value_delimiter = ',', default_values_t = Kind::USUAL)]
+    pub(crate) strategy: Vec<Kind>,
+    /// Write a picture of the rings, the nodes and the movement
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: LoadOutput,
 }
@@ -82,4 +119,9 @@ impl LoadCommand {
             Self::Soak(args) => &args.output,
         }
     }
+}
+
+fn nodes(text: &str) -> Result<usize, String> {
+    let nodes = text.parse().ok().filter(|nodes| (2..=NODES_MAX).contains(nodes));
+    nodes.ok_or_else(|| format!("expected a number from 2 to {NODES_MAX}"))
 }

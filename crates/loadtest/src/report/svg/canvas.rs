@@ -35,17 +35,6 @@ impl Canvas {
         self.element(format_args!("<text class=\"{class}\" x=\"{}\" y=\"{}\">{text}</text>", Px(x), Px(y)));
     }
 
-    /// A box by its upper left corner and its size.
-    pub(crate) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
-        self.element(format_args!(
-            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
-            Px(x),
-            Px(y),
-            Px(width.max(0.0)),
-            Px(height.max(0.0))
-        ));
-    }
-
     /// Anything else.
     pub(crate) fn element(&mut self, element: impl Display) {
         // Writing into a string cannot fail.

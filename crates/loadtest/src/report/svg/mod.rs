@@ -7,7 +7,7 @@ mod lines;
 mod scale;
 
 pub(crate) use bars::bars;
-pub(crate) use canvas::{Canvas, escape};
+pub(crate) use canvas::{Canvas, Px, escape};
 pub(crate) use lines::lines;
 
 /// The width of a plot for wide screens, in pixels.

@@ -123,7 +123,7 @@ mod tests {
     fn values_have_their_places() {
         let place = |scale, values: &[f64], value| Axis::of(scale, values.iter().copied(), 5).place(value);
         let check = |found: Option<f64>, expected: f64| {
-            assert!((found.unwrap() - expected).abs() < 1e-9, "{found:?}")
+            assert!((found.unwrap() - expected).abs() < 1e-9, "{found:?}");
         };
         check(place(Scale::Linear, &[0.0, 100.0], 25.0), 0.25);
         check(place(Scale::Log, &[1.0, 100.0], 10.0), 0.5);
