@@ -122,6 +122,7 @@ mod tests {
             .fact("keys", "7")
             .figure(Figure::new("lost", 0.0, "", "did not arrive"))
             .table(table)
+            .table(Table::new("more", "For those who look for more", [Column::text("id", "node")]).detail())
             .plot(lines)
             .note("all of it is made up")
     }
@@ -158,6 +159,7 @@ met: lost<=0 (0)";
         assert_eq!(json["figures"]["lost"], 0.0);
         assert_eq!(json["tables"]["nodes"][0], serde_json::json!({ "id": "w1", "keys": 1234 }));
         assert_eq!(json["tables"]["nodes"][1]["keys"], serde_json::Value::Null);
+        assert_eq!(json["tables"]["more"], serde_json::json!([]));
         assert_eq!(json["plots"][0]["series"][0]["points"][2], serde_json::json!([2.0, 8.0]));
         assert_eq!((&json["required"][0]["met"], &json["met"]), (&false.into(), &false.into()));
     }

@@ -41,6 +41,7 @@ mod tests {
     fn colours_are_what_the_definition_says() {
         assert_eq!(srgb(1.0, 0.0, 0.0), [255, 255, 255]);
         assert_eq!(srgb(0.0, 0.0, 0.0), [0, 0, 0]);
+        assert_eq!(srgb(0.5, 0.0, 0.0), [99, 99, 99]);
         // Red, as the definition's own example of a conversion has it.
         assert_eq!(srgb(0.627_955, 0.224_863, 0.125_846), [255, 0, 0]);
     }
