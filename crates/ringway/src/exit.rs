@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub(crate) enum Ending {
     /// 0: it was done.
     Done,
+    /// 1: a test was carried out, and its figures are not as required. That has been told.
+    Missed,
     /// 3: nobody was there: a message reached no session, or a user has none.
     NobodyThere,
     /// 4: there are sessions, but every one of them was too slow to take the message.
@@ -21,6 +23,7 @@ impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::from(match ending {
             Ending::Done => 0,
+            Ending::Missed => 1,
             Ending::NobodyThere => 3,
             Ending::Overflowed => 4,
             Ending::Refused => 5,

@@ -42,6 +42,7 @@ fn run(command: Command) -> anyhow::Result<Ending> {
         Command::Token(args) => command::token(args),
         Command::CheckConfig(args) => command::check_config(args),
         Command::Completions(args) => command::completions(&args),
+        Command::Load(args) => command::load(args),
         Command::Ring(args) => shortly(command::ring(args)),
         Command::Members(args) => shortly(command::members(args)),
         Command::Drain(args) => shortly(command::drain(args)),

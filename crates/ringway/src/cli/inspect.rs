@@ -275,7 +275,7 @@ pub(crate) struct RingSource {
     pub(crate) json: bool,
 }
 
-fn member(text: &str) -> Result<RingMember, String> {
+pub(super) fn member(text: &str) -> Result<RingMember, String> {
     let (id, weight) = match text.rsplit_once('=') {
         Some((id, weight)) => {
             (id, weight.parse().map_err(|_| "the weight must be a whole number from 0 to 100")?)

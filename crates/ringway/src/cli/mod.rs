@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the binary, and nothing of how it is done.
 
 mod inspect;
+mod load;
 mod presence;
 mod serve;
 mod talk;
@@ -11,6 +12,10 @@ use clap::{Parser, Subcommand};
 pub(crate) use inspect::{
     CloseArgs, DiffArgs, DrainArgs, GroupArgs, GroupCommand, LocateArgs, MembersArgs, MembershipArgs,
     NodeArgs, RingArgs, RingCommand, RingSource, SessionsArgs, WatchArgs, WeighArgs,
+};
+pub(crate) use load::{
+    CargoArgs, ClientsArgs, LoadArgs, LoadArticleArgs, LoadCommand, LoadConnectArgs, LoadOutput,
+    LoadRingArgs, LoadSendArgs, LoadSoakArgs, SenderArgs, Targets, Through, WatchedArgs,
 };
 pub(crate) use presence::{PresenceArgs, PresenceCommand, PresenceGetArgs, PresenceWatchArgs};
 pub(crate) use serve::{BridgeArgs, GatewayArgs, UpArgs, WorkerArgs};
@@ -76,6 +81,8 @@ pub(crate) enum Command {
     Group(GroupArgs),
     /// Show who owns what, and what a change of members would move
     Ring(RingArgs),
+    /// Measure what placement, nodes and the machine can take
+    Load(LoadArgs),
     /// Make a JWT for trying
     Token(TokenArgs),
     /// Check a configuration file and report every mistake
@@ -113,6 +120,7 @@ impl Command {
                 RingCommand::Watch(args) => args.json,
                 RingCommand::Vectors { json } => *json,
             },
+            Self::Load(args) => args.command.output().json,
             Self::Token(args) => args.json,
             Self::CheckConfig(args) => args.json,
         })
