@@ -1,0 +1,165 @@
+//! ringway's sender as a process of its own, so that its processor time can be told from the load's.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use ringway_e2e::procfs;
+use ringway_sender::{ClusterSecret, Outcome, Payload, Sender, SenderConfig};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::clock::now_ns;
+use crate::load::{Call, Pace, Plan, Receivers};
+use crate::mark;
+use crate::system::{GROUP, user};
+
+/// The variable with the cluster secret.
+const SECRET: &str = "RINGWAY_CLUSTER_SECRET";
+/// How often is looked what is due.
+const TICK: Duration = Duration::from_millis(1);
+/// How many sends may be unanswered when they go at a rate: more than ever are.
+const IN_FLIGHT: u64 = 100_000;
+
+/// What shall be sent.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Role {
+    /// A node
+    #[arg(long)]
+    node: String,
+    /// Unary calls, or a stream
+    #[arg(long)]
+    call: Call,
+    /// How many users there are, to whom messages go in turn; 0: to the group
+    #[arg(long)]
+    users: u64,
+    /// How many messages
+    #[arg(long)]
+    count: u64,
+    /// How many in a second; 0: as fast as it goes
+    #[arg(long)]
+    rate: u64,
+    /// How many may be unanswered
+    #[arg(long)]
+    in_flight: u32,
+}
+
+/// What became of the messages.
+#[derive(Debug, Default)]
+struct Tally {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Runs the process and waits for what it tells.
+pub(crate) fn spawn(node: &str, secret: &str, plan: &Plan, clients: usize) -> Result<Value> {
+    let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
+    let call = if plan.call == Call::Unary { "unary" } else { "publish" };
+    // The bound is of deliveries; each answer stands for as many as there are receivers.
+    let each = if plan.to == Receivers::All { clients as u64 } else { 1 };
+    let (rate, in_flight) = match plan.pace {
+        Pace::PerSecond(rate) => (rate, IN_FLIGHT),
+        Pace::Saturated { outstanding_max } => (0, outstanding_max / each),
+    };
+    let program = std::env::current_exe().context("our own path")?;
+    let mut command = Command::new(program);
+    command.args(["send", "--node", node, "--call", call]).env(SECRET, secret);
+    let numbers = [("--users", users), ("--count", plan.count), ("--rate", rate), ("--in-flight", in_flight)];
+    command.args(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("the sender")?;
+    ensure!(output.status.success(), "the sender failed");
+    serde_json::from_slice(&output.stdout).context("what the sender told")
+}
+
+/// Sends, and tells what became of it.
+pub(crate) fn run(role: &Role) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("a runtime")?;
+    runtime.block_on(send_all(role))
+}
+
+async fn send_all(role: &Role) -> Result<()> {
+    let secret = std::env::var(SECRET).with_context(|| format!("{SECRET} is not set"))?;
+    let mut config = SenderConfig::new([role.node.parse()?], ClusterSecret::new(&secret)?);
+    config.publish.in_flight_max = role.in_flight;
+    let sender = Sender::connect(config).await.context("the cluster")?;
+    let tally = Arc::new(Tally::default());
+    let (began, before) = (Instant::now(), procfs::cpu_time(std::process::id()));
+    if role.rate == 0 {
+        saturate(role, &sender, &tally).await;
+    } else {
+        pace(role, &sender, &tally).await;
+    }
+    let cpu = procfs::cpu_time(std::process::id()).saturating_sub(before);
+    let told = json!({
+        "delivered": tally.delivered.load(Ordering::Relaxed),
+        "failed": tally.failed.load(Ordering::Relaxed),
+        "seconds": began.elapsed().as_secs_f64(),
+        "cpu_us": u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX),
+    });
+    println!("{told}");
+    Ok(())
+}
+
+async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
+    let mut calls = JoinSet::new();
+    for number in 0..role.count {
+        start(role, sender, tally, (number, now_ns()), &mut calls).await;
+        while calls.try_join_next().is_some() {}
+        // A stream waits by itself.
+        if role.call == Call::Unary && calls.len() >= role.in_flight as usize {
+            calls.join_next().await;
+        }
+    }
+    calls.join_all().await;
+}
+
+async fn pace(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
+    let (mut ticks, mut calls) = (tokio::time::interval(TICK), JoinSet::new());
+    let (began, gap_ns) = (now_ns(), 1_000_000_000 / role.rate);
+    let mut number = 0;
+    while number < role.count {
+        ticks.tick().await;
+        let due = ((now_ns() - began) / gap_ns + 1).min(role.count);
+        while number < due {
+            start(role, sender, tally, (number, began + number * gap_ns), &mut calls).await;
+            number += 1;
+        }
+        while calls.try_join_next().is_some() {}
+    }
+    calls.join_all().await;
+}
+
+/// Sends one message, with the time at which it was due, and lets its answer be counted.
+async fn start(role: &Role, sender: &Sender, tally: &Arc<Tally>, due: (u64, u64), calls: &mut JoinSet<()>) {
+    let (number, due_ns) = due;
+    let payload = Payload::text_bytes(mark::payload(due_ns).to_vec());
+    let call = match role.users {
+        0 => sender.send_to_group(GROUP, payload),
+        users => sender.send_to_user(user(usize::try_from(number % users).unwrap_or_default()), payload),
+    };
+    let tally = Arc::clone(tally);
+    match role.call {
+        Call::Unary => {
+            calls.spawn(
+                async move { tally.note(call.await.is_ok_and(|it| it.outcome == Outcome::Delivered)) },
+            );
+        }
+        Call::Publish => match call.publish().await {
+            Err(_) => tally.note(false),
+            Ok(ticket) => {
+                calls.spawn(async move {
+                    tally.note(ticket.await.is_ok_and(|it| it.outcome == Outcome::Delivered));
+                });
+            }
+        },
+    }
+}
+
+impl Tally {
+    fn note(&self, is_delivered: bool) {
+        let counter = if is_delivered { &self.delivered } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
