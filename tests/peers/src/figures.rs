@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::options::Part;
 
+/// How often a system may fail.
+const FAILURES_MAX: usize = 2;
+
 /// The name of a figure; the unit stands last.
 pub(crate) type Key = &'static str;
 
@@ -15,7 +18,15 @@ pub(crate) struct Book {
     /// Systems in the order in which they were measured.
     systems: Vec<(Part, String)>,
     /// What could not be measured, and why.
-    missing: Vec<(String, String)>,
+    missing: Vec<Missing>,
+}
+
+/// A measurement that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    pub(crate) part: Part,
+    pub(crate) system: String,
+    pub(crate) why: String,
 }
 
 /// A median with its spread.
@@ -37,13 +48,19 @@ impl Book {
     }
 
     /// A system could not be measured.
-    pub(crate) fn miss(&mut self, system: &str, why: &str) {
-        eprintln!("{system}: NOT MEASURED: {why}");
-        self.missing.push((system.to_owned(), why.to_owned()));
+    pub(crate) fn miss(&mut self, part: Part, system: &str, why: String) {
+        eprintln!("  {system}: NOT MEASURED: {why}");
+        self.missing.push(Missing { part, system: system.to_owned(), why });
     }
 
-    pub(crate) fn missing(&self) -> &[(String, String)] {
+    pub(crate) fn missing(&self) -> &[Missing] {
         &self.missing
+    }
+
+    /// Whether it has failed so often that it is not worth the time.
+    pub(crate) fn is_hopeless(&self, part: Part, system: &str) -> bool {
+        let failures = self.missing.iter().filter(|it| it.part == part && it.system == system);
+        failures.count() >= FAILURES_MAX
     }
 
     pub(crate) fn systems(&self, part: Part) -> impl Iterator<Item = &str> {

@@ -81,8 +81,9 @@ pub(crate) struct Size {
     /// Messages in a second, and for how many seconds.
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
-    /// Messages in a second while the number of workers grows.
+    /// Messages in a second while the number of workers grows, and for how many seconds.
     pub(crate) scaling_rate: u64,
+    pub(crate) scaling_seconds: u64,
     /// Group messages of the article's load at once, and as fast as they go.
     pub(crate) article: u64,
     pub(crate) sustained: u64,
@@ -91,13 +92,14 @@ pub(crate) struct Size {
 const FULL: Size = Size {
     rounds: 5,
     members: 10_000,
-    handshakes: 5_000,
+    handshakes: 9_000,
     users: 2_000,
     fan_outs: 30,
     unicasts: 150_000,
     rate: 10_000,
     seconds: 3,
-    scaling_rate: 4_000,
+    scaling_rate: 1_000,
+    scaling_seconds: 4,
     article: 5_000,
     sustained: 150_000,
 };
@@ -112,9 +114,17 @@ const QUICK: Size = Size {
     rate: 1_000,
     seconds: 1,
     scaling_rate: 500,
+    scaling_seconds: 1,
     article: 500,
     sustained: 3_000,
 };
+
+impl Size {
+    /// For a system that takes many times as long: a fifth of what goes as fast as it can.
+    pub(crate) fn of_slow_ones(self) -> Self {
+        Self { fan_outs: self.fan_outs.div_ceil(5), unicasts: self.unicasts.div_ceil(5), ..self }
+    }
+}
 
 impl Options {
     pub(crate) fn size(&self) -> Size {

@@ -75,20 +75,42 @@ impl Family {
         members
     }
 
-    /// The processor time that all of them have used.
+    /// The processor time that all of them have used, of the threads that there are: nobody's threads end while something is
+    /// measured.
     pub(crate) fn cpu(&self) -> Duration {
-        self.members().into_iter().map(procfs::cpu_time).sum()
+        self.members().into_iter().map(cpu).sum()
     }
 
-    /// Resident memory in bytes. Memory that processes share counts for each.
+    /// Resident memory in bytes. Memory that processes share counts once.
     pub(crate) fn resident(&self) -> u64 {
-        self.members().into_iter().map(procfs::resident_bytes).sum()
+        self.members().into_iter().map(resident).sum()
     }
 
     /// How many files they have open.
     pub(crate) fn open_files(&self) -> usize {
         self.members().into_iter().map(procfs::open_files).sum()
     }
+}
+
+/// By the scheduler, in nanoseconds; where the kernel does not tell, by `/proc/PID/stat`, in steps of 10 ms.
+pub(crate) fn cpu(id: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
+    let of_task = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    match tasks.filter_map(of_task).sum::<u64>() {
+        0 => procfs::cpu_time(id),
+        nanoseconds => Duration::from_nanos(nanoseconds),
+    }
+}
+
+/// A process's part of what is resident: its own, and its share of what it shares.
+fn resident(id: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
+    let share = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kilobytes = share.and_then(|share| share.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.map_or_else(|| procfs::resident_bytes(id), |kilobytes| kilobytes * 1024)
 }
 
 /// All processes by their parents.

@@ -1,5 +1,6 @@
 //! The report: tables for people, and every round's figures for programs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,10 @@ const DELIVERY: Columns = &[
     ("handshake_us", "CPU per handshake, µs"),
 ];
 const SCALING: Columns = &[
-    ("user_us", "CPU per message, µs"),
-    ("user_all_us", "the same, ringway's sender included, µs"),
+    ("user_us", "CPU per message, beyond what is used idle, µs"),
+    ("user_gross_us", "CPU per message, all, µs"),
+    ("idle_percent", "idle: CPU, % of a core"),
+    ("user_all_us", "all, and ringway's sender, µs"),
     ("user_p99_ms", "p99, ms"),
     ("lost", "lost"),
 ];
@@ -121,12 +124,7 @@ impl Report<'_> {
         for (part, title, columns) in parts {
             self.table(&mut text, part, title, &columns.concat());
         }
-        if !self.book.missing().is_empty() {
-            text += "\n### Not measured\n\n";
-        }
-        for (system, why) in self.book.missing() {
-            text += &format!("- **{system}**: {}\n", why.replace('\n', " "));
-        }
+        self.missing(&mut text);
         self.goals(&mut text);
         text
     }
@@ -166,6 +164,20 @@ impl Report<'_> {
         }
     }
 
+    /// Each reason once, however often it came.
+    fn missing(&self, text: &mut String) {
+        let told = self
+            .book
+            .missing()
+            .iter()
+            .map(|it| format!("- **{}**: {}\n", it.system, it.why.replace('\n', " ")));
+        let told: BTreeSet<_> = told.collect();
+        if !told.is_empty() {
+            *text += "\n### Not measured\n\n";
+        }
+        text.extend(told);
+    }
+
     fn goals(&self, text: &mut String) {
         *text += "\n### The goals\n\n| what | goal | measured | |\n| --- | --- | ---: | --- |\n";
         for goal in goals::all(self.book) {
@@ -199,7 +211,7 @@ impl Report<'_> {
             "cores_busy": self.facts.cores_busy,
             "versions": self.facts.versions,
             "figures": figures,
-            "not_measured": self.book.missing(),
+            "not_measured": self.book.missing().iter().map(|it| json!([it.system, it.why])).collect::<Vec<_>>(),
             "goals": goals.collect::<Vec<_>>(),
         })
     }

@@ -1,23 +1,27 @@
 //! ringway's sender as a process of its own, so that its processor time can be told from the load's.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use ringway_e2e::procfs;
-use ringway_sender::{ClusterSecret, Outcome, Payload, Sender, SenderConfig};
+use ringway_sender::{ClusterSecret, Outcome, Payload, SendCall, Sender, SenderConfig};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::clock::now_ns;
 use crate::load::{Call, Pace, Plan, Receivers};
-use crate::mark;
 use crate::system::{GROUP, user};
+use crate::{mark, procs};
 
 /// The variable with the cluster secret.
 const SECRET: &str = "RINGWAY_CLUSTER_SECRET";
+/// What it says when it waits.
+const READY: &str = "ready";
+/// How many users are sent to beforehand.
+const WARM_UP: u64 = 500;
 /// How often is looked what is due.
 const TICK: Duration = Duration::from_millis(1);
 /// How many sends may be unanswered when they go at a rate: more than ever are.
@@ -53,24 +57,52 @@ struct Tally {
     failed: AtomicU64,
 }
 
-/// Runs the process and waits for what it tells.
-pub(crate) fn spawn(node: &str, secret: &str, plan: &Plan, clients: usize) -> Result<Value> {
-    let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
-    let call = if plan.call == Call::Unary { "unary" } else { "publish" };
-    // The bound is of deliveries; each answer stands for as many as there are receivers.
-    let each = if plan.to == Receivers::All { clients as u64 } else { 1 };
-    let (rate, in_flight) = match plan.pace {
-        Pace::PerSecond(rate) => (rate, IN_FLIGHT),
-        Pace::Saturated { outstanding_max } => (0, outstanding_max / each),
-    };
-    let program = std::env::current_exe().context("our own path")?;
-    let mut command = Command::new(program);
-    command.args(["send", "--node", node, "--call", call]).env(SECRET, secret);
-    let numbers = [("--users", users), ("--count", plan.count), ("--rate", rate), ("--in-flight", in_flight)];
-    command.args(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("the sender")?;
-    ensure!(output.status.success(), "the sender failed");
-    serde_json::from_slice(&output.stdout).context("what the sender told")
+/// A sender that is connected and waits.
+pub(crate) struct Waiting {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Waiting {
+    /// Starts it, and waits until it has reached every worker once.
+    pub(crate) fn start(node: &str, secret: &str, plan: &Plan, clients: usize) -> Result<Self> {
+        let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
+        let call = if plan.call == Call::Unary { "unary" } else { "publish" };
+        // The bound is of deliveries; each answer stands for as many as there are receivers.
+        let each = if plan.to == Receivers::All { clients as u64 } else { 1 };
+        let (rate, in_flight) = match plan.pace {
+            Pace::PerSecond(rate) => (rate, IN_FLIGHT),
+            Pace::Saturated { outstanding_max } => (0, outstanding_max / each),
+        };
+        let program = std::env::current_exe().context("our own path")?;
+        let mut command = Command::new(program);
+        command.args(["send", "--node", node, "--call", call]).env(SECRET, secret);
+        let numbers =
+            [("--users", users), ("--count", plan.count), ("--rate", rate), ("--in-flight", in_flight)];
+        command.args(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("the sender")?;
+        let output = BufReader::new(child.stdout.take().context("its output")?);
+        let mut waiting = Self { child, output };
+        let line = waiting.line()?;
+        ensure!(line == READY, "the sender is not ready: {line}");
+        Ok(waiting)
+    }
+
+    /// Lets it send everything, and hears what it tells.
+    pub(crate) fn go(mut self) -> Result<Value> {
+        // The end of its input is the sign.
+        drop(self.child.stdin.take());
+        let told = serde_json::from_str(&self.line()?).context("what the sender told")?;
+        let status = self.child.wait().context("the sender")?;
+        ensure!(status.success(), "the sender failed");
+        Ok(told)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line).context("the sender")?;
+        Ok(line.trim_end().to_owned())
+    }
 }
 
 /// Sends, and tells what became of it.
@@ -84,14 +116,17 @@ async fn send_all(role: &Role) -> Result<()> {
     let mut config = SenderConfig::new([role.node.parse()?], ClusterSecret::new(&secret)?);
     config.publish.in_flight_max = role.in_flight;
     let sender = Sender::connect(config).await.context("the cluster")?;
+    warm_up(role, &sender).await?;
+    println!("{READY}");
+    std::io::stdin().read_to_string(&mut String::new()).context("the sign to begin")?;
     let tally = Arc::new(Tally::default());
-    let (began, before) = (Instant::now(), procfs::cpu_time(std::process::id()));
+    let (began, before) = (Instant::now(), procs::cpu(std::process::id()));
     if role.rate == 0 {
         saturate(role, &sender, &tally).await;
     } else {
         pace(role, &sender, &tally).await;
     }
-    let cpu = procfs::cpu_time(std::process::id()).saturating_sub(before);
+    let cpu = procs::cpu(std::process::id()).saturating_sub(before);
     let told = json!({
         "delivered": tally.delivered.load(Ordering::Relaxed),
         "failed": tally.failed.load(Ordering::Relaxed),
@@ -99,6 +134,19 @@ async fn send_all(role: &Role) -> Result<()> {
         "cpu_us": u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX),
     });
     println!("{told}");
+    Ok(())
+}
+
+/// Messages without a mark, to as many users as surely are on every worker: so all connections are there.
+async fn warm_up(role: &Role, sender: &Sender) -> Result<()> {
+    let targets = if role.users == 0 { 1 } else { role.users.min(WARM_UP) };
+    for number in 0..targets {
+        let call = call(role, sender, number, Payload::text("warm"));
+        match role.call {
+            Call::Unary => call.await.context("warming up")?,
+            Call::Publish => call.publish().await.context("warming up")?.await.context("warming up")?,
+        };
+    }
     Ok(())
 }
 
@@ -134,11 +182,7 @@ async fn pace(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
 /// Sends one message, with the time at which it was due, and lets its answer be counted.
 async fn start(role: &Role, sender: &Sender, tally: &Arc<Tally>, due: (u64, u64), calls: &mut JoinSet<()>) {
     let (number, due_ns) = due;
-    let payload = Payload::text_bytes(mark::payload(due_ns).to_vec());
-    let call = match role.users {
-        0 => sender.send_to_group(GROUP, payload),
-        users => sender.send_to_user(user(usize::try_from(number % users).unwrap_or_default()), payload),
-    };
+    let call = call(role, sender, number, Payload::text_bytes(mark::payload(due_ns).to_vec()));
     let tally = Arc::clone(tally);
     match role.call {
         Call::Unary => {
@@ -154,6 +198,13 @@ async fn start(role: &Role, sender: &Sender, tally: &Arc<Tally>, due: (u64, u64)
                 });
             }
         },
+    }
+}
+
+fn call(role: &Role, sender: &Sender, number: u64, payload: Payload) -> SendCall {
+    match role.users {
+        0 => sender.send_to_group(GROUP, payload),
+        users => sender.send_to_user(user(usize::try_from(number % users).unwrap_or_default()), payload),
     }
 }
 

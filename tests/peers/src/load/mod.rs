@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::crowd::Crowd;
 use crate::procs::Family;
+use crate::sender::Waiting;
 use crate::system::{Inlet, System, Target};
 
 /// What is sent.
@@ -84,15 +85,18 @@ pub(crate) fn run(system: &System, crowd: &Crowd, plan: &Plan) -> Result<Outcome
     let (arrivals, family) = (crowd.arrivals(), system.family());
     arrivals.take_latencies();
     let expected = arrivals.count() + plan.deliveries(crowd.len());
+    let waiting = match &system.inlet {
+        Inlet::Sender { node, secret } => Some(Waiting::start(node, secret, plan, crowd.len())?),
+        Inlet::Echo | Inlet::Stream(_) => None,
+    };
     let (began, before) = (Instant::now(), family.cpu());
-    let (mut sender, mut connection) = (None, None);
-    match &system.inlet {
-        Inlet::Echo => echo::send(crowd, plan).context("sending")?,
-        Inlet::Stream(inlet) => connection = Some(stream::send(inlet, crowd, plan).context("sending")?),
-        Inlet::Sender { node, secret } => {
-            sender = Some(crate::sender::spawn(node, secret, plan, crowd.len()).context("sending")?);
-        }
-    }
+    let sender = waiting.map(Waiting::go).transpose()?;
+    let connection = match &system.inlet {
+        Inlet::Echo => echo::send(crowd, plan).map(|()| None),
+        Inlet::Stream(inlet) => stream::send(inlet, crowd, plan).map(Some),
+        Inlet::Sender { .. } => Ok(None),
+    };
+    let connection = connection.context("sending")?;
     let lost = arrivals.wait(expected);
     drop(connection);
     let latencies = arrivals.take_latencies();

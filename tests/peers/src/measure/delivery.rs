@@ -25,6 +25,8 @@ const UNICASTS_OUTSTANDING: u64 = 8192;
 const FAN_OUTS_OUTSTANDING: u64 = 4;
 
 pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figures> {
+    let slow = size.of_slow_ones();
+    let size = if matches!(kind, Kind::Pushpin | Kind::Socketio) { &slow } else { size };
     let mut system = kind.start(runtime)?;
     let group_door = system.group_door.as_ref().unwrap_or(&system.door);
     let (mut crowd, mut figures) = idle::gather(&system, group_door, size.members)?;

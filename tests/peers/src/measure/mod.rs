@@ -72,8 +72,7 @@ impl Bench<'_> {
     ) {
         for kind in kinds {
             let name = row(*kind, part);
-            let is_missing = self.book.missing().iter().any(|(missing, _)| *missing == name);
-            if is_missing || !self.options.wants_system(&name) {
+            if self.book.is_hopeless(part, &name) || !self.options.wants_system(&name) {
                 continue;
             }
             let began = Instant::now();
@@ -84,7 +83,7 @@ impl Bench<'_> {
                     eprintln!("  {name}: {} ({:.1?})", told.join(", "), began.elapsed());
                     self.book.note(part, &name, round, &figures);
                 }
-                Err(error) => self.book.miss(&name, &format!("{error:#}")),
+                Err(error) => self.book.miss(part, &name, format!("{error:#}")),
             }
         }
     }

@@ -1,5 +1,8 @@
-//! A user's message while there are more and more workers. At a rate that all of them carry: as fast as it goes, few workers would
-//! put more messages into a write than many, which is another question.
+//! A user's message while there are more and more workers. One at a time, at a rate that all of them carry: otherwise few workers would
+//! put more messages into a write than many, which is another question. What the processes use when nothing is sent is taken off: there
+//! are more of them, and each has its clocks.
+
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::runtime::Runtime;
@@ -19,20 +22,30 @@ pub(super) const KINDS: [Kind; 6] = [
     Kind::Broadcast { workers: 32 },
 ];
 
+/// How long nothing is sent, to see what that costs.
+const IDLE: Duration = Duration::from_secs(2);
+
 pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figures> {
     let mut system = kind.start(runtime)?;
     let crowd = Crowd::gather(&system.door, size.users)?;
     std::thread::sleep(SETTLE);
+    let (family, began) = (system.family(), Instant::now());
+    let before = family.cpu();
+    std::thread::sleep(IDLE);
+    let idle = family.cpu().saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     let plan = Plan {
-        count: size.scaling_rate * size.seconds,
+        count: size.scaling_rate * size.scaling_seconds,
         to: Receivers::Users,
         pace: Pace::PerSecond(size.scaling_rate),
         call: Call::Unary,
     };
     let sent = load::run(&system, &crowd, &plan)?;
     system.assert_sound()?;
+    let idle_us = idle * sent.time.as_secs_f64() * 1e6 / sent.deliveries.max(1) as f64;
     Ok(vec![
-        ("user_us", sent.cpu_us()),
+        ("user_us", sent.cpu_us() - idle_us),
+        ("user_gross_us", sent.cpu_us()),
+        ("idle_percent", idle * 100.0),
         ("user_all_us", sent.cpu_all_us()),
         ("user_p99_ms", sent.p99_us as f64 / 1e3),
         ("lost", sent.lost as f64),

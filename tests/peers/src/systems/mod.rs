@@ -67,7 +67,7 @@ impl Kind {
 
     /// Starts it, and waits until it takes clients.
     pub(crate) fn start(self, runtime: &Runtime) -> Result<System> {
-        let system = match self {
+        match self {
             Self::Nginx => gateways::nginx(),
             Self::Haproxy => gateways::haproxy(),
             Self::Upstream => gateways::upstream(),
@@ -79,8 +79,7 @@ impl Kind {
             Self::Socketio => socketio::start(),
             Self::Broadcast { workers } => broadcast::start(workers),
             Self::Bare => bare::start(),
-        };
-        system.with_context(|| self.name())
+        }
     }
 }
 
