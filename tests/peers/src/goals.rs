@@ -9,7 +9,8 @@ pub(crate) struct Goal {
     pub(crate) goal: &'static str,
     /// The value that is judged; nothing if it was not measured.
     pub(crate) measured: Option<Spread>,
-    pub(crate) is_met: fn(f64) -> bool,
+    /// Nothing for what is only shown.
+    pub(crate) is_met: Option<fn(f64) -> bool>,
 }
 
 const OURS: &str = "ringway";
@@ -116,15 +117,16 @@ fn growth(book: &Book, system: &str) -> Option<Spread> {
 }
 
 fn goal(what: &'static str, goal: &'static str, measured: Option<Spread>, is_met: fn(f64) -> bool) -> Goal {
-    Goal { what, goal, measured, is_met }
+    Goal { what, goal, measured, is_met: Some(is_met) }
 }
 
 impl Goal {
     pub(crate) fn verdict(&self) -> &'static str {
-        match self.measured {
-            None => "not measured",
-            Some(spread) if (self.is_met)(spread.median) => "met",
-            Some(_) => "missed",
+        match (self.measured, self.is_met) {
+            (None, _) => "not measured",
+            (Some(_), None) => "",
+            (Some(spread), Some(is_met)) if is_met(spread.median) => "met",
+            (Some(_), Some(_)) => "missed",
         }
     }
 }

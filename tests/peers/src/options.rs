@@ -95,11 +95,11 @@ const FULL: Size = Size {
     handshakes: 9_000,
     users: 2_000,
     fan_outs: 30,
-    unicasts: 150_000,
+    unicasts: 100_000,
     rate: 10_000,
     seconds: 3,
     scaling_rate: 1_000,
-    scaling_seconds: 4,
+    scaling_seconds: 3,
     article: 5_000,
     sustained: 150_000,
 };
@@ -120,9 +120,9 @@ const QUICK: Size = Size {
 };
 
 impl Size {
-    /// For a system that takes many times as long: a fifth of what goes as fast as it can.
+    /// For a system that takes many times as long: a tenth of what goes as fast as it can.
     pub(crate) fn of_slow_ones(self) -> Self {
-        Self { fan_outs: self.fan_outs.div_ceil(5), unicasts: self.unicasts.div_ceil(5), ..self }
+        Self { fan_outs: self.fan_outs.div_ceil(10), unicasts: self.unicasts.div_ceil(10), ..self }
     }
 }
 

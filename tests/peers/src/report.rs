@@ -38,6 +38,7 @@ const IDLE: Columns = &[
     ("resident_bytes", "resident per idle client, B"),
     ("slab_bytes", "kernel slab per idle client (its own end too), B"),
     ("sockets", "sockets per client in the servers"),
+    ("failed", "refused, by their receipts"),
     ("lost", "lost"),
 ];
 const GATEWAYS: Columns = &[
@@ -63,6 +64,7 @@ const SCALING: Columns = &[
     ("idle_percent", "idle: CPU, % of a core"),
     ("user_all_us", "all, and ringway's sender, µs"),
     ("user_p99_ms", "p99, ms"),
+    ("failed", "refused, by their receipts"),
     ("lost", "lost"),
 ];
 const ARTICLE: Columns = &[
@@ -133,7 +135,11 @@ impl Report<'_> {
         let Facts { processor, cores, kernel, took, cores_busy, versions } = &self.facts;
         let Size { rounds, members, handshakes, users, fan_outs, unicasts, rate, scaling_rate, .. } =
             self.size;
-        let warning = if self.options.quick { "QUICK: these figures measure nothing.\n\n" } else { "" };
+        let warning = if self.options.quick {
+            "QUICK: these figures measure nothing, and the verdicts on the goals say nothing.\n\n"
+        } else {
+            ""
+        };
         format!(
             "{warning}{processor}, {cores} cores, Linux {kernel}; {cores_busy:.1} cores worked on average, everything \
              counted; {took:.0?}. {rounds} rounds, in which the systems took turns: median (min to max). Gateways: \

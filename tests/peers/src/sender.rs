@@ -1,6 +1,6 @@
 //! ringway's sender as a process of its own, so that its processor time can be told from the load's.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use ringway_sender::{ClusterSecret, Outcome, Payload, SendCall, Sender, SenderConfig};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 
 use crate::clock::now_ns;
+use crate::crowd::Crowd;
 use crate::load::{Call, Pace, Plan, Receivers};
 use crate::system::{GROUP, user};
 use crate::{mark, procs};
@@ -48,6 +50,9 @@ pub(crate) struct Role {
     /// How many may be unanswered
     #[arg(long)]
     in_flight: u32,
+    /// Send one for each byte that is read
+    #[arg(long)]
+    stepwise: bool,
 }
 
 /// What became of the messages.
@@ -69,7 +74,7 @@ impl Waiting {
         let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
         let call = if plan.call == Call::Unary { "unary" } else { "publish" };
         // The bound is of deliveries; each answer stands for as many as there are receivers.
-        let each = if plan.to == Receivers::All { clients as u64 } else { 1 };
+        let each = plan.receivers(clients);
         let (rate, in_flight) = match plan.pace {
             Pace::PerSecond(rate) => (rate, IN_FLIGHT),
             Pace::Saturated { outstanding_max } => (0, outstanding_max / each),
@@ -80,6 +85,9 @@ impl Waiting {
         let numbers =
             [("--users", users), ("--count", plan.count), ("--rate", rate), ("--in-flight", in_flight)];
         command.args(numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]));
+        if plan.is_stepwise(clients) {
+            command.arg("--stepwise");
+        }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("the sender")?;
         let output = BufReader::new(child.stdout.take().context("its output")?);
         let mut waiting = Self { child, output };
@@ -88,10 +96,22 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Lets it send everything, and hears what it tells.
-    pub(crate) fn go(mut self) -> Result<Value> {
-        // The end of its input is the sign.
-        drop(self.child.stdin.take());
+    /// Lets it send everything, and hears what it tells. A receipt says that a message is on its way: where it must have arrived
+    /// before there is room for others, we say when.
+    pub(crate) fn go(mut self, crowd: &Crowd, plan: &Plan) -> Result<Value> {
+        // The end of its input is the sign, where there is no other.
+        let mut stdin = self.child.stdin.take().context("its input")?;
+        if let Pace::Saturated { outstanding_max } = plan.pace
+            && plan.is_stepwise(crowd.len())
+        {
+            let (arrivals, each) = (crowd.arrivals(), crowd.len() as u64);
+            let before = arrivals.count();
+            for sent in 0..plan.count {
+                arrivals.wait_for_room(before + sent * each, outstanding_max)?;
+                stdin.write_all(b"+").context("the sender")?;
+            }
+        }
+        drop(stdin);
         let told = serde_json::from_str(&self.line()?).context("what the sender told")?;
         let status = self.child.wait().context("the sender")?;
         ensure!(status.success(), "the sender failed");
@@ -118,7 +138,9 @@ async fn send_all(role: &Role) -> Result<()> {
     let sender = Sender::connect(config).await.context("the cluster")?;
     warm_up(role, &sender).await?;
     println!("{READY}");
-    std::io::stdin().read_to_string(&mut String::new()).context("the sign to begin")?;
+    if !role.stepwise {
+        std::io::stdin().read_to_string(&mut String::new()).context("the sign to begin")?;
+    }
     let tally = Arc::new(Tally::default());
     let (began, before) = (Instant::now(), procs::cpu(std::process::id()));
     if role.rate == 0 {
@@ -152,7 +174,11 @@ async fn warm_up(role: &Role, sender: &Sender) -> Result<()> {
 
 async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
     let mut calls = JoinSet::new();
+    let mut permits = tokio::io::stdin();
     for number in 0..role.count {
+        if role.stepwise && permits.read_u8().await.is_err() {
+            break;
+        }
         start(role, sender, tally, (number, now_ns()), &mut calls).await;
         while calls.try_join_next().is_some() {}
         // A stream waits by itself.

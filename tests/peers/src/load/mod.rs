@@ -52,6 +52,9 @@ pub(crate) enum Call {
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) deliveries: u64,
+    /// What the sender was told not to have been delivered.
+    pub(crate) failed: u64,
+    /// What else did not arrive.
     pub(crate) lost: u64,
     pub(crate) time: Duration,
     /// Of the system's processes.
@@ -72,10 +75,20 @@ impl Plan {
         }
     }
 
+    /// Whether each message waits until those before it have arrived.
+    pub(crate) fn is_stepwise(&self, clients: usize) -> bool {
+        self.to == Receivers::All && clients > 1 && matches!(self.pace, Pace::Saturated { .. })
+    }
+
     fn deliveries(&self, clients: usize) -> u64 {
+        self.count * self.receivers(clients)
+    }
+
+    /// How many clients get a message.
+    pub(crate) fn receivers(&self, clients: usize) -> u64 {
         match self.to {
-            Receivers::All => self.count * clients as u64,
-            Receivers::Users => self.count,
+            Receivers::All => clients as u64,
+            Receivers::Users => 1,
         }
     }
 }
@@ -90,18 +103,21 @@ pub(crate) fn run(system: &System, crowd: &Crowd, plan: &Plan) -> Result<Outcome
         Inlet::Echo | Inlet::Stream(_) => None,
     };
     let (began, before) = (Instant::now(), family.cpu());
-    let sender = waiting.map(Waiting::go).transpose()?;
+    let sender = waiting.map(|waiting| waiting.go(crowd, plan)).transpose()?;
     let connection = match &system.inlet {
         Inlet::Echo => echo::send(crowd, plan).map(|()| None),
         Inlet::Stream(inlet) => stream::send(inlet, crowd, plan).map(Some),
         Inlet::Sender { .. } => Ok(None),
     };
     let connection = connection.context("sending")?;
-    let lost = arrivals.wait(expected);
+    let failed = sender.as_ref().map_or(0, |told| told["failed"].as_u64().unwrap_or_default());
+    let failed = failed * plan.receivers(crowd.len());
+    let lost = arrivals.wait(expected - failed);
     drop(connection);
     let latencies = arrivals.take_latencies();
     Ok(Outcome {
-        deliveries: plan.deliveries(crowd.len()) - lost,
+        deliveries: plan.deliveries(crowd.len()) - failed - lost,
+        failed,
         lost,
         time: began.elapsed(),
         cpu: spent(&family, before),

@@ -54,7 +54,7 @@ impl Drop for Connection {
 fn saturate(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream, u64)) -> Result<()> {
     let (stream, outstanding_max) = to;
     let (arrivals, clients) = (crowd.arrivals(), crowd.len());
-    let (before, each) = (arrivals.count(), plan.deliveries(clients) / plan.count.max(1));
+    let (before, each) = (arrivals.count(), plan.receivers(clients));
     let batch = if each > 1 { 1 } else { BATCH };
     let (mut bytes, mut sent) = (Vec::new(), 0);
     while sent < plan.count {

@@ -49,6 +49,7 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         ("paced_all_us", paced.cpu_all_us()),
         ("paced_p50_ms", paced.p50_us as f64 / 1e3),
         ("paced_p99_ms", paced.p99_us as f64 / 1e3),
+        ("failed", (fan_out.failed + saturated.failed + paced.failed) as f64),
         ("lost", (fan_out.lost + saturated.lost + paced.lost) as f64),
     ]);
     system.assert_sound()?;

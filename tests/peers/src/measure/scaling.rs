@@ -48,6 +48,7 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         ("idle_percent", idle * 100.0),
         ("user_all_us", sent.cpu_all_us()),
         ("user_p99_ms", sent.p99_us as f64 / 1e3),
+        ("failed", sent.failed as f64),
         ("lost", sent.lost as f64),
     ])
 }
