@@ -78,12 +78,14 @@ pub(crate) struct Size {
     pub(crate) fan_outs: u64,
     /// Messages to users, as fast as they go.
     pub(crate) unicasts: u64,
+    /// How many messages to users may be outstanding, and how many to everybody beside the one that is under way.
+    pub(crate) unicasts_outstanding: u64,
+    pub(crate) fan_outs_outstanding: u64,
     /// Messages in a second, and for how many seconds.
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
-    /// Messages in a second while the number of workers grows, and for how many seconds.
-    pub(crate) scaling_rate: u64,
-    pub(crate) scaling_seconds: u64,
+    /// Messages, one after the other, while the number of workers grows.
+    pub(crate) one_by_one: u64,
     /// Group messages of the article's load at once, and as fast as they go.
     pub(crate) article: u64,
     pub(crate) sustained: u64,
@@ -96,10 +98,11 @@ const FULL: Size = Size {
     users: 2_000,
     fan_outs: 30,
     unicasts: 100_000,
+    unicasts_outstanding: 8_192,
+    fan_outs_outstanding: 3,
     rate: 10_000,
     seconds: 3,
-    scaling_rate: 1_000,
-    scaling_seconds: 3,
+    one_by_one: 10_000,
     article: 5_000,
     sustained: 150_000,
 };
@@ -111,10 +114,11 @@ const QUICK: Size = Size {
     users: 200,
     fan_outs: 10,
     unicasts: 3_000,
+    unicasts_outstanding: 8_192,
+    fan_outs_outstanding: 3,
     rate: 1_000,
     seconds: 1,
-    scaling_rate: 500,
-    scaling_seconds: 1,
+    one_by_one: 500,
     article: 500,
     sustained: 3_000,
 };
@@ -123,6 +127,11 @@ impl Size {
     /// For a system that takes many times as long: a tenth of what goes as fast as it can.
     pub(crate) fn of_slow_ones(self) -> Self {
         Self { fan_outs: self.fan_outs.div_ceil(10), unicasts: self.unicasts.div_ceil(10), ..self }
+    }
+
+    /// For a system that drops what it cannot take: little outstanding, and a tenth of the rate.
+    pub(crate) fn of_those_that_drop(self) -> Self {
+        Self { unicasts_outstanding: 256, fan_outs_outstanding: 0, rate: self.rate.div_ceil(10), ..self }
     }
 }
 

@@ -59,11 +59,13 @@ const DELIVERY: Columns = &[
     ("handshake_us", "CPU per handshake, µs"),
 ];
 const SCALING: Columns = &[
-    ("user_us", "CPU per message, beyond what is used idle, µs"),
-    ("user_gross_us", "CPU per message, all, µs"),
+    ("user_us", "one after the other: CPU per message, beyond what is used idle, µs"),
+    ("user_gross_us", "the same, all, µs"),
     ("idle_percent", "idle: CPU, % of a core"),
     ("user_all_us", "all, and ringway's sender, µs"),
+    ("user_per_second", "messages/s"),
     ("user_p99_ms", "p99, ms"),
+    ("streamed_us", "as fast as it goes (`Publish`): CPU per message, µs"),
     ("failed", "refused, by their receipts"),
     ("lost", "lost"),
 ];
@@ -133,8 +135,7 @@ impl Report<'_> {
 
     fn head(&self) -> String {
         let Facts { processor, cores, kernel, took, cores_busy, versions } = &self.facts;
-        let Size { rounds, members, handshakes, users, fan_outs, unicasts, rate, scaling_rate, .. } =
-            self.size;
+        let Size { rounds, members, handshakes, users, fan_outs, unicasts, rate, one_by_one, .. } = self.size;
         let warning = if self.options.quick {
             "QUICK: these figures measure nothing, and the verdicts on the goals say nothing.\n\n"
         } else {
@@ -144,7 +145,7 @@ impl Report<'_> {
             "{warning}{processor}, {cores} cores, Linux {kernel}; {cores_busy:.1} cores worked on average, everything \
              counted; {took:.0?}. {rounds} rounds, in which the systems took turns: median (min to max). Gateways: \
              {handshakes} clients; delivery: {members} clients, {fan_outs} messages to all, {unicasts} to users as fast as \
-             they go, then {rate} a second; more workers: {users} clients, {scaling_rate} messages a second. Payloads of \
+             they go, then {rate} a second; more workers: {users} clients, {one_by_one} messages one after the other. Payloads of \
              {} bytes.\n\nVersions: {}.\n",
             crate::mark::BYTES,
             versions.join("; ")

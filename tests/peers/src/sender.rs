@@ -77,7 +77,7 @@ impl Waiting {
         let each = plan.receivers(clients);
         let (rate, in_flight) = match plan.pace {
             Pace::PerSecond(rate) => (rate, IN_FLIGHT),
-            Pace::Saturated { outstanding_max } => (0, outstanding_max / each),
+            Pace::Saturated { outstanding_max } => (0, (outstanding_max / each).max(1)),
         };
         let program = std::env::current_exe().context("our own path")?;
         let mut command = Command::new(program);

@@ -55,7 +55,7 @@ fn saturate(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream
     let (stream, outstanding_max) = to;
     let (arrivals, clients) = (crowd.arrivals(), crowd.len());
     let (before, each) = (arrivals.count(), plan.receivers(clients));
-    let batch = if each > 1 { 1 } else { BATCH };
+    let batch = if each > 1 || outstanding_max < BATCH { 1 } else { BATCH };
     let (mut bytes, mut sent) = (Vec::new(), 0);
     while sent < plan.count {
         arrivals.wait_for_room(before + sent * each, outstanding_max)?;

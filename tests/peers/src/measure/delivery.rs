@@ -20,13 +20,12 @@ pub(super) const KINDS: [Kind; 7] = [
     Kind::Broadcast { workers: 2 },
 ];
 
-/// How many messages to users may be outstanding, and how many to everybody.
-const UNICASTS_OUTSTANDING: u64 = 8192;
-const FAN_OUTS_OUTSTANDING: u64 = 4;
-
 pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figures> {
-    let slow = size.of_slow_ones();
-    let size = if matches!(kind, Kind::Pushpin | Kind::Socketio) { &slow } else { size };
+    let size = match kind {
+        Kind::Pushpin => &size.of_slow_ones().of_those_that_drop(),
+        Kind::Socketio => &size.of_slow_ones(),
+        _ => size,
+    };
     let mut system = kind.start(runtime)?;
     let group_door = system.group_door.as_ref().unwrap_or(&system.door);
     let (mut crowd, mut figures) = idle::gather(&system, group_door, size.members)?;
@@ -37,8 +36,12 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         crowd = Crowd::gather(&system.door, size.members)?;
         std::thread::sleep(SETTLE);
     }
-    let saturated =
-        to_users(&system, &crowd, size.unicasts, Pace::Saturated { outstanding_max: UNICASTS_OUTSTANDING })?;
+    let saturated = to_users(
+        &system,
+        &crowd,
+        size.unicasts,
+        Pace::Saturated { outstanding_max: size.unicasts_outstanding },
+    )?;
     let paced = to_users(&system, &crowd, size.rate * size.seconds, Pace::PerSecond(size.rate))?;
     figures.extend([
         ("fan_out_us", fan_out.cpu_us()),
@@ -57,7 +60,7 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
 }
 
 fn fan_out(system: &System, crowd: &Crowd, size: &Size) -> Result<Outcome> {
-    let outstanding_max = FAN_OUTS_OUTSTANDING * size.members as u64;
+    let outstanding_max = size.fan_outs_outstanding * size.members as u64;
     let plan = Plan {
         count: size.fan_outs,
         to: Receivers::All,
