@@ -10,7 +10,10 @@ cargo xtask test [--without browser,etcd,nacos,netns,node,python,rabbitmq,redis]
     binary, and runs all tests. The first run compiles a Nacos server into the user's cache, which takes about 11
     minutes. --without leaves out the tests that need a tool; never allowed when CI=true.
 cargo xtask ci
-    Checks formatting, lints and documentation, then does what `cargo xtask test` does.";
+    Checks formatting, lints and documentation, then does what `cargo xtask test` does.
+cargo xtask bench [--quick] [<further arguments; --help shows them>]
+    Provides other systems (Debian's packages, unpacked under target/), builds the release binary, and measures all
+    side by side (docs/benchmarks.md).";
 
 /// What was asked for.
 #[derive(Debug, Eq, PartialEq)]
@@ -18,6 +21,8 @@ pub(crate) enum Chore {
     Help,
     Test(TestOptions),
     Ci,
+    /// With the arguments of the comparison.
+    Bench(Vec<String>),
 }
 
 /// How the tests are run.
@@ -37,6 +42,7 @@ impl Chore {
                 ensure!(arguments.next().is_none(), "`ci` takes no arguments");
                 Ok(Self::Ci)
             }
+            Some("bench") => Ok(Self::Bench(arguments.collect())),
             None | Some("help" | "--help" | "-h") => Ok(Self::Help),
             Some(other) => bail!("there is no chore `{other}`"),
         }
@@ -83,6 +89,7 @@ mod tests {
         for (line, expected) in [
             ("", Chore::Help),
             ("ci", Chore::Ci),
+            ("bench --quick", Chore::Bench(vec!["--quick".to_owned()])),
             ("test", test(&[], &[])),
             ("test --without browser,python", test(&[Tool::Browser, Tool::Python], &[])),
             ("test --without etcd,nacos,node", test(&[Tool::Etcd, Tool::Nacos, Tool::Node], &[])),

@@ -43,7 +43,8 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
     client_tested.and(tested)
 }
 
-fn binary() -> PathBuf {
+/// The release binary.
+pub(crate) fn binary() -> PathBuf {
     step::target_dir().join("release").join(format!("ringway{}", std::env::consts::EXE_SUFFIX))
 }
 

@@ -35,6 +35,25 @@ pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
     files.find(is_package).with_context(|| format!("apt-get left no package in {}", directory.display()))
 }
 
+/// Fetches packages, and what they depend on and the machine has not, into a directory without installing them.
+pub(crate) fn download_with_dependencies(packages: &[&str], directory: &Path) -> Result<Vec<PathBuf>> {
+    require(packages)?;
+    if !step::succeeds(Command::new("apt-cache").arg("show").args(packages)) {
+        update()?;
+    }
+    let partial = directory.join("partial");
+    std::fs::create_dir_all(&partial).with_context(|| partial.display().to_string())?;
+    let mut fetch = Command::new("apt-get");
+    fetch.args(["install", "--download-only", "--quiet", "--yes", "--no-install-recommends"]);
+    // Nothing of the system's is written, so nothing of it need be locked, and no rights are needed.
+    fetch.args(["-o", "Debug::NoLocking=true", "-o"]);
+    fetch.arg(format!("Dir::Cache::archives={}", directory.display())).args(packages);
+    step::run(&format!("packages {}", packages.join(" ")), &mut fetch)?;
+    let files = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    let files = files.filter_map(|file| Some(file.ok()?.path()));
+    Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())
+}
+
 fn require(packages: &[&str]) -> Result<()> {
     if !step::succeeds(Command::new("apt-get").arg("--version")) {
         bail!(

@@ -10,14 +10,16 @@ mod etcd;
 mod nacos;
 mod netns;
 mod node;
+pub(crate) mod peers;
 mod python;
 mod rabbitmq;
 mod redis;
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 /// A tool that some tests need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -133,4 +135,12 @@ pub(crate) fn provide(tools: &[Tool]) -> Result<Vec<(Tool, PathBuf)>> {
         apt::install(&missing)?;
     }
     tools.iter().map(|tool| Ok((*tool, tool.provide()?))).collect()
+}
+
+/// Writes a shell script that starts a program which was unpacked.
+fn script(directory: &Path, name: &str, text: &str) -> Result<()> {
+    let path = directory.join(name);
+    let failed = || path.display().to_string();
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).with_context(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).with_context(failed)
 }

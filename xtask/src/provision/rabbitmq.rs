@@ -4,13 +4,12 @@
 //! on the machine is changed, and no service of the system is started. Debian's scripts expect it in `/usr`, so it is started by
 //! scripts of our own, beside which the tests find `rabbitmqctl` and `epmd`.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::provision::apt;
+use crate::provision::{apt, script};
 use crate::step;
 
 /// The server, and the parts of Erlang that it depends on.
@@ -90,13 +89,6 @@ fn only_in(directory: &Path, begin: &str) -> Result<PathBuf> {
     let begins =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begin));
     entries.find(begins).with_context(|| format!("there is no {begin}… in {}", directory.display()))
-}
-
-fn script(directory: &Path, name: &str, text: &str) -> Result<()> {
-    let path = directory.join(name);
-    let failed = || path.display().to_string();
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).with_context(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).with_context(failed)
 }
 
 /// Whether it is there with its Erlang. A server cannot be asked for its version without being started.

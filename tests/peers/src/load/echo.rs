@@ -1,0 +1,26 @@
+//! Clients that send, and get back what they sent.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::stream::for_each_due;
+use super::{Pace, Plan};
+use crate::crowd::{Crowd, frame};
+use crate::mark;
+
+const TEXT: u8 = 0x81;
+
+pub(super) fn send(crowd: &Crowd, plan: &Plan) -> Result<()> {
+    let Pace::PerSecond(rate) = plan.pace else { bail!("clients send at a rate only") };
+    let clients = crowd.len() as u64;
+    for_each_due(plan.count, rate, |due| {
+        for (number, due_ns) in due {
+            let place = usize::try_from(number % clients).unwrap_or_default();
+            let mut socket = &crowd.sockets()[place];
+            let frame = frame(TEXT, &mark::payload(due_ns));
+            socket.write_all(&frame).with_context(|| format!("client {place} cannot send"))?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,72 @@
+//! ringway itself: one gateway and its workers, each a process.
+
+use std::time::{Duration, SystemTime};
+
+use ringway_auth::JwtSigner;
+use ringway_auth::jwt::{Secret, TokenRequest};
+use ringway_e2e::Cluster;
+use tokio::runtime::Runtime;
+
+use crate::system::{Door, GROUP, Inlet, System, user};
+
+/// How tokens are understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Auth {
+    Plain,
+    Jwt,
+}
+
+/// Shared with the gateways by their configuration.
+const JWT_SECRET: &str = "a secret of the benchmark, and only of it";
+
+/// Messages to users and groups.
+pub(super) fn delivery(runtime: &Runtime, workers: usize) -> System {
+    let config = include_str!("../../configs/ringway.toml");
+    let cluster = runtime.block_on(Cluster::builder().workers(workers).config(config).start());
+    let door = Door::at(cluster.clients(), path);
+    let inlet = Inlet::Sender {
+        node: cluster.gateways[0].url().to_string(),
+        secret: cluster.secret().expose().to_owned(),
+    };
+    system(door, inlet, cluster)
+}
+
+/// Clients get back what they send.
+pub(super) fn echo(runtime: &Runtime, auth: Auth) -> System {
+    let auth_config = match auth {
+        Auth::Plain => String::new(),
+        Auth::Jwt => format!("[auth]\nmode = \"jwt\"\n[auth.jwt]\nsecret = {JWT_SECRET:?}\n"),
+    };
+    let config =
+        format!("{}\n[worker]\necho = true\n{auth_config}", include_str!("../../configs/ringway.toml"));
+    let cluster = runtime.block_on(Cluster::builder().config(&config).start());
+    let door = match auth {
+        Auth::Plain => Door::at(cluster.clients(), path),
+        Auth::Jwt => {
+            let signer = JwtSigner::new(&Secret::new(JWT_SECRET).expect("it is long enough"));
+            Door::at(cluster.clients(), move |client| signed(&signer, client))
+        }
+    };
+    system(door, Inlet::Echo, cluster)
+}
+
+fn path(client: usize) -> String {
+    format!("/ws?token={}", user(client))
+}
+
+fn signed(signer: &JwtSigner, client: usize) -> String {
+    let now = SystemTime::now();
+    let request = TokenRequest {
+        user: user(client),
+        groups: vec![GROUP.to_owned()],
+        expires_at: Some(now + Duration::from_secs(3600)),
+        ..TokenRequest::default()
+    };
+    let token = signer.sign(&request, now).expect("the names are fine");
+    format!("/ws?token={}", token.expose())
+}
+
+fn system(door: Door, inlet: Inlet, cluster: Cluster) -> System {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    System { door, group_door: None, inlet, running: Vec::new(), cluster: Some(cluster), _home: home }
+}
