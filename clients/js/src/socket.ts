@@ -50,7 +50,7 @@ export class Socket<T extends object = Topics> {
     this.#isRaw = options.protocol === "raw";
     this.events = this.#events;
     this.#connection = new Connection(url, options, {
-      parameters: () => [["device", options.device], ...this.#stream.parameters],
+      parameters: () => [["device", options.device], ...this.#stream.parameters()],
       onOpen: (subprotocol) => this.#opened(subprotocol),
       onData: (data) => this.#heard(data),
       onConnecting: (told) => this.#emit("connecting", told),

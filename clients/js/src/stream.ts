@@ -39,6 +39,7 @@ interface Entry {
 export class Stream {
   #resume = "";
   #epoch = "";
+  #attempts = 0;
   /** The highest offset that has come. */
   #offset = 0;
   /** The last place in the mailbox that has come. */
@@ -65,10 +66,15 @@ export class Stream {
     return this.#dealtPlace;
   }
 
-  /** With what a handshake goes on. */
-  get parameters(): Parameter[] {
-    const offset = this.#resume && `${this.#dealt}`;
-    return [["resume", this.#resume], ["offset", offset], ["mailbox", this.#dealtPlace]];
+  /** With what the next handshake goes on. Of two that are under way the server heeds the later one. */
+  parameters(): Parameter[] {
+    const ifResuming = (value: number) => this.#resume && `${value}`;
+    return [
+      ["resume", this.#resume],
+      ["offset", ifResuming(this.#dealt)],
+      ["attempt", ifResuming(++this.#attempts)],
+      ["mailbox", this.#dealtPlace],
+    ];
   }
 
   /** A connection begins. */

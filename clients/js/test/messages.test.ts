@@ -64,7 +64,7 @@ test("by hand: only what was dealt with, and everything before it, is acknowledg
   assert.deepEqual(server.take(), [{ type: "ack", offset: 2 }]);
   server.drop();
   await tick(250);
-  assert.match(sockets[1]!.url, /[?&]offset=2$/);
+  assert.match(sockets[1]!.url, /[?&]offset=2&attempt=2$/);
   welcome({ offset: 2, recovered: true });
   for (const offset of [3, 4, 5]) sockets[1]!.say(message(offset, { topic: "job" }));
   assert.deepEqual(heard, [1, 2, 3, 5], "what came again was had already");
@@ -82,7 +82,7 @@ test("what is dealt with while there is no connection is said with the next hand
   server.drop();
   acks[0]!();
   await tick(250);
-  assert.match(sockets[1]!.url, /[?&]offset=1$/);
+  assert.match(sockets[1]!.url, /[?&]offset=1&attempt=2$/);
   acks[1]!();
   welcome({ offset: 1, recovered: true });
   await tick(2_500);
@@ -125,7 +125,7 @@ test("a session that goes on brings what is missing, and nothing twice", async (
   for (const offset of [1, 2, 3]) server.say(message(offset));
   server.drop();
   await tick(250);
-  assert.equal(sockets[1]!.url, "ws://gateway/ws?resume=a%2Bb&offset=3");
+  assert.equal(sockets[1]!.url, "ws://gateway/ws?resume=a%2Bb&offset=3&attempt=2");
   welcome({ resume: "r2", offset: 3, recovered: true });
   for (const offset of [2, 3, 4, 5]) sockets[1]!.say(message(offset));
   assert.deepEqual(heard, [1, 2, 3, 4, 5]);

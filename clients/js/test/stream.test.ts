@@ -7,7 +7,21 @@ import { WELCOME } from "./fake.js";
 
 const welcome = (members: object) => ({ ...WELCOME, type: "welcome" as const, ...members });
 const stream = (place?: string) => new Stream(place, () => {});
-const parameters = (stream: Stream) => Object.fromEntries(stream.parameters.filter(([, value]) => value));
+const parameters = (stream: Stream) => {
+  const { attempt, ...others } = Object.fromEntries(stream.parameters().filter(([, value]) => value));
+  return others;
+};
+
+test("attempts to resume are numbered, so that the server can tell a late one", () => {
+  const it = new Stream(undefined, () => undefined);
+  const attempt = () => Number(Object.fromEntries(it.parameters())["attempt"]);
+  it.parameters();
+  it.begin(welcome({ resume: "r1" }));
+  const numbers = [attempt(), attempt()];
+  it.begin(welcome({ resume: "r2", recovered: true }));
+  numbers.push(attempt());
+  assert.deepEqual(numbers, [2, 3, 4]);
+});
 
 test("a beginning says whether the session is another one and what is missing", () => {
   const it = stream();

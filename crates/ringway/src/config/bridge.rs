@@ -342,6 +342,7 @@ fn webhook(settings: &Settings, reader: &mut Reader) -> Option<WebhookConfig> {
 }
 
 /// Whether a URL asks for TLS.
+#[derive(Clone, Copy)]
 enum Tls {
     Used,
     /// It does not: how one begins that does.

@@ -177,22 +177,12 @@ impl Test {
         offset: u64,
         address: Address,
     ) -> Result<Attached, NotOpened> {
-        self.attempt(0, user, groups, offset, address)
+        let resuming = resuming(user, groups, offset, address);
+        self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 
-    fn attempt(
-        &mut self,
-        attempt: u64,
-        user: &str,
-        groups: &[&str],
-        offset: u64,
-        address: Address,
-    ) -> Result<Attached, NotOpened> {
-        let user = UserId::new(user).unwrap();
-        let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
-        let (permissions, resume_token) = (Arc::default(), "token".into());
-        let resuming =
-            Resuming { id: id(1), user, groups, permissions, address, offset, attempt, resume_token };
+    fn attempt(&mut self, attempt: u64, address: Address) -> Result<Attached, NotOpened> {
+        let resuming = Resuming { attempt, ..resuming("alice", &["all"], 0, address) };
         self.shard.resume(resuming, self.now, &mut self.out.0)
     }
 
@@ -228,6 +218,13 @@ fn state_from_elsewhere(subprotocol: &str) -> SessionState {
 
 fn awaited(sent: &Sent) -> Vec<Option<SessionId>> {
     sent.tickets.iter().map(|ticket| ticket.session()).collect()
+}
+
+fn resuming(user: &str, groups: &[&str], offset: u64, address: Address) -> Resuming {
+    let user = UserId::new(user).unwrap();
+    let groups = groups.iter().map(|name| GroupId::new(name).unwrap()).collect();
+    let (permissions, resume_token) = (Arc::default(), "token".into());
+    Resuming { id: id(1), user, groups, permissions, address, offset, attempt: 0, resume_token }
 }
 
 #[test]
@@ -622,9 +619,8 @@ fn a_client_resumes_where_it_was() {
 fn an_attempt_that_comes_late_takes_nothing_from_a_later_one() {
     let mut test = Test::settled();
     test.open(1, at(1, 5), SUBPROTOCOL).unwrap();
-    let mut attempt = |number, channel| {
-        test.attempt(number, "alice", &["all"], 0, at(2, channel)).map(|attached| attached.complete)
-    };
+    let mut attempt =
+        |number, channel| test.attempt(number, at(2, channel)).map(|attached| attached.complete);
     assert_eq!(attempt(2, 1), Ok(true));
     assert_eq!(attempt(1, 2), Err(NotOpened::Outdated));
     assert_eq!(attempt(0, 3), Err(NotOpened::Outdated), "who has numbered them goes on doing so");
@@ -641,7 +637,7 @@ fn an_attempt_that_comes_late_takes_nothing_from_a_later_one() {
     assert_eq!(next.reopen(state, false, 0, at(1, 2)), Ok(id(1)));
     assert_eq!(next.reopen(outdated, false, 0, at(1, 3)), Err(NotOpened::Outdated));
     assert_eq!(next.shard.table().address_of(id(1)), Some(at(1, 2)));
-    let resumed = next.attempt(2, "alice", &["all"], 0, at(1, 4));
+    let resumed = next.attempt(2, at(1, 4));
     assert_eq!(resumed.map(|attached| attached.complete), Err(NotOpened::Outdated));
 }
 
