@@ -76,6 +76,8 @@ struct Expected {
     /// Who has named it: while it is on its way between two of them, both do.
     holders: Vec<Holder>,
     user_hash: u64,
+    /// Nobody who holds it has named it: it is said to be on its way by somebody who has let it go.
+    is_unnamed: bool,
     hastened: bool,
     kept: Vec<Kept>,
     kept_bytes: u64,
@@ -93,7 +95,7 @@ struct Holder {
 impl Expected {
     fn new(user_hash: u64) -> Self {
         let (holders, kept) = (Vec::with_capacity(1), Vec::new());
-        Expected { holders, user_hash, hastened: false, kept, kept_bytes: 0 }
+        Expected { holders, user_hash, is_unnamed: false, hastened: false, kept, kept_bytes: 0 }
     }
 
     /// Takes messages out that were kept.
@@ -191,6 +193,20 @@ impl Arrivals {
         let unlisted: Vec<SessionId> = unlisted.map(|(id, _)| *id).collect();
         self.released(holder, &unlisted, out);
         self.settling.note();
+        self.give_up_unnamed(out);
+    }
+
+    /// When all have been heard, a session that nobody has named has ended where it had arrived, unless somebody has died who may
+    /// have had it.
+    fn give_up_unnamed(&mut self, out: &mut Vec<Directive>) {
+        if !self.settling.is_over() || !self.orphans.is_empty() {
+            return;
+        }
+        let unnamed = self.expected.iter().filter(|(_, expected)| expected.is_unnamed);
+        let unnamed: Vec<SessionId> = unnamed.map(|(id, _)| *id).collect();
+        for id in unnamed {
+            self.give_up(id, out);
+        }
     }
 
     /// Sessions are not to be expected from this holder any more.
@@ -260,6 +276,9 @@ impl Arrivals {
             self.by_user.entry(user_hash).or_default().push(id);
             Expected::new(user_hash)
         });
+        if std::mem::take(&mut expected.is_unnamed) {
+            expected.holders.clear();
+        }
         match expected.holders.iter_mut().find(|known| known.id == *holder) {
             Some(known) => (known.listed, known.until) = (true, until),
             None => {
@@ -280,6 +299,9 @@ impl Arrivals {
             // Its user is not known: no message for the user can wait for it, only those for the session itself.
             let me = self.settling.me().clone();
             self.expect(id, 0, &me, Some(until));
+            if let Some(expected) = self.expected.get_mut(&id) {
+                expected.is_unnamed = true;
+            }
         }
     }
 

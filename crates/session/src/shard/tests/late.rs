@@ -125,3 +125,37 @@ fn an_owner_in_between_that_was_never_heard_may_have_left_users_behind() {
     test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
     assert_eq!(test.out.fates(), [Fate::Taken]);
 }
+
+/// A worker that has gained users, to which somebody sends a message after a session on its way, which nobody has named so far.
+fn told_of_one_on_its_way() -> Test {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER]);
+    test.holding(OTHER, &[]);
+    test.adopt(ME, &[OTHER]);
+    let sent = test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
+    assert_eq!(awaited(&sent), [Some(id(1))]);
+    test
+}
+
+#[test]
+fn a_session_on_its_way_that_nobody_names_has_ended_where_it_had_arrived() {
+    let mut test = told_of_one_on_its_way();
+    test.holding(OTHER, &[]);
+    assert_eq!(test.out.fates(), [Fate::Ended], "all have been heard");
+}
+
+#[test]
+fn a_session_on_its_way_that_somebody_names_is_waited_for_until_that_one_has_let_it_go() {
+    let mut test = told_of_one_on_its_way();
+    test.holding(OTHER, &[1]);
+    assert_eq!(test.out.fates(), []);
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    assert_eq!(test.out.fates(), [Fate::Ended]);
+}
+
+#[test]
+fn a_session_on_its_way_may_have_been_with_a_worker_that_died() {
+    let mut test = told_of_one_on_its_way();
+    test.shard.lost(&member(OTHER), test.now);
+    assert_eq!(test.out.fates(), []);
+}
