@@ -177,7 +177,7 @@ async fn a_mixed_life_leaves_nothing_behind() {
     let mut site = Site::start().await;
     let life = "--clients 20 --others 20 --come-and-go 10 --groups 4 --rate 40 --duration 8s";
     // Less than a worker waits for a session that it expects: of one whose client has left nobody must expect anything.
-    let ended = site.load(&format!("soak {life} --ring-change-every 1500ms --timeout 4s")).await;
+    let ended = site.load(&format!("soak {life} --ring-change-every 1500ms --timeout 2500ms")).await;
     assert_eq!(ended.code, Some(0), "{:#}", ended.report);
     ended.check(&[("leaks", 0.0), ("lost", 0.0), ("repeated", 0.0), ("out_of_order", 0.0)]);
     ended.check(&[("sent", 320.0), ("errors", 0.0), ("dropped", 0.0)]);
