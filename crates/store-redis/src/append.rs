@@ -96,16 +96,13 @@ impl Shared {
         let deadline = Instant::now() + self.config.search_timeout;
         let mut is_sure = true;
         loop {
-            let failure = match self.send(lane, held, sent).await {
+            let failure = match self.send(held, sent).await {
                 Ok(()) => return Ok(()),
-                Err(Failure::NoKey) => {
-                    held.forget();
-                    return Err(StoreError::Conflict);
-                }
                 Err(Failure::NotDone(error)) if is_sure => return Err(error),
                 Err(failure) => failure,
             };
-            is_sure = false;
+            // Without the stream nothing was stored: the mailbox was taken over, and may be taken back.
+            is_sure &= matches!(failure, Failure::NoKey);
             let is_final = matches!(failure, Failure::NotDone(_));
             match self.search(lane, held, sent, deadline).await {
                 Some(Found::All) => return Ok(()),
@@ -116,13 +113,13 @@ impl Shared {
         }
     }
 
-    async fn send(&self, lane: &Lane, held: &Held, sent: &Sent<'_>) -> Result<(), Failure> {
+    async fn send(&self, held: &Held, sent: &Sent<'_>) -> Result<(), Failure> {
         let Some(known) = &held.known else { return Err(Failure::NotDone(StoreError::Conflict)) };
-        let (log, first) = (self.keys.log(&lane.user, sent.epoch), known.book.first());
+        let (log, first) = (&known.log, known.book.first());
         let answer: Value = if let [entry] = sent.entries {
-            self.link.ask(&wire::add(&log, first, entry)).await?
+            self.link.ask(&wire::add(log, first, entry)).await?
         } else {
-            self.link.run(&self.add_all, |command| wire::add_all(command, &log, first, sent.entries)).await?
+            self.link.run(&self.add_all, |command| wire::add_all(command, log, first, sent.entries)).await?
         };
         if answer == Value::Nil { Err(Failure::NoKey) } else { Ok(()) }
     }

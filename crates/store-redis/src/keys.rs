@@ -24,9 +24,9 @@ impl Keys {
         format!("{}:mailbox:{}", self.0, tag(user))
     }
 
-    /// The stream of a user's mailbox in an epoch.
-    pub(crate) fn log(&self, user: &UserId, epoch: Epoch) -> String {
-        format!("{}:mailbox:{}:{epoch}", self.0, tag(user))
+    /// The stream of a user's mailbox in an epoch, by the name that it has in a tenure.
+    pub(crate) fn log(&self, user: &UserId, epoch: Epoch, tenure: u64) -> String {
+        format!("{}:mailbox:{}:{epoch}:{tenure}", self.0, tag(user))
     }
 
     /// Whether a user is online.
@@ -61,7 +61,7 @@ mod tests {
         }
         let epoch = Epoch::from_number(10).expect("an epoch");
         let user = UserId::new("a").expect("a name");
-        assert_eq!(keys.log(&user, epoch), "r:mailbox:{a}:000000000000000a");
+        assert_eq!(keys.log(&user, epoch, 3), "r:mailbox:{a}:000000000000000a:3");
         assert_eq!(keys.online(&user), "r:online:{a}");
         let life = WorkerLife { worker: "w 1".parse().expect("an id"), incarnation: 255 };
         assert_eq!(keys.online_at(&life), "r:online-at:w%201:00000000000000ff");

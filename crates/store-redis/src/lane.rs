@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) link: Link,
     /// [`wire::ADD_ALL`](crate::wire::ADD_ALL).
     pub(crate) add_all: Script,
+    /// [`tenure::BEGIN`](crate::tenure::BEGIN).
+    pub(crate) begin_tenure: Script,
 }
 
 /// The way of one user. Whoever asks Redis for it holds `held`, so that nothing overtakes.
@@ -59,6 +61,14 @@ pub(crate) struct Held {
 pub(crate) struct Known {
     /// Entries are found by their offsets; the book holds their messages' ids.
     pub(crate) book: Book<Arc<str>>,
+    /// In which tenure.
+    pub(crate) tenure: u64,
+    /// Whether that is this store's. If Redis takes nothing it is not, and nothing is written late or removed.
+    pub(crate) is_ours: bool,
+    /// The name of its stream.
+    pub(crate) log: String,
+    /// Fields of the head that earlier tenures have left.
+    pub(crate) left_fields: Vec<String>,
     /// The connection over which this was learned.
     pub(crate) wire: u64,
     /// Whether the head is not in Redis as it is.

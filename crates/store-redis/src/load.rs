@@ -10,6 +10,7 @@ use ringway_store::{Entry, Epoch, Offset, StoreError};
 
 use crate::error::{Failure, STORE};
 use crate::lane::{Held, Known, Lane, Shared};
+use crate::tenure::Taken;
 use crate::wire;
 
 /// How many entries are read at once.
@@ -23,7 +24,7 @@ const ATTEMPTS_MAX: usize = 5;
 const BEGIN: &str = r#"
 if (redis.call("HGET", KEYS[1], "epoch") or "") ~= ARGV[1] then return 0 end
 redis.call("DEL", KEYS[1])
-redis.call("HSET", KEYS[1], "epoch", ARGV[2])
+redis.call("HSET", KEYS[1], "epoch", ARGV[2], "tenure", "1")
 if KEYS[3] and redis.call("EXISTS", KEYS[3]) == 1 then redis.call("RENAME", KEYS[3], KEYS[2])
 else redis.call("XADD", KEYS[2], "0-1", "epoch", ARGV[2]) end
 redis.call("PEXPIRE", KEYS[1], ARGV[3])
@@ -31,12 +32,20 @@ redis.call("PEXPIRE", KEYS[2], ARGV[3])
 return 1
 "#;
 
+/// A mailbox as Redis has it.
+struct Loaded {
+    book: Book<Arc<str>>,
+    tenure: u64,
+    is_ours: bool,
+    left_fields: Vec<String>,
+}
+
 impl Shared {
     /// What is known of a mailbox, learned now if it was not yet, or over another connection.
     pub(crate) async fn known<'a>(&self, lane: &Lane, held: &'a mut Held) -> Result<&'a mut Known, Failure> {
         let wire = self.link.wire().await?.number;
         held.used_at = self.clock.now();
-        if held.known.as_ref().is_none_or(|known| known.wire != wire) {
+        if held.known.as_ref().is_none_or(|known| known.wire != wire || !known.is_ours) {
             self.load(lane, held, wire).await?;
         }
         let missing = || Failure::NotDone(StoreError::Conflict);
@@ -47,51 +56,68 @@ impl Shared {
     pub(crate) async fn load(&self, lane: &Lane, held: &mut Held, wire: u64) -> Result<(), Failure> {
         held.forget();
         for _ in 0..ATTEMPTS_MAX {
-            let Some(mut book) = self.read(&lane.user).await? else { continue };
+            let Some(Loaded { mut book, tenure, is_ours, left_fields }) = self.read(&lane.user).await? else {
+                continue;
+            };
             let lost = held.end.is_some_and(|end| end.epoch == book.epoch() && end.offset > book.next());
             if lost {
                 tracing::error!(user = %lane.user, "redis has lost what it had confirmed: the mailbox begins a new epoch");
-                self.begin(&lane.user, Some(book.epoch())).await?;
+                self.begin(&lane.user, Some((book.epoch(), tenure))).await?;
                 continue;
             }
             let devices = book.head().devices.into_keys().collect();
-            let is_unwritten = held.unwritten.take().is_some_and(|head| book.merge(&head));
+            let is_news = held.unwritten.take().is_some_and(|head| book.merge(&head));
+            // What others have left is taken out once it is written as one's own.
+            let is_unwritten = is_news || !left_fields.is_empty();
             held.end = Some(book.end());
             let (written_at, trimmed_to) = (book.head().used_at, book.first());
-            held.known = Some(Known { book, wire, is_unwritten, written_at, devices, trimmed_to });
+            let log = self.keys.log(&lane.user, book.epoch(), tenure);
+            held.known = Some(Known {
+                book,
+                tenure,
+                is_ours,
+                log,
+                left_fields,
+                wire,
+                is_unwritten,
+                written_at,
+                devices,
+                trimmed_to,
+            });
             return Ok(());
         }
         let reason = "the mailbox keeps changing".to_owned();
         Err(Failure::NotDone(StoreError::Unavailable { store: STORE, reason }))
     }
 
-    /// The book of a mailbox; `None` if it was just begun, or has changed meanwhile.
-    async fn read(&self, user: &UserId) -> Result<Option<Book<Arc<str>>>, Failure> {
-        let fields: HashMap<String, String> =
-            self.link.ask(redis::cmd("HGETALL").arg(self.keys.head(user))).await?;
-        let Some(head) = wire::read_head(&fields, self.clock.now()) else {
+    /// What Redis has, taken over from whoever wrote in it; `None` if it was just begun, or has changed meanwhile.
+    async fn read(&self, user: &UserId) -> Result<Option<Loaded>, Failure> {
+        let Some(term) = self.term(user).await? else {
             self.begin(user, None).await?;
             return Ok(None);
         };
-        let epoch = head.epoch;
-        match self.read_log(user, head).await {
-            Ok(book) => Ok(Some(book)),
+        let epoch = term.0;
+        let Some(Taken { fields, tenure, is_ours }) = self.take(user, term).await? else { return Ok(None) };
+        let Some(head) = wire::read_head(&fields, self.clock.now()) else { return Ok(None) };
+        let left_fields = wire::left_fields(&fields, tenure);
+        match self.read_log(&self.keys.log(user, epoch, tenure), head).await {
+            Ok(book) => Ok(Some(Loaded { book, tenure, is_ours, left_fields })),
+            Err(Failure::NoKey) if !is_ours => Ok(None),
             Err(Failure::NoKey) => {
                 tracing::error!(%user, "redis has lost a stream: the mailbox begins a new epoch");
-                self.begin(user, Some(epoch)).await?;
+                self.begin(user, Some((epoch, tenure))).await?;
                 Ok(None)
             }
             Err(failure) => Err(failure),
         }
     }
 
-    async fn read_log(&self, user: &UserId, head: Head) -> Result<Book<Arc<str>>, Failure> {
-        let log = self.keys.log(user, head.epoch);
+    async fn read_log(&self, log: &str, head: Head) -> Result<Book<Arc<str>>, Failure> {
         let mut book = Book::from_head(head);
-        let info: HashMap<String, Value> = self.link.ask(redis::cmd("XINFO").arg("STREAM").arg(&log)).await?;
+        let info: HashMap<String, Value> = self.link.ask(redis::cmd("XINFO").arg("STREAM").arg(log)).await?;
         let mut from = book.first();
         loop {
-            let page: Value = self.link.ask(&wire::range(&log, from, None, PAGE_ENTRIES)).await?;
+            let page: Value = self.link.ask(&wire::range(log, from, None, PAGE_ENTRIES)).await?;
             let entries = wire::read_entries(&page);
             for (offset, entry) in &entries {
                 if let Some(entry) = entry {
@@ -108,13 +134,13 @@ impl Shared {
     }
 
     /// Begins a mailbox, or begins it anew, if it is still as expected.
-    async fn begin(&self, user: &UserId, expected: Option<Epoch>) -> Result<(), Failure> {
+    async fn begin(&self, user: &UserId, expected: Option<(Epoch, u64)>) -> Result<(), Failure> {
         let epoch = Epoch::random();
-        let mut keys = vec![self.keys.head(user), self.keys.log(user, epoch)];
-        keys.extend(expected.map(|expected| self.keys.log(user, expected)));
+        let mut keys = vec![self.keys.head(user), self.keys.log(user, epoch, 1)];
+        keys.extend(expected.map(|(epoch, tenure)| self.keys.log(user, epoch, tenure)));
         let mut command = redis::cmd("EVAL");
         command.arg(BEGIN).arg(keys.len()).arg(keys);
-        command.arg(expected.map(|epoch| epoch.to_string()).unwrap_or_default());
+        command.arg(expected.map(|(epoch, _)| epoch.to_string()).unwrap_or_default());
         command.arg(epoch.to_string()).arg(self.expiry_ms());
         self.link.ask::<Value>(&command).await.map(drop)
     }

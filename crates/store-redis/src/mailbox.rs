@@ -17,7 +17,7 @@ use crate::keys::Keys;
 use crate::lane::{Append, Lane, Shared};
 use crate::lanes::Lanes;
 use crate::link::{Link, Script};
-use crate::{tidy, wire};
+use crate::{tenure, tidy, wire};
 
 /// How often a page is read of which something is not there any more.
 const READS_MAX: usize = 3;
@@ -39,7 +39,14 @@ impl RedisMailbox {
     pub fn new(config: RedisConfig, clock: Clock) -> Result<Self, StoreError> {
         let link = Link::new(&config.url, config.answer_timeout)?;
         let (keys, every) = (Keys::new(&config.prefix), config.write_every);
-        let shared = Arc::new(Shared { config, clock, keys, link, add_all: Script::new(wire::ADD_ALL) });
+        let shared = Arc::new(Shared {
+            config,
+            clock,
+            keys,
+            link,
+            add_all: Script::new(wire::ADD_ALL),
+            begin_tenure: Script::new(tenure::BEGIN),
+        });
         let inner = Arc::new(Inner { shared, lanes: Lanes::default() });
         tokio::spawn(tidy::run(Arc::downgrade(&inner), every));
         Ok(Self(inner))
@@ -95,11 +102,11 @@ impl Mailbox for RedisMailbox {
             let known = shared.known(&lane, &mut held).await.map_err(Failure::into_error)?;
             known.book.check_epoch(after.epoch)?;
             let reading = known.book.read(after.offset, bounds, shared.clock.now());
-            let page = shared.read_page(user, after.epoch, reading).await.map_err(Failure::into_error)?;
+            let page = shared.read_page(&known.log, reading).await.map_err(Failure::into_error)?;
             if let Some(page) = page {
                 return Ok(page);
             }
-            // Somebody else has taken something out: the mailbox is learned anew.
+            // Somebody else has taken something out, or the mailbox over.
             held.forget();
         }
         let reason = "the mailbox keeps changing".to_owned();

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use redis::Value;
-use ringway_session::UserId;
 use ringway_store::book::Reading;
-use ringway_store::{Entry, Epoch, Offset, Page};
+use ringway_store::{Entry, Offset, Page};
 
 use crate::error::Failure;
 use crate::lane::Shared;
@@ -15,13 +14,12 @@ impl Shared {
     /// The page that a book has chosen; none if something of it is not there any more.
     pub(crate) async fn read_page(
         &self,
-        user: &UserId,
-        epoch: Epoch,
+        log: &str,
         reading: Reading<Arc<str>>,
     ) -> Result<Option<Page>, Failure> {
         let Reading { places, left_out, read_to, is_last, gone_to } = reading;
         let mut entries = match places.first().zip(places.last()) {
-            Some(((first, _), (last, _))) => self.read_range(user, epoch, *first, *last).await?,
+            Some(((first, _), (last, _))) => self.read_range(log, *first, *last).await?,
             None => Vec::new(),
         };
         // What stands between them is withdrawn or expired.
@@ -30,15 +28,9 @@ impl Shared {
         Ok(is_whole.then_some(Page { entries, left_out, read_to, is_last, gone_to }))
     }
 
-    async fn read_range(
-        &self,
-        user: &UserId,
-        epoch: Epoch,
-        first: Offset,
-        last: Offset,
-    ) -> Result<Vec<Entry>, Failure> {
+    async fn read_range(&self, log: &str, first: Offset, last: Offset) -> Result<Vec<Entry>, Failure> {
         let count = usize::try_from(last.since(first)).unwrap_or(usize::MAX).saturating_add(1);
-        let range = wire::range(&self.keys.log(user, epoch), first, Some(last), count);
+        let range = wire::range(log, first, Some(last), count);
         let there = wire::read_entries(&self.link.ask::<Value>(&range).await?);
         Ok(there.into_iter().filter_map(|(_, entry)| entry).collect())
     }

@@ -55,8 +55,7 @@ impl Shared {
         if known.book.next() == first.offset {
             return Ok(Found::Nothing);
         }
-        let log = self.keys.log(&lane.user, sent.epoch);
-        let range = wire::range(&log, first.offset, Some(last.offset), sent.entries.len());
+        let range = wire::range(&known.log, first.offset, Some(last.offset), sent.entries.len());
         let there = wire::read_entries(&self.link.ask::<Value>(&range).await?);
         let same = there.iter().map(|(_, entry)| entry.as_ref()).eq(sent.entries.iter().map(Some));
         Ok(if same { Found::All } else { Found::Others })

@@ -56,6 +56,7 @@ async fn tidy_some(shared: &Shared, lanes: &[Arc<Lane>]) -> Result<(), Failure> 
             shared.known(lane, &mut held).await?;
         }
         if let Some(known) = &mut held.known
+            && known.is_ours
             && add(shared, lane, known, &mut pipeline)
         {
             written.push(held);
@@ -74,6 +75,7 @@ async fn tidy_some(shared: &Shared, lanes: &[Arc<Lane>]) -> Result<(), Failure> 
         }
         known.trimmed_to = known.book.first();
         known.devices = devices(known);
+        known.left_fields.clear();
     }
     Ok(())
 }
@@ -85,16 +87,19 @@ async fn tidy_some(shared: &Shared, lanes: &[Arc<Lane>]) -> Result<(), Failure> 
 fn add(shared: &Shared, lane: &Lane, known: &mut Known, pipeline: &mut Pipeline) -> bool {
     let (now, limits) = (shared.clock.now(), &shared.config.limits);
     known.book.trim(now, limits);
-    let (key, log) = (shared.keys.head(&lane.user), shared.keys.log(&lane.user, known.book.epoch()));
+    let (key, log) = (shared.keys.head(&lane.user), known.log.clone());
     let before = pipeline.len();
     let refresh = known.book.is_refresh_due(known.written_at, limits);
     if known.is_unwritten || refresh {
-        wire::write_head(&key, &known.book.head(), pipeline);
+        wire::write_head(&key, known.tenure, &known.book.head(), pipeline);
     }
     let present = devices(known);
-    let gone: Vec<_> = known.devices.iter().filter(|id| !present.contains(id)).cloned().collect();
+    let gone = known.devices.iter().filter(|id| !present.contains(id));
+    let gone = gone.map(|id| wire::device_field(known.tenure, id));
+    // What earlier tenures have left is in what was written just now, or was just read.
+    let gone: Vec<_> = gone.chain(known.left_fields.iter().cloned()).collect();
     if !gone.is_empty() {
-        wire::forget_devices(&key, &gone, pipeline);
+        wire::forget(&key, &gone, pipeline);
     }
     if known.book.first() > known.trimmed_to {
         pipeline.add_command(wire::trim(&log, known.book.first())).ignore();

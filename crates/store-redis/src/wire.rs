@@ -7,8 +7,9 @@ use ringway_session::{Kind, Payload};
 use ringway_store::book::{Device, Head};
 use ringway_store::{DeviceId, Entry, Epoch, Offset, UnixTime};
 
-/// Before the name of a device, in the fields of a head.
-const DEVICE: &str = "device:";
+/// How the fields of a head begin; behind it the tenure that wrote them, and a device's name.
+const STATE: &str = "state@";
+const DEVICE: &str = "device@";
 
 /// Appends entries one after the other, the first of which fails if it is not the next: then none is appended. What stands
 /// before the first argument is let go of.
@@ -64,31 +65,55 @@ pub(crate) fn trim(log: &str, first: Offset) -> Cmd {
     command
 }
 
-/// Writes a head down. Values bear the epoch, so that a former owner cannot spoil a later epoch's.
-pub(crate) fn write_head(key: &str, head: &Head, pipeline: &mut Pipeline) {
+/// Writes a head down, as that of a tenure: nothing of another one's is touched. Values bear the epoch.
+pub(crate) fn write_head(key: &str, tenure: u64, head: &Head, pipeline: &mut Pipeline) {
     let epoch = head.epoch;
     let mut command = redis::cmd("HSET");
     let state = format!("{epoch} {} {} {} {}", head.first, head.intact_from, head.used_at.0, head.withdrawn);
-    command.arg(key).arg("state").arg(state.trim_end());
+    command.arg(key).arg(state_field(tenure)).arg(state.trim_end());
     for (id, device) in &head.devices {
         let value = format!("{epoch} {} {}", device.offset, device.seen_at.0);
-        command.arg(format!("{DEVICE}{id}")).arg(value);
+        command.arg(device_field(tenure, id)).arg(value);
     }
     pipeline.add_command(command).ignore();
 }
 
-/// Forgets devices.
-pub(crate) fn forget_devices(key: &str, devices: &[DeviceId], pipeline: &mut Pipeline) {
+/// Takes fields out of a head.
+pub(crate) fn forget(key: &str, fields: &[String], pipeline: &mut Pipeline) {
     let mut command = redis::cmd("HDEL");
-    command.arg(key).arg(devices.iter().map(|id| format!("{DEVICE}{id}")).collect::<Vec<_>>());
+    command.arg(key).arg(fields);
     pipeline.add_command(command).ignore();
 }
 
-/// The head that the fields of a hash say, if they say one.
+/// The field with a device's position, as a tenure knows it.
+pub(crate) fn device_field(tenure: u64, id: &DeviceId) -> String {
+    format!("{DEVICE}{tenure}:{id}")
+}
+
+fn state_field(tenure: u64) -> String {
+    format!("{STATE}{tenure}")
+}
+
+/// The epoch and the tenure that the fields of a hash say, if it is a head.
+pub(crate) fn read_term(fields: &HashMap<String, String>) -> Option<(Epoch, u64)> {
+    fields.get("epoch")?.parse().ok().zip(fields.get("tenure")?.parse().ok())
+}
+
+/// What other tenures than this one have left.
+pub(crate) fn left_fields(fields: &HashMap<String, String>, tenure: u64) -> Vec<String> {
+    let written_in = |field: &str| {
+        let state = field.strip_prefix(STATE);
+        state.or_else(|| field.strip_prefix(DEVICE)?.split(':').next())?.parse::<u64>().ok()
+    };
+    fields.keys().filter(|field| written_in(field).is_some_and(|other| other != tenure)).cloned().collect()
+}
+
+/// The head that the fields of a hash say, if they say one: the state by the present tenure, and each device as the one knows it
+/// that knows it to have the most.
 pub(crate) fn read_head(fields: &HashMap<String, String>, now: UnixTime) -> Option<Head> {
-    let epoch: Epoch = fields.get("epoch")?.parse().ok()?;
+    let (epoch, tenure) = read_term(fields)?;
     let mut head = Head::new(epoch, now);
-    if let Some(words) = fields.get("state").and_then(|state| words_of(epoch, state)) {
+    if let Some(words) = fields.get(&state_field(tenure)).and_then(|state| words_of(epoch, state)) {
         let number = |index: usize| words.get(index).and_then(|word| word.parse().ok());
         head.first = number(0).map_or(head.first, Offset);
         head.intact_from = number(1).map_or(head.intact_from, Offset);
@@ -96,13 +121,16 @@ pub(crate) fn read_head(fields: &HashMap<String, String>, now: UnixTime) -> Opti
         head.withdrawn = words.get(3).and_then(|ranges| ranges.parse().ok()).unwrap_or_default();
     }
     head.next = head.first;
-    let devices = fields.iter().filter_map(|(field, value)| device(epoch, field, value));
-    head.devices = devices.collect();
+    for (id, device) in fields.iter().filter_map(|(field, value)| device(epoch, field, value)) {
+        let known = head.devices.entry(id).or_insert(device);
+        let (offset, seen_at) = (known.offset.max(device.offset), known.seen_at.max(device.seen_at));
+        *known = Device { offset, seen_at };
+    }
     Some(head)
 }
 
 fn device(epoch: Epoch, field: &str, value: &str) -> Option<(DeviceId, Device)> {
-    let id = DeviceId::new(field.strip_prefix(DEVICE)?).ok()?;
+    let id = DeviceId::new(field.strip_prefix(DEVICE)?.split_once(':')?.1).ok()?;
     let words = words_of(epoch, value)?;
     let [offset, seen_at] = [0, 1].map(|index| words.get(index).and_then(|word| word.parse().ok()));
     Some((id, Device { offset: Offset(offset?), seen_at: UnixTime(seen_at?) }))
@@ -199,7 +227,7 @@ mod tests {
             let device = Device { offset: Offset(3), seen_at: UnixTime(4) };
             head.devices.insert(DeviceId::new("a phone").expect("a name"), device);
             let mut pipeline = redis::pipe();
-            write_head("key", &head, &mut pipeline);
+            write_head("key", 3, &head, &mut pipeline);
             let written = pipeline.cmd_iter().next().expect("a command");
             let words = written.args_iter().filter_map(|argument| match argument {
                 redis::Arg::Simple(bytes) => Some(String::from_utf8(bytes.to_vec()).expect("a text")),
@@ -210,6 +238,7 @@ mod tests {
                 words.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
             assert_eq!(read_head(&fields, UnixTime(0)), None, "without an epoch there is no mailbox");
             fields.insert("epoch".into(), epoch().to_string());
+            fields.insert("tenure".into(), "3".into());
             assert_eq!(read_head(&fields, UnixTime(0)), Some(head.clone()));
             fields.insert("epoch".into(), "000000000000000b".into());
             let other = Epoch::from_number(11).expect("an epoch");

@@ -51,6 +51,12 @@ async fn end(store: &RedisMailbox) -> Place {
     store.open(&alice()).await.expect("redis answers").end()
 }
 
+/// The name of alice's stream.
+async fn log(redis: &Redis) -> String {
+    let [log] = redis.ask::<[String; 1]>(&["KEYS", "ringway:mailbox:{alice}:*"]).await;
+    log
+}
+
 async fn ids(store: &RedisMailbox) -> Vec<String> {
     let after = Place { offset: Offset(0), ..end(store).await };
     let page = store.range(&alice(), after, ALL).await.expect("redis answers");
@@ -290,7 +296,7 @@ async fn a_history_that_is_older_than_what_was_confirmed_is_told() {
     let store = store(redis.url());
     let at = end(&store).await;
     let next = store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers").next;
-    let log = format!("ringway:mailbox:{{alice}}:{}", at.epoch);
+    let log = log(&redis).await;
     // As after a failover to a replica that had only three of five.
     let _: u64 = redis.ask(&["DEL", &log]).await;
     for offset in ["1-0", "2-0", "3-0"] {
@@ -311,6 +317,44 @@ async fn a_history_that_is_older_than_what_was_confirmed_is_told() {
     assert_eq!(ids(&store).await.len(), 3, "what is there stays");
 }
 
+/// A worker that was stopped, or is cut off, goes on by what it knew when another one has taken the mailbox over.
+#[tokio::test]
+async fn a_former_owner_does_no_harm() {
+    if left_out() {
+        return;
+    }
+    let redis = Redis::start().await;
+    let clock = ManualClock::at(UnixTime(1_700_000_000_000));
+    let store = || {
+        let config = RedisConfig { write_every: Duration::from_secs(3600), ..config(redis.url()) };
+        RedisMailbox::new(config, clock.clock()).expect("a good address")
+    };
+    let (former, present) = (store(), store());
+    let [phone, laptop] = ["phone", "laptop"].map(|name| DeviceId::new(name).expect("a good name"));
+    let at = end(&former).await;
+    former.append(&alice(), at, (1..=6).map(message).collect()).await.expect("redis answers");
+    former.acknowledge(&alice(), &phone, Place { offset: Offset(3), ..at }).await.expect("redis answers");
+    former.flush().await.expect("redis answers");
+    // The present owner knows more of the phone, and of a laptop that has nothing yet.
+    end(&present).await;
+    present.acknowledge(&alice(), &phone, Place { offset: Offset(5), ..at }).await.expect("redis answers");
+    present.acknowledge(&alice(), &laptop, Place { offset: Offset(0), ..at }).await.expect("redis answers");
+    present.flush().await.expect("redis answers");
+    // The former one hears of the phone's next word, and takes what is before it for done.
+    former.acknowledge(&alice(), &phone, Place { offset: Offset(4), ..at }).await.expect("redis answers");
+    clock.advance(Limits::default().idempotency_window + Duration::from_secs(1));
+    former.flush().await.expect("redis answers");
+    let state = store().open(&alice()).await.expect("redis answers");
+    assert_eq!((state.position(&phone), state.position(&laptop)), (Some(Offset(5)), Some(Offset(0))));
+    assert_eq!((state.first, state.recovery(Some(&laptop), None).missed), (Offset(1), Ok(())));
+    // It learns the mailbox anew before it appends, and removes nothing by that.
+    let next = Place { offset: Offset(7), ..at };
+    former.append(&alice(), next, vec![message(7)]).await.expect("redis answers");
+    assert_eq!(ids(&present).await.len(), 7);
+    let devices: Vec<String> = redis.ask(&["HKEYS", "ringway:mailbox:{alice}"]).await;
+    assert!(devices.iter().any(|field| field.ends_with(":laptop")), "{devices:?}");
+}
+
 #[tokio::test]
 async fn what_somebody_takes_out_of_the_middle_is_told() {
     if left_out() {
@@ -321,7 +365,7 @@ async fn what_somebody_takes_out_of_the_middle_is_told() {
     let at = end(&store).await;
     store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers");
     store.acknowledge(&alice(), &phone, at).await.expect("redis answers");
-    let log = format!("ringway:mailbox:{{alice}}:{}", at.epoch);
+    let log = log(&redis).await;
     assert_eq!(redis.ask::<u64>(&["XDEL", &log, "3-0"]).await, 1);
     let page = store.range(&alice(), at, ALL).await.expect("redis answers");
     assert_eq!(page.entries.iter().map(|entry| entry.offset.0).collect::<Vec<_>>(), [2, 4, 5]);
@@ -415,12 +459,12 @@ async fn keys_are_as_documented_and_expire() {
     store.flush().await.expect("redis answers");
     let mut keys: Vec<String> = redis.ask(&["KEYS", "*"]).await;
     keys.sort();
-    assert_eq!(keys, ["mine:mailbox:{alice}".to_owned(), format!("mine:mailbox:{{alice}}:{}", at.epoch)]);
+    assert_eq!(keys, ["mine:mailbox:{alice}".to_owned(), format!("mine:mailbox:{{alice}}:{}:2", at.epoch)]);
     for key in &keys {
         let days = redis.ask::<u64>(&["TTL", key]).await / (24 * 60 * 60);
         assert!((29..=30).contains(&days), "{key}: {days}");
     }
-    let field: String = redis.ask(&["HGET", &keys[0], "device:phone"]).await;
+    let field: String = redis.ask(&["HGET", &keys[0], "device@2:phone"]).await;
     assert!(field.starts_with(&format!("{} 1 ", at.epoch)), "{field}");
 }
 
