@@ -2,7 +2,7 @@
 //!
 //! A mailbox is two keys, which Redis Cluster keeps in one place: a stream whose ids are the offsets (`7-0`), so that Redis
 //! itself refuses an offset that was used already, and a hash with the epoch, the devices' positions and what was
-//! withdrawn. The stream's name holds the epoch and the [tenure]: who writes in one that is over finds no stream. Keys, fields
+//! withdrawn. The stream's name holds the epoch and the *tenure*: who writes in one that is over finds no stream. Keys, fields
 //! and expiry are documented in `docs/mailbox.md` and `docs/presence.md`.
 //!
 //! - One connection carries everything, pipelined. What waits for one user goes together, users do not wait for each other.
