@@ -135,8 +135,9 @@ export class Connection {
     let timer = this.#within();
     this.#talker.onConnecting({ attempt: this.#backoff.attempts + 1 });
     try {
-      this.#token ??= typeof token === "function" ? ((await token()) ?? null) : token;
-      if (this.#timer !== timer) return; // This attempt has been given up meanwhile.
+      const present = this.#token ?? (typeof token === "function" ? ((await token()) ?? null) : token);
+      if (this.#timer !== timer) return; // This attempt has been given up meanwhile, and with it its token.
+      this.#token = present;
       if (this.#token === null) return this.down(4300, "signed out");
       timer = this.#within();
       this.#open(this.#token);

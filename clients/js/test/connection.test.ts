@@ -122,6 +122,20 @@ test("whoever gets no token tries later; whoever is signed out does not try", as
   }
 });
 
+test("a token that comes after the end is nobody's: the next user is asked for anew", async (t) => {
+  const answers: ((token: string) => void)[] = [];
+  const { socket, sockets, tick } = await world(t, { token: () => new Promise<string>((answer) => answers.push(answer)) });
+  socket.close();
+  answers[0]!("alice");
+  await tick(0);
+  socket.reconnect();
+  await tick(0);
+  assert.equal(answers.length, 2);
+  answers[1]!("bob");
+  await tick(0);
+  assert.equal(sockets.at(-1)!.protocols[1], "token.bob");
+});
+
 test("a token that comes too late is of no use to the attempt that wanted it", async (t) => {
   const answers: ((token: string) => void)[] = [];
   const { told, sockets, tick } = await world(t, { token: () => new Promise<string>((answer) => answers.push(answer)) });

@@ -166,7 +166,12 @@ impl Shard {
             let orphans_for = orphans_for.min(self.policy.orphan_window);
             self.arrivals.gained_may_be_orphans(now + orphans_for);
         }
-        self.arrivals.heard(holder, out);
+        let table = &self.table;
+        for id in self.arrivals.heard(holder, |id| table.place(id).is_some(), out) {
+            if let Some(session) = self.table.session(id) {
+                self.hand_out(id, &session.user, out);
+            }
+        }
     }
 
     /// Sessions are not to be expected from another worker any more.

@@ -182,8 +182,14 @@ impl Arrivals {
         }
     }
 
-    /// Another worker has named all. What it does not name any more is not expected, but for what a former life of it held.
-    pub(super) fn heard(&mut self, holder: &MemberId, out: &mut Vec<Directive>) {
+    /// Another worker has named all. What it does not name any more is not expected, but for what a former life of it held. Gives
+    /// back those that nobody has named since they are `here`: what was kept for them is theirs.
+    pub(super) fn heard(
+        &mut self,
+        holder: &MemberId,
+        here: impl Fn(SessionId) -> bool,
+        out: &mut Vec<Directive>,
+    ) -> Vec<SessionId> {
         self.settling.strike(holder);
         let is_unlisted = |expected: &Expected| {
             let mut holders = expected.holders.iter();
@@ -193,20 +199,24 @@ impl Arrivals {
         let unlisted: Vec<SessionId> = unlisted.map(|(id, _)| *id).collect();
         self.released(holder, &unlisted, out);
         self.settling.note();
-        self.give_up_unnamed(out);
+        self.give_up_unnamed(here, out)
     }
 
-    /// When all have been heard, a session that nobody has named has ended where it had arrived, unless somebody has died who may
-    /// have had it.
-    fn give_up_unnamed(&mut self, out: &mut Vec<Directive>) {
+    /// When all have been heard, a session of ours that nobody has named is here, or has ended where it had arrived, unless somebody
+    /// has died who may have had it. Of those that are another's by the present ring nobody was asked.
+    fn give_up_unnamed(
+        &mut self,
+        here: impl Fn(SessionId) -> bool,
+        out: &mut Vec<Directive>,
+    ) -> Vec<SessionId> {
         if !self.settling.is_over() || !self.orphans.is_empty() {
-            return;
+            return Vec::new();
         }
         let unnamed = self.expected.iter().filter(|(_, expected)| expected.is_unnamed);
-        let unnamed: Vec<SessionId> = unnamed.map(|(id, _)| *id).collect();
-        for id in unnamed {
-            self.give_up(id, out);
-        }
+        let ours = unnamed.map(|(id, _)| *id).filter(|id| self.settling.owns(id.slot()));
+        let (here, ended) = ours.partition::<Vec<_>, _>(|id| here(*id));
+        ended.into_iter().for_each(|id| self.give_up(id, out));
+        here
     }
 
     /// Sessions are not to be expected from this holder any more.
