@@ -10,7 +10,7 @@ Examples:
   ringway up                                          # in another terminal
   ringway load article                                # 1,000 and 5,000 over 10, 5 and 1 s, then doubled until it fails
   ringway load article --row 5000:1 --threads-max 5000
-  ringway load article --require error_percent<=0 --require throughput_max>=40710";
+  ringway load article --require 'error_percent<=0' --require 'throughput_max>=40710'";
 
 /// `ringway load article`
 #[derive(Debug, Args)]

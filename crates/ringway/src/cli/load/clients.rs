@@ -26,7 +26,7 @@ pub(crate) struct ClientsArgs {
     /// An address to connect from; may be repeated [default: 127.0.0.2, .3, … one for 10,000 clients, at loopback]
     #[arg(long, value_name = "IP")]
     pub(crate) source: Vec<IpAddr>,
-    /// Their users: {n} is a client's number, {g} that of its group
+    /// Their users: a template, with the client's number for n in braces and its group's for g in braces
     #[arg(long, value_name = "TEMPLATE", default_value = "load{n}-g{g}")]
     pub(crate) user: Template,
     /// Their groups; in mode plain that is what stands behind the last hyphen of the user

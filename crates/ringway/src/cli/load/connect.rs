@@ -12,7 +12,7 @@ Examples:
   ringway load connect                                   # 1,000 clients, 500 in a second
   ringway load connect --clients 10000 --connect-rate 2000 --hold 1m
   ringway load connect --process gateway=1234 --process worker=1235 --html connect.html
-  ringway load connect --require handshake_p99_ms<=50 --require failed<=0";
+  ringway load connect --require 'handshake_p99_ms<=50' --require 'failed<=0'";
 
 /// `ringway load connect`
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ Examples:
   ringway load send --rate 10000 --through unary --duration 30s
   ringway load send --fast --clients 1000                    # as fast as they are answered
   ringway load send --to groups --groups 10 --clients 1000 --rate 100 --bytes 1000
-  ringway load send --require latency_p99_ms<=20 --require lost<=0 --html send.html";
+  ringway load send --require 'latency_p99_ms<=20' --require 'lost<=0' --html send.html";
 
 /// `ringway load send`
 #[derive(Debug, Args)]

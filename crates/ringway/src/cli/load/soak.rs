@@ -14,7 +14,7 @@ Examples:
   ringway load soak --duration 8h --html soak.html
   ringway load soak --process w1=1234 --metrics http://127.0.0.1:9091/metrics
 
-It fails when something leaks, is lost, comes twice or too late, or when a client that stays is disconnected;
+It fails when something leaks, is lost, comes twice or out of order, or when a client that stays is disconnected;
 --require adds to that.";
 
 /// `ringway load soak`
