@@ -331,6 +331,8 @@ async fn a_cluster_in_one_process_has_its_own_bridge() {
         format!("bridge.rabbitmq.url={}", broker.url()),
         "bridge.rabbitmq.in.queue=ringway.in".to_owned(),
         "bridge.rabbitmq.in.on_offline=dead_letter".to_owned(),
+        // Without a word it is at least once, since the cluster keeps mailboxes.
+        "bridge.rabbitmq.in.guarantee=at_most_once".to_owned(),
     ];
     settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
