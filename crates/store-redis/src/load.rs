@@ -17,12 +17,13 @@ use crate::wire;
 const PAGE_ENTRIES: usize = 500;
 
 /// How often a mailbox is tried that others change meanwhile.
-const ATTEMPTS_MAX: usize = 5;
+const ATTEMPTS_MAX: usize = 20;
 
 /// Makes a mailbox unless somebody else was faster: head, new stream, the epoch that is expected ("" for none), the new one,
-/// expiry in milliseconds. The stream that is there goes on under its new name.
+/// expiry in milliseconds, the tenure that is expected. The stream that is there goes on under its new name.
 const BEGIN: &str = r#"
 if (redis.call("HGET", KEYS[1], "epoch") or "") ~= ARGV[1] then return 0 end
+if (redis.call("HGET", KEYS[1], "tenure") or "") ~= ARGV[4] then return 0 end
 redis.call("DEL", KEYS[1])
 redis.call("HSET", KEYS[1], "epoch", ARGV[2], "tenure", "1")
 if KEYS[3] and redis.call("EXISTS", KEYS[3]) == 1 then redis.call("RENAME", KEYS[3], KEYS[2])
@@ -61,8 +62,9 @@ impl Shared {
             };
             let lost = held.end.is_some_and(|end| end.epoch == book.epoch() && end.offset > book.next());
             if lost {
-                tracing::error!(user = %lane.user, "redis has lost what it had confirmed: the mailbox begins a new epoch");
-                self.begin(&lane.user, Some((book.epoch(), tenure))).await?;
+                if self.begin(&lane.user, Some((book.epoch(), tenure))).await? {
+                    tracing::error!(user = %lane.user, "redis has lost what it had confirmed: the mailbox began a new epoch");
+                }
                 continue;
             }
             let devices = book.head().devices.into_keys().collect();
@@ -101,11 +103,14 @@ impl Shared {
         let Some(head) = wire::read_head(&fields, self.clock.now()) else { return Ok(None) };
         let left_fields = wire::left_fields(&fields, tenure);
         match self.read_log(&self.keys.log(user, epoch, tenure), head).await {
+            // Whoever takes it over meanwhile takes the stream away.
+            Ok(_) if self.term(user).await? != Some((epoch, tenure)) => Ok(None),
             Ok(book) => Ok(Some(Loaded { book, tenure, is_ours, left_fields })),
             Err(Failure::NoKey) if !is_ours => Ok(None),
             Err(Failure::NoKey) => {
-                tracing::error!(%user, "redis has lost a stream: the mailbox begins a new epoch");
-                self.begin(user, Some((epoch, tenure))).await?;
+                if self.begin(user, Some((epoch, tenure))).await? {
+                    tracing::error!(%user, "redis has lost a stream: the mailbox began a new epoch");
+                }
                 Ok(None)
             }
             Err(failure) => Err(failure),
@@ -133,8 +138,8 @@ impl Shared {
         Ok(book)
     }
 
-    /// Begins a mailbox, or begins it anew, if it is still as expected.
-    async fn begin(&self, user: &UserId, expected: Option<(Epoch, u64)>) -> Result<(), Failure> {
+    /// Begins a mailbox, or begins it anew, if it is still as expected. Gives back whether it was.
+    async fn begin(&self, user: &UserId, expected: Option<(Epoch, u64)>) -> Result<bool, Failure> {
         let epoch = Epoch::random();
         let mut keys = vec![self.keys.head(user), self.keys.log(user, epoch, 1)];
         keys.extend(expected.map(|(epoch, tenure)| self.keys.log(user, epoch, tenure)));
@@ -142,7 +147,8 @@ impl Shared {
         command.arg(BEGIN).arg(keys.len()).arg(keys);
         command.arg(expected.map(|(epoch, _)| epoch.to_string()).unwrap_or_default());
         command.arg(epoch.to_string()).arg(self.expiry_ms());
-        self.link.ask::<Value>(&command).await.map(drop)
+        command.arg(expected.map(|(_, tenure)| tenure.to_string()).unwrap_or_default());
+        self.link.ask(&command).await
     }
 
     /// After which time Redis forgets a mailbox that nobody uses, in milliseconds.

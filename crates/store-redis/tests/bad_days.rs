@@ -355,6 +355,37 @@ async fn a_former_owner_does_no_harm() {
     assert!(devices.iter().any(|field| field.ends_with(":laptop")), "{devices:?}");
 }
 
+/// When the ring changes, several workers may open a mailbox at once.
+#[tokio::test]
+async fn those_who_open_a_mailbox_at_once_lose_nothing_of_it() {
+    if left_out() {
+        return;
+    }
+    let redis = Redis::start().await;
+    let first = store(redis.url());
+    let at = end(&first).await;
+    first.append(&alice(), at, (1..=50).map(message).collect()).await.expect("redis answers");
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = store(redis.url());
+        opening.spawn(async move {
+            for _ in 0..50 {
+                match store.open(&alice()).await {
+                    Ok(state) => {
+                        let found = (state.epoch, state.first, state.next);
+                        assert_eq!(found, (at.epoch, Offset(1), Offset(51)));
+                    }
+                    // Too many at once: it is asked for again.
+                    busy => assert!(is_unavailable(&busy), "{busy:?}"),
+                }
+            }
+        });
+    }
+    while let Some(opened) = opening.join_next().await {
+        opened.expect("it finds what is there");
+    }
+}
+
 #[tokio::test]
 async fn what_somebody_takes_out_of_the_middle_is_told() {
     if left_out() {
