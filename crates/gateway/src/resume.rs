@@ -24,10 +24,10 @@ pub(crate) fn wish(uri: &Uri, subprotocols: &[String]) -> Result<Option<Resume>,
     if token.is_empty() {
         return Err(Refusal::ResumeInvalid("`resume` is empty"));
     }
-    let offset = parameter(uri, "offset").map_or(Some(0), decimal);
-    let offset = offset.ok_or(Refusal::ResumeInvalid("`offset` is no decimal number below 2^64"))?;
-    let attempt = parameter(uri, "attempt").map_or(Some(0), decimal);
-    let attempt = attempt.ok_or(Refusal::ResumeInvalid("`attempt` is no decimal number below 2^64"))?;
+    let number =
+        |name, invalid| parameter(uri, name).map_or(Some(0), decimal).ok_or(Refusal::ResumeInvalid(invalid));
+    let offset = number("offset", "`offset` is no decimal number below 2^64")?;
+    let attempt = number("attempt", "`attempt` is no decimal number below 2^64")?;
     Ok(Some(Resume { token: token.into_owned(), offset, attempt }))
 }
 

@@ -17,7 +17,7 @@ impl Shared {
         log: &str,
         reading: Reading<Arc<str>>,
     ) -> Result<Option<Page>, Failure> {
-        let Reading { places, left_out, read_to, is_last, gone_to } = reading;
+        let places = &reading.places;
         let mut entries = match places.first().zip(places.last()) {
             Some(((first, _), (last, _))) => self.read_range(log, *first, *last).await?,
             None => Vec::new(),
@@ -25,7 +25,7 @@ impl Shared {
         // What stands between them is withdrawn or expired.
         entries.retain(|entry| places.binary_search_by_key(&entry.offset, |(offset, _)| *offset).is_ok());
         let is_whole = entries.len() == places.len();
-        Ok(is_whole.then_some(Page { entries, left_out, read_to, is_last, gone_to }))
+        Ok(is_whole.then(|| reading.page(entries)))
     }
 
     async fn read_range(&self, log: &str, first: Offset, last: Offset) -> Result<Vec<Entry>, Failure> {

@@ -123,8 +123,7 @@ pub(crate) fn read_head(fields: &HashMap<String, String>, now: UnixTime) -> Opti
     head.next = head.first;
     for (id, device) in fields.iter().filter_map(|(field, value)| device(epoch, field, value)) {
         let known = head.devices.entry(id).or_insert(device);
-        let (offset, seen_at) = (known.offset.max(device.offset), known.seen_at.max(device.seen_at));
-        *known = Device { offset, seen_at };
+        *known = known.joined(device);
     }
     Some(head)
 }

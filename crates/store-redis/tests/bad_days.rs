@@ -57,6 +57,13 @@ async fn log(redis: &Redis) -> String {
     log
 }
 
+/// Five messages, all at once. Gives back the place of the first.
+async fn store_five(store: &RedisMailbox) -> Place {
+    let at = end(store).await;
+    store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers");
+    at
+}
+
 async fn ids(store: &RedisMailbox) -> Vec<String> {
     let after = Place { offset: Offset(0), ..end(store).await };
     let page = store.range(&alice(), after, ALL).await.expect("redis answers");
@@ -393,8 +400,7 @@ async fn what_somebody_takes_out_of_the_middle_is_told() {
     }
     let redis = Redis::start().await;
     let (store, phone) = (store(redis.url()), DeviceId::new("phone").expect("a good name"));
-    let at = end(&store).await;
-    store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers");
+    let at = store_five(&store).await;
     store.acknowledge(&alice(), &phone, at).await.expect("redis answers");
     let log = log(&redis).await;
     assert_eq!(redis.ask::<u64>(&["XDEL", &log, "3-0"]).await, 1);
@@ -417,8 +423,7 @@ async fn positions_are_written_when_redis_is_back() {
     }
     let redis = Redis::start().await;
     let (store, phone) = (store(redis.url()), DeviceId::new("phone").expect("a good name"));
-    let at = end(&store).await;
-    store.append(&alice(), at, (1..=5).map(message).collect()).await.expect("redis answers");
+    let at = store_five(&store).await;
     store.flush().await.expect("redis answers");
     redis.stop();
     let said = store.acknowledge(&alice(), &phone, Place { offset: Offset(4), ..at }).await;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use ringway_session::{DeviceId, UserId};
 use rustc_hash::FxHashMap;
 
-use crate::book::{Book, Mark, Reading};
+use crate::book::{Book, Mark};
 use crate::clock::{Clock, UnixTime};
 use crate::durability::Durability;
 use crate::entry::{Entry, NewEntry, Page, PageBounds};
@@ -128,8 +128,7 @@ impl Mailbox for MemoryMailbox {
             book.check_epoch(after.epoch)?;
             let reading = book.read(after.offset, bounds, now);
             let entries = reading.places.iter().map(|(_, entry)| Entry::clone(entry)).collect();
-            let Reading { left_out, read_to, is_last, gone_to, .. } = reading;
-            Ok(Page { entries, left_out, read_to, is_last, gone_to })
+            Ok(reading.page(entries))
         })
     }
 

@@ -29,10 +29,8 @@ pub(crate) fn download(package: &str, directory: &Path) -> Result<PathBuf> {
         update()?;
     }
     step::run_in(directory, &format!("package {package}"), &mut fetch)?;
-    let files = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
-    let mut files = files.filter_map(|file| Some(file.ok()?.path()));
-    let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
-    files.find(is_package).with_context(|| format!("apt-get left no package in {}", directory.display()))
+    let file = packages_in(directory)?.pop();
+    file.with_context(|| format!("apt-get left no package in {}", directory.display()))
 }
 
 /// Fetches packages, and what they depend on and the machine has not, into a directory without installing them.
@@ -49,6 +47,16 @@ pub(crate) fn download_with_dependencies(packages: &[&str], directory: &Path) ->
     fetch.args(["-o", "Debug::NoLocking=true", "-o"]);
     fetch.arg(format!("Dir::Cache::archives={}", directory.display())).args(packages);
     step::run(&format!("packages {}", packages.join(" ")), &mut fetch)?;
+    packages_in(directory)
+}
+
+/// Unpacks the file of a package below a directory, without installing it.
+pub(crate) fn unpack(file: &Path, root: &Path) -> Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    step::run(&format!("unpacking {name}"), Command::new("dpkg-deb").arg("-x").arg(file).arg(root))
+}
+
+fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let files = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let files = files.filter_map(|file| Some(file.ok()?.path()));
     Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).collect())

@@ -95,10 +95,8 @@ impl Peer {
         let (downloads, root) = (directory().join("packages").join(self.name), directory().join(self.name));
         let files = apt::download_with_dependencies(self.packages, &downloads)?;
         for file in files {
-            let mut unpack = Command::new("dpkg-deb");
-            unpack.arg("-x").arg(&file).arg(&root);
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            step::run(&format!("unpacking {name}"), &mut unpack)?;
+            apt::unpack(&file, &root)?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("libnginx-mod-nchan_") {
                 let version = name.split('_').nth(1).unwrap_or("unknown").replace("%3a", ":");
                 let path = root.join(NCHAN).with_extension("version");

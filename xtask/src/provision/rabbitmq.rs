@@ -61,9 +61,7 @@ fn unpack(directory: &Path) -> Result<()> {
     for package in PACKAGES {
         let downloads = directory.join("packages").join(package);
         std::fs::create_dir_all(&downloads).with_context(|| downloads.display().to_string())?;
-        let file = apt::download(package, &downloads)?;
-        let mut unpack = Command::new("dpkg-deb");
-        step::run(&format!("unpacking {package}"), unpack.arg("-x").arg(file).arg(&root))?;
+        apt::unpack(&apt::download(package, &downloads)?, &root)?;
     }
     let bin = directory.join("bin");
     std::fs::create_dir_all(&bin).with_context(|| bin.display().to_string())?;

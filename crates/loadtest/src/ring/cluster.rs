@@ -89,6 +89,13 @@ impl Cluster {
         Self::new(nodes.map(|(weight, number)| RingMember::new(name(number)).weighing(*weight)).collect())
     }
 
+    /// One node for each weight.
+    #[cfg(test)]
+    pub(crate) fn of_weights(weights: &[u32]) -> Self {
+        let weights: Vec<_> = weights.iter().map(|weight| Weight::new(*weight).unwrap()).collect();
+        Self::numbered(weights.len(), &weights).unwrap()
+    }
+
     /// All nodes.
     pub(crate) fn nodes(&self) -> &[RingMember] {
         &self.nodes
@@ -174,11 +181,6 @@ fn name(number: usize) -> MemberId {
 mod tests {
     use super::*;
 
-    fn cluster(weights: &[u32]) -> Cluster {
-        let weights: Vec<_> = weights.iter().map(|weight| Weight::new(*weight).unwrap()).collect();
-        Cluster::numbered(weights.len(), &weights).unwrap()
-    }
-
     #[test]
     fn no_more_moves_than_the_weights_ask_for() {
         for (weights, change, expected) in [
@@ -190,14 +192,14 @@ mod tests {
             (&[2, 3, 5], Change::Reweigh, 4.0 / 12.0 - 2.0 / 10.0),
             (&[100, 100], Change::Reweigh, 0.0),
         ] {
-            let ideal = cluster(weights).ideal(change);
+            let ideal = Cluster::of_weights(weights).ideal(change);
             assert!((ideal - expected).abs() < 1e-12, "{weights:?} {change:?}: {ideal}");
         }
     }
 
     #[test]
     fn changes_keep_the_numbers_of_nodes() {
-        let cluster = cluster(&[1, 2, 3]);
+        let cluster = Cluster::of_weights(&[1, 2, 3]);
         let after = |change| {
             let nodes = cluster.after(change);
             nodes

@@ -52,14 +52,7 @@ pub(crate) fn by_chance(keys: u64, cluster: &Cluster) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use ringway_ring::Weight;
-
     use super::*;
-
-    fn cluster(weights: &[u32]) -> Cluster {
-        let weights: Vec<_> = weights.iter().map(|weight| Weight::new(*weight).unwrap()).collect();
-        Cluster::numbered(weights.len(), &weights).unwrap()
-    }
 
     #[test]
     fn loads_are_told_against_what_they_should_be() {
@@ -69,7 +62,7 @@ mod tests {
             (&[10, 20, 30], &[1, 2, 3], [1.0, 1.0, 0.0]),
             (&[20, 20], &[1, 3], [2.0 / 3.0, 2.0, (10.0_f64 / 18.0).sqrt()]),
         ] {
-            let spread = Spread::of(loads, &cluster(weights));
+            let spread = Spread::of(loads, &Cluster::of_weights(weights));
             for (found, expected) in [(spread.min(), min), (spread.max(), max), (spread.stddev, stddev)] {
                 assert!((found - expected).abs() < 1e-9, "{loads:?} {weights:?}: {spread:?}");
             }
@@ -85,7 +78,7 @@ mod tests {
 
     #[test]
     fn chance_is_smaller_with_more_keys() {
-        let chance = |keys| by_chance(keys, &cluster(&[1, 1, 1, 1]));
+        let chance = |keys| by_chance(keys, &Cluster::of_weights(&[1, 1, 1, 1]));
         assert!((chance(300) - 0.1).abs() < 1e-9);
         assert!((chance(30_000) - 0.01).abs() < 1e-9);
     }

@@ -1022,14 +1022,20 @@ fn a_copy_of_a_session_that_has_gone_on_elsewhere_takes_nothing_any_more() {
     check(1, (0, vec![Some(id(1))]));
 }
 
-#[test]
-fn what_is_sent_after_a_session_does_not_go_to_a_copy_that_may_be_outdated() {
+/// A worker with a session that has lost its gateway, and whose user was another's for a while.
+fn doubtful_copy() -> Test {
     let mut test = Test::settled();
     test.open(1, at(1, 1), SUBPROTOCOL).unwrap();
     test.shard.link_gone(LinkId(1), test.now);
     test.adopt(OTHER, &[OTHER]);
     test.adopt(ME, &[OTHER]);
     test.out.0.clear();
+    test
+}
+
+#[test]
+fn what_is_sent_after_a_session_does_not_go_to_a_copy_that_may_be_outdated() {
+    let mut test = doubtful_copy();
     let sent = test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
     assert_eq!((sent.reach, awaited(&sent)), (Reach::default(), vec![Some(id(1))]));
     test.shard.holding(&member(OTHER), &[HeldSession { term: 1, ..held(1) }], &mut test.out.0);

@@ -13,7 +13,7 @@ use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::UserId;
 use crate::payload::Payload;
-use crate::queue::Acked;
+use crate::queue::{Acked, Stream};
 use crate::recent::Recent;
 use crate::session::{Place, Session};
 use crate::state::SessionState;
@@ -131,14 +131,17 @@ impl SessionTable {
 
     /// Whether a session's client can have been sent this offset.
     pub(crate) fn knows_offset(&self, id: SessionId, offset: u64) -> bool {
-        let session = self.by_id.get(&id).map(|&key| &self.sessions[key]);
-        session.and_then(|session| session.queue.stream()).is_some_and(|stream| offset <= stream.last)
+        self.stream(id).is_some_and(|stream| offset <= stream.last)
     }
 
     /// Whether a later attempt of a session's client has it.
     pub(crate) fn is_outdated(&self, id: SessionId, attempt: u64) -> bool {
-        let session = self.by_id.get(&id).map(|&key| &self.sessions[key]);
-        session.and_then(|session| session.queue.stream()).is_some_and(|stream| attempt < stream.attempt)
+        self.stream(id).is_some_and(|stream| attempt < stream.attempt)
+    }
+
+    /// The numbered stream of a session that has one.
+    fn stream(&self, id: SessionId) -> Option<&Stream> {
+        self.by_id.get(&id).and_then(|&key| self.sessions[key].queue.stream())
     }
 
     /// Sends what waits at a session, as far as there is room.

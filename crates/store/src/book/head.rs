@@ -44,12 +44,18 @@ pub struct Device {
 }
 
 impl Device {
+    /// What both say of it: the furthest position, and the last word.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self { offset: self.offset.max(other.offset), seen_at: self.seen_at.max(other.seen_at) }
+    }
+
     /// It has everything up to there. `true` if that is worth being written down.
     pub(super) fn acknowledge(&mut self, offset: Offset, now: UnixTime, limits: &Limits) -> bool {
         let stale = now.since(self.seen_at) > limits.device_forget_after / REFRESH_SHARE;
         let further = offset > self.offset;
         if further || stale {
-            *self = Self { offset: self.offset.max(offset), seen_at: self.seen_at.max(now) };
+            *self = self.joined(Self { offset, seen_at: now });
         }
         further || stale
     }
@@ -122,11 +128,11 @@ impl<P> Book<P> {
         if head.epoch != self.epoch {
             return false;
         }
+        let last = Offset(self.next().0 - 1);
         for (id, device) in &head.devices {
             let known = self.devices.entry(id.clone()).or_insert(*device);
-            let (offset, seen_at) = (known.offset.max(device.offset), known.seen_at.max(device.seen_at));
-            *known =
-                Device { offset: offset.min(Offset(self.first.0 + self.marks.len() as u64 - 1)), seen_at };
+            let joined = known.joined(*device);
+            *known = Device { offset: joined.offset.min(last), ..joined };
         }
         head.withdrawn.iter().for_each(|offset| _ = self.withdrawn.insert(offset));
         self.withdrawn.forget_before(self.first);

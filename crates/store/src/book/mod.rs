@@ -166,16 +166,19 @@ impl<P> Book<P> {
             let id = mark.place.as_ref().map(&mut message_id).transpose()?.flatten();
             recent.extend(id.map(|message_id| Stored { message_id, offset }));
         }
-        let gone = || self.numbered().filter(|(offset, mark)| self.has_gone(*offset, mark, now));
-        let behind = |gone: Option<(Offset, _)>| gone.map_or(self.intact_from, |(offset, _)| offset.next());
-        let intact_from =
-            self.intact_from.max(behind(gone().filter(|(offset, _)| !self.is_settled(*offset)).last()));
+        let behind_gone = |counts: fn(&Self, Offset) -> bool| {
+            let is_it = |(offset, mark): &(Offset, &Mark<P>)| {
+                self.has_gone(*offset, mark, now) && counts(self, *offset)
+            };
+            self.numbered().rev().find(is_it).map_or(Offset::default(), |(offset, _)| offset.next())
+        };
+        let intact_from = self.intact_from.max(behind_gone(|book, offset| !book.is_settled(offset)));
         Ok(MailboxState {
             epoch: self.epoch,
             first: self.first,
             next: self.next(),
             intact_from,
-            whole_from: intact_from.max(self.first).max(behind(gone().last())),
+            whole_from: intact_from.max(self.first).max(behind_gone(|_, _| true)),
             positions: self.devices.iter().map(|(id, device)| (id.clone(), device.offset)).collect(),
             recent,
         })
@@ -207,7 +210,7 @@ impl<P> Book<P> {
         (mark.place.is_none() || mark.is_expired(now)) && !self.withdrawn.contains(offset)
     }
 
-    fn numbered(&self) -> impl Iterator<Item = (Offset, &Mark<P>)> {
+    fn numbered(&self) -> impl DoubleEndedIterator<Item = (Offset, &Mark<P>)> {
         self.marks.iter().enumerate().map(|(index, mark)| (self.first.plus(index as u64), mark))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Book;
 use crate::clock::UnixTime;
-use crate::entry::{LeftOut, PageBounds};
+use crate::entry::{Entry, LeftOut, Page, PageBounds};
 use crate::names::Offset;
 
 /// A page that is yet to be read from the medium.
@@ -18,6 +18,14 @@ pub struct Reading<P> {
     pub is_last: bool,
     /// Up to here something has gone that was not withdrawn.
     pub gone_to: Offset,
+}
+
+impl<P> Reading<P> {
+    /// The page, once its entries are read.
+    pub fn page(self, entries: Vec<Entry>) -> Page {
+        let Self { left_out, read_to, is_last, gone_to, .. } = self;
+        Page { entries, left_out, read_to, is_last, gone_to }
+    }
 }
 
 impl<P: Clone> Book<P> {

@@ -110,31 +110,21 @@ impl Mailbox for FileMailbox {
 
     async fn range(&self, user: &UserId, after: Place, bounds: PageBounds) -> Result<Page, StoreError> {
         let Shared { clock, shelf, .. } = &*self.0.shared;
-        let reading = {
+        let mut reading = {
             let (mut shelf, now) = (shelf.lock(), clock.now());
             let book = shelf.book(user, now);
             book.check_epoch(after.epoch)?;
             book.read(after.offset, bounds, now)
         };
         let entries = self.read(reading.places.iter().map(|(_, key)| *key).collect()).await?;
-        let mut page = Page {
-            entries: Vec::with_capacity(entries.len()),
-            left_out: reading.left_out,
-            read_to: reading.read_to,
-            is_last: reading.is_last,
-            gone_to: reading.gone_to,
-        };
-        for (entry, (offset, _)) in entries.into_iter().zip(&reading.places) {
-            match entry {
-                Some(entry) => page.entries.push(entry),
-                // It was removed meanwhile.
-                None => {
-                    page.left_out.removed += 1;
-                    page.gone_to = page.gone_to.max(*offset);
-                }
+        for (entry, (offset, _)) in entries.iter().zip(&reading.places) {
+            // It was removed meanwhile.
+            if entry.is_none() {
+                reading.left_out.removed += 1;
+                reading.gone_to = reading.gone_to.max(*offset);
             }
         }
-        Ok(page)
+        Ok(reading.page(entries.into_iter().flatten().collect()))
     }
 
     async fn acknowledge(&self, user: &UserId, device: &DeviceId, upto: Place) -> Result<(), StoreError> {

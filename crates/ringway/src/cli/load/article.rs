@@ -29,7 +29,7 @@ pub(crate) struct LoadArticleArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = super::clients::most())]
     pub(crate) clients: u32,
     /// How long each payload is; at least 44 bytes, which say what it is
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(44..=67_108_864))]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = super::clients::payload_bytes())]
     pub(crate) bytes: u32,
     #[command(flatten)]
     pub(crate) who: ClientsArgs,

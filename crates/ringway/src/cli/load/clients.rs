@@ -68,6 +68,11 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
     if is_rate { Ok(rate) } else { Err("expected a number above 0, up to 10 million".to_owned()) }
 }
 
+/// How long a payload may be: what it says of itself must fit, and no more than gRPC takes is sent.
+pub(super) fn payload_bytes() -> RangedU64ValueParser<u32> {
+    RangedU64ValueParser::new().range(44..=67_108_864)
+}
+
 /// How many clients there may be; the system's limit of open files, which is lower, is told by itself.
 pub(super) fn most() -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(1..=1_000_000)

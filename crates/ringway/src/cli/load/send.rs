@@ -59,7 +59,7 @@ pub(crate) struct CargoArgs {
     #[arg(long, value_name = "CALL", value_enum, default_value_t)]
     pub(crate) through: Through,
     /// How long each payload is; at least 44 bytes, which say what it is
-    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(44..=67_108_864))]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = super::clients::payload_bytes())]
     pub(crate) bytes: u32,
     /// Binary messages instead of texts
     #[arg(long)]

@@ -179,12 +179,7 @@ fn a_session_on_its_way_that_is_another_s_so_far_is_waited_for_until_the_ring_is
 
 #[test]
 fn what_was_kept_for_a_doubtful_copy_is_its_own_when_nobody_else_has_the_session() {
-    let mut test = Test::settled();
-    test.open(1, at(1, 1), SUBPROTOCOL).unwrap();
-    test.shard.link_gone(LinkId(1), test.now);
-    test.adopt(OTHER, &[OTHER]);
-    test.adopt(ME, &[OTHER]);
-    test.out.0.clear();
+    let mut test = doubtful_copy();
     let sent = test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
     assert_eq!(awaited(&sent), [Some(id(1))]);
     test.holding(OTHER, &[]);
