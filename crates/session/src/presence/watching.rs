@@ -265,9 +265,10 @@ impl Watching {
             }
             self.users.insert(user.clone(), Watched::default());
             self.place(user);
-            if self.owner_of(user) != Some(owner) {
-                self.ask_owner_of(user);
-            }
+        }
+        // Also of one who is known: otherwise an earlier "offline" of the owner by our ring would count.
+        if online && self.scope == Scope::Everyone && self.owner_of(user) != Some(owner) {
+            self.ask_owner_of(user);
         }
         let Some(watched) = self.users.get_mut(user).filter(|watched| watched.owner.as_ref() == Some(owner))
         else {
