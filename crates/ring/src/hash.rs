@@ -15,11 +15,11 @@ pub(crate) fn xxh64_of(bytes: &[u8]) -> u64 {
     xxh64(bytes, 0)
 }
 
-/// `H(id ++ "#" ++ decimal(number))`: the place in the hash space of a member's token or virtual point.
+/// `H(id ++ "#" ++ decimal(number))` of docs/placement.md: the places in the hash space of a member's tokens or virtual points.
 ///
 /// The last `#` is always the separator because a decimal number has none, so no two members share a token's
 /// text.
-pub(crate) fn numbered(id: &str, numbers: std::ops::Range<u32>) -> impl Iterator<Item = u64> + use<> {
+pub fn numbered(id: &str, numbers: std::ops::Range<u32>) -> impl Iterator<Item = u64> + use<> {
     let prefix_bytes = id.len() + 1;
     let mut text = format!("{id}#");
     numbers.map(move |number| {

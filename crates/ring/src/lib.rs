@@ -42,7 +42,7 @@ mod weight;
 
 pub use diff::{DiffSummary, Flow, RingDiff, SlotMove};
 pub use error::RingError;
-pub use hash::hash_of;
+pub use hash::{hash_of, numbered};
 pub use history::RingHistory;
 pub use member::{MemberId, RingMember};
 pub use ring::Ring;

@@ -119,8 +119,8 @@ impl Crate {
 
     fn points(nodes: &[(u16, RingMember)], per_weight: u16) -> Vec<Point> {
         let of_node = |(number, node): &(u16, RingMember)| {
-            let (number, count) = (*number, u32::from(per_weight) * u32::from(node.weight.get()));
-            points::of(node.id.as_str(), count).map(move |position| Point { position, node: number })
+            let node_number = *number;
+            points::of(node, per_weight).map(move |position| Point { position, node: node_number })
         };
         nodes.iter().flat_map(of_node).collect()
     }

@@ -2,7 +2,7 @@
 //! about as many parts as there are points, and for each part it is known which point comes first, so a look-up takes a few steps and no
 //! search. What a look-up costs its users is measured with the crate itself (`cost`).
 
-use ringway_ring::hash_of;
+use ringway_ring::{RingMember, numbered};
 
 use super::cluster::Numbered;
 
@@ -22,9 +22,7 @@ impl Points {
     pub(crate) fn new(nodes: &Numbered, per_weight: u16) -> Self {
         let mut sorted = nodes.clone();
         sorted.sort_by(|one, other| one.1.id.cmp(&other.1.id));
-        let numbered = sorted.iter().flat_map(|(number, node)| {
-            of(node.id.as_str(), u32::from(per_weight) * u32::from(node.weight.get())).map(|at| (at, *number))
-        });
+        let numbered = sorted.iter().flat_map(|(number, node)| of(node, per_weight).map(|at| (at, *number)));
         let mut points: Vec<_> = numbered.collect();
         // Stable: of two points at one position the first by name is found, as in the crate.
         points.sort_by_key(|(at, _)| *at);
@@ -53,15 +51,14 @@ impl Points {
     }
 }
 
-/// Where a node's points are: `H(id ++ "#" ++ decimal(number))` of docs/placement.md.
-pub(crate) fn of(id: &str, count: u32) -> impl Iterator<Item = u64> + use<> {
-    let prefix = format!("{id}#");
-    (0..count).map(move |number| hash_of(format!("{prefix}{number}").as_bytes()))
+/// Where a node's points are (docs/placement.md), so many for each unit of its weight.
+pub(super) fn of(node: &RingMember, per_weight: u16) -> impl Iterator<Item = u64> + use<> {
+    numbered(node.id.as_str(), 0..u32::from(per_weight) * u32::from(node.weight.get()))
 }
 
 #[cfg(test)]
 mod tests {
-    use ringway_ring::{Ring, SLOT_COUNT, Strategy};
+    use ringway_ring::{Ring, SLOT_COUNT, Strategy, hash_of};
 
     use super::*;
     use crate::ring::cluster::Cluster;
