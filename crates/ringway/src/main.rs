@@ -35,10 +35,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<Ending> {
     match command {
-        Command::Up(args) => serve::run(serve::up(*args)),
-        Command::Gateway(args) => serve::run(serve::gateway(*args)),
-        Command::Worker(args) => serve::run(serve::worker(*args)),
-        Command::Bridge(args) => serve::run(serve::bridge(*args)),
+        Command::Up(args) => serve::up(*args),
+        Command::Gateway(args) => serve::gateway(*args),
+        Command::Worker(args) => serve::worker(*args),
+        Command::Bridge(args) => serve::bridge(*args),
         Command::Token(args) => command::token(args),
         Command::CheckConfig(args) => command::check_config(args),
         Command::Completions(args) => command::completions(&args),

@@ -40,6 +40,9 @@ section! {
         rpc_listen: Option<SocketAddr> = "";
         /// Where `/healthz`, `/readyz` and `/metrics` are served over plain HTTP. Not set: nowhere.
         status_listen: Option<SocketAddr> = "";
+        /// On how many threads the process runs. Each more lets it do more at a time, and makes what it does dearer. Not set: half
+        /// as many as there are processors, and at least one.
+        threads: Option<usize> = "", "1" to "1024";
         /// How long the last phase of a shutdown may take: calls under way end, sessions are told, links close.
         shutdown_timeout: Duration = "10s", "0s" to "1h";
     }

@@ -21,9 +21,12 @@ use crate::exit::Ending;
 const FOLLOW_REST: Duration = Duration::from_secs(1);
 
 /// Runs a bridge until it is told to stop.
-pub(crate) async fn bridge(args: BridgeArgs) -> anyhow::Result<Ending> {
+pub(crate) fn bridge(args: BridgeArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
-    let mut process = Process::start(args.config.config, flags, Role::Bridge)?;
+    Process::serve(args.config.config, flags, Role::Bridge, serve)
+}
+
+async fn serve(mut process: Process) -> anyhow::Result<Ending> {
     let mut doors = std::mem::take(&mut process.config.checked.doors);
     let Config { settings, checked, .. } = &process.config;
     let status = process.bind_status()?;

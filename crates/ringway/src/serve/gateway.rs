@@ -28,9 +28,12 @@ const RPC_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LO
 const FOLLOW_REST: Duration = Duration::from_secs(1);
 
 /// Runs a gateway until it is told to stop.
-pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
+pub(crate) fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
-    let process = Process::start(args.config.config, flags, Role::Gateway)?;
+    Process::serve(args.config.config, flags, Role::Gateway, serve)
+}
+
+async fn serve(process: Process) -> anyhow::Result<Ending> {
     let Config { settings, checked, .. } = &process.config;
     let rpc_listen = settings.node.rpc_listen.unwrap_or(RPC_LISTEN);
     let clients = bind(settings.gateway.listen, "gateway.listen")?;

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use ringway_gateway::{Gateway, Listener};
 use ringway_rpc::HealthHandle;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, FlagSetting, Role, Sources};
@@ -48,10 +49,25 @@ struct Process {
 }
 
 impl Process {
-    /// Reads the configuration and starts logs, metrics and the wait for signals.
-    fn start(file: Option<PathBuf>, flags: Vec<FlagSetting>, role: Role) -> anyhow::Result<Self> {
+    /// Reads the configuration, and runs what serves on as many threads as it says.
+    fn serve<S>(
+        file: Option<PathBuf>,
+        flags: Vec<FlagSetting>,
+        role: Role,
+        serving: impl FnOnce(Self) -> S,
+    ) -> anyhow::Result<Ending>
+    where
+        S: Future<Output = anyhow::Result<Ending>>,
+    {
         let environment = std::env::vars_os().collect();
         let config = Config::load(Sources { file, environment, flags }, role)?;
+        let threads = config.settings.node.threads.unwrap_or_else(system::half_of_the_processors);
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+        runtime.block_on(async { serving(Self::start(config)?).await })
+    }
+
+    /// Starts logs, metrics and the wait for signals.
+    fn start(config: Config) -> anyhow::Result<Self> {
         telemetry::start_logs(&config.settings.log)?;
         system::raise_open_files();
         let end = CancellationToken::new();
@@ -105,11 +121,6 @@ impl Process {
     fn status_url(&self, listener: Option<&TcpListener>) -> anyhow::Result<Option<String>> {
         listener.map(|listener| Ok(format!("http://{}", reachable(address_of(listener)?)))).transpose()
     }
-}
-
-/// Runs what serves, on all processors.
-pub(crate) fn run(serving: impl Future<Output = anyhow::Result<Ending>>) -> anyhow::Result<Ending> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serving)
 }
 
 /// Says that the process is ready, and where: one line for programs.

@@ -30,12 +30,15 @@ use crate::secret_file::SecretFiles;
 const RPC_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
 
 /// Runs a cluster until it is told to stop.
-pub(crate) async fn up(args: UpArgs) -> anyhow::Result<Ending> {
-    let flags = args.settings();
-    let mut process = Process::start(args.config.config, flags, Role::Up)?;
+pub(crate) fn up(args: UpArgs) -> anyhow::Result<Ending> {
+    let (flags, workers, workers_listen) = (args.settings(), args.workers, args.workers_listen);
+    Process::serve(args.config.config, flags, Role::Up, |process| serve(process, workers, workers_listen))
+}
+
+async fn serve(mut process: Process, workers: u16, workers_listen: SocketAddr) -> anyhow::Result<Ending> {
     let mut doors = std::mem::take(&mut process.config.checked.doors);
     let Config { settings, checked, .. } = &process.config;
-    let sockets = Sockets::bind(settings, args.workers, args.workers_listen, process.bind_status()?)?;
+    let sockets = Sockets::bind(settings, workers, workers_listen, process.bind_status()?)?;
     let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
     let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
     let addresses = Addresses::of(&sockets, settings, &secret_files)?;

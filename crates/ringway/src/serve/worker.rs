@@ -25,9 +25,12 @@ use crate::config::{Config, MemberEntry, Role, Settings};
 use crate::exit::Ending;
 
 /// Runs a worker until it is told to stop.
-pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
+pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
-    let mut process = Process::start(args.config.config, flags, Role::Worker)?;
+    Process::serve(args.config.config, flags, Role::Worker, serve)
+}
+
+async fn serve(mut process: Process) -> anyhow::Result<Ending> {
     let mut doors = std::mem::take(&mut process.config.checked.doors);
     let Config { settings, checked, .. } = &process.config;
     let rpc = bind(rpc_listen(settings)?, "node.rpc_listen")?;
