@@ -85,11 +85,8 @@ pub struct PathRules {
 /// The settings of the clients' WebSockets.
 #[derive(Clone, Debug)]
 pub struct SocketConfig {
-    /// The longest message, in bytes of payload, the cluster's for both ways. A longer one from a client closes the socket
-    /// with 1009; a longer one from a worker is a defect and closes it with 1011. Default 1 MiB.
+    /// The longest message of a client, in bytes of payload. A longer one closes the socket with 1009. Default 1 MiB.
     pub message_bytes_max: usize,
-    /// How many bytes of frames are gathered before they are written to the socket. Default 16 KiB.
-    pub write_batch_bytes: usize,
     /// After how much silence of the client it is sent a ping. Default 25 s.
     pub ping_interval: Duration,
     /// After how much silence it is closed (1001). Default 60 s.
@@ -225,7 +222,6 @@ impl Default for SocketConfig {
     fn default() -> Self {
         Self {
             message_bytes_max: 1024 * 1024,
-            write_batch_bytes: 16 * 1024,
             ping_interval: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(60),
             message_timeout: Duration::from_secs(30),

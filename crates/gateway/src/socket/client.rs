@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         } else if passed(self.heard_at.max(self.pinged_at), config.ping_interval) {
             self.pinged_at = now;
             if self.blocked_since.is_none() {
-                self.wire.write(cx, &self.shared.config, Message::Ping(Bytes::new())).map_err(|_| Over)?;
+                self.wire.ping(cx, &self.shared.config).map_err(|_| Over)?;
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.write(cx)?;
         let quiet = self.read(cx)?.is_pending();
         self.heed_goodbye();
-        let written = self.wire.flush(cx, &self.shared.config)?;
+        let written = self.wire.flush(cx)?;
         self.note(written);
         if quiet {
             self.wire.settle();
@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        let mut written = self.wire.flush(cx, &self.shared.config)?;
+        let mut written = self.wire.flush(cx)?;
         while written == Written::All {
             self.confirm();
             if self.sending.is_empty() && matches!(self.phase, Phase::Open | Phase::Ending { .. }) {
@@ -249,14 +249,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Gives the wire what was taken out of the channel, as far as it goes, and flushes.
     fn write_batch(&mut self, cx: &mut Context<'_>) -> Result<Written, Error> {
-        while let Some(message) = self.sending.pop_front() {
-            self.unconfirmed_bytes += cost_bytes(&message);
-            self.shared.meters.outbound.count(message.len());
-            if self.wire.write(cx, &self.shared.config, message)? == Written::Blocked {
-                return Ok(Written::Blocked);
-            }
+        let Self { wire, sending, shared, unconfirmed_bytes, .. } = self;
+        let written = wire.write(cx, sending, |message| {
+            *unconfirmed_bytes += cost_bytes(message);
+            shared.meters.outbound.count(message.len());
+        })?;
+        if written == Written::Blocked {
+            return Ok(written);
         }
-        self.wire.flush(cx, &self.shared.config)
+        self.wire.flush(cx)
     }
 
     /// Ending -> Closing, when everything before has been written.
@@ -351,7 +352,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Failing -> Lingering -> over.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Result<(), Over> {
         if let Phase::Failing { until } = self.phase {
-            if self.wire.flush(cx, &self.shared.config).map_err(|_| Over)? == Written::Blocked {
+            if self.wire.flush(cx).map_err(|_| Over)? == Written::Blocked {
                 return Ok(());
             }
             self.phase = Phase::Lingering { until };

@@ -1,8 +1,9 @@
 //! The clients' sockets: one small task for each.
 //!
 //! [`client::Client`] relays between a socket and its session's channel; [`wire::Wire`] speaks WebSocket for it and costs
-//! nothing while the client is quiet; [`boundary::FrameBoundary`] tells when that is.
+//! nothing while the client is quiet; [`boundary::FrameBoundary`] tells when that is, and [`batch`] frames what goes out.
 
+mod batch;
 mod boundary;
 mod client;
 mod wire;

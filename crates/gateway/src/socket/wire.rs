@@ -1,25 +1,27 @@
 //! A client's byte stream with the WebSocket protocol on top, at the cost of almost nothing while it is quiet.
 //!
-//! The protocol itself is tungstenite's: framing, masking, fragments, UTF-8, ping and pong, the close handshake. Its
-//! engine owns buffers that only grow, so a [`Wire`] keeps an [`Engine`] only while there is something in it: it is made
-//! when bytes come or go, and put away as soon as the stream stands between two messages with nothing left to write. A
-//! quiet client holds no buffer at all, and one large message leaves nothing behind.
+//! The protocol itself is tungstenite's: masking, fragments, UTF-8, ping and pong, the close handshake. Only messages to the client
+//! are framed without it ([`batch`]). Its engine owns buffers that only grow, so a [`Wire`] keeps an [`Engine`] only while there is
+//! something in it: it is made when bytes come, and put away as soon as the stream stands between two messages with nothing left
+//! to write. A quiet client holds no buffer at all, and one large message leaves nothing behind.
 //!
 //! The law here: the engine sees every byte of the stream exactly once and in order, and it is put away only when it
 //! holds none ([`FrameBoundary`]) and its close handshake has not begun.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tungstenite::error::Error;
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
+use super::batch::{self, Rest};
 use super::boundary::FrameBoundary;
 use crate::config::SocketConfig;
 
@@ -27,8 +29,8 @@ use crate::config::SocketConfig;
 const READ_BYTES: usize = 8 * 1024;
 /// The engine's own read buffer, which lives no longer than the engine does.
 const ENGINE_BUFFER_BYTES: usize = 1024;
-/// The longest header of a frame that a server sends (RFC 6455 section 5.2), and a pong beside it.
-const FRAME_SLACK_BYTES: usize = 256;
+/// What the engine writes are control frames, of 125 bytes at most (RFC 6455 section 5.5): a ping, a pong and a close frame.
+const CONTROL_BYTES_MAX: usize = 1024;
 
 /// A client's stream, speaking WebSocket as the server.
 pub(crate) struct Wire<S> {
@@ -36,7 +38,9 @@ pub(crate) struct Wire<S> {
     engine: Option<Box<Engine>>,
     /// Whether the engine may hold whole messages that nobody has asked it for.
     unread: bool,
-    /// Whether the engine may hold bytes for the socket.
+    /// What the socket has not taken of a frame that it has begun with.
+    rest: Option<Box<Rest>>,
+    /// Whether there may be bytes for the socket, here, in the engine or in the stream.
     unflushed: bool,
     /// Whether a close frame was sent or received.
     closing: bool,
@@ -58,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S, early: &Bytes, config: &SocketConfig) -> Self {
         let engine = (!early.is_empty()).then(|| Box::new(Engine::new(early, config)));
         let unread = engine.is_some();
-        Self { stream, engine, unread, unflushed: false, closing: false, progress: false }
+        Self { stream, engine, unread, rest: None, unflushed: false, closing: false, progress: false }
     }
 
     /// Reads once from the socket and hands every message that is complete to `take`.
@@ -77,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut space = ReadBuf::uninit(&mut space);
-        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
         let input = match space.filled() {
             [] => Input::End,
             bytes => Input::Bytes(bytes),
@@ -85,25 +89,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(self.drain(cx, input, config, &mut take))
     }
 
-    /// Gives one message to the engine, which may write it at once or keep it.
+    /// Writes text and binary messages in their order, as far as the socket takes them, and tells of each with which it has begun.
     ///
     /// # Errors
-    /// What the engine says; a socket that takes no more now is not an error.
+    /// What the socket says; one that takes no more now is not an error.
     pub(crate) fn write(
         &mut self,
         cx: &mut Context<'_>,
-        config: &SocketConfig,
-        message: Message,
+        messages: &mut VecDeque<Message>,
+        mut begun: impl FnMut(&Message),
     ) -> Result<Written, Error> {
         self.unflushed = true;
+        loop {
+            if self.write_rest(cx)? == Written::Blocked {
+                return Ok(Written::Blocked);
+            }
+            if messages.is_empty() {
+                return Ok(Written::All);
+            }
+            match batch::poll_write(&mut self.stream, cx, messages, &mut begun)? {
+                Poll::Ready(rest) => self.rest = rest.map(Box::new),
+                Poll::Pending => return Ok(Written::Blocked),
+            }
+            self.progress = true;
+        }
+    }
+
+    /// Gives a ping to the engine, which may write it at once or keep it.
+    ///
+    /// # Errors
+    /// As [`Wire::close`].
+    pub(crate) fn ping(&mut self, cx: &mut Context<'_>, config: &SocketConfig) -> Result<Written, Error> {
+        self.unflushed = true;
         let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
-        written(engine.context.write(&mut pipe, message))
+        written(engine.context.write(&mut pipe, Message::Ping(Bytes::new())))
     }
 
     /// Begins the close handshake.
     ///
     /// # Errors
-    /// As [`Wire::write`].
+    /// What the engine says; a socket that takes no more now is not an error.
     pub(crate) fn close(
         &mut self,
         cx: &mut Context<'_>,
@@ -116,16 +141,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         written(engine.context.close(&mut pipe, Some(frame)))
     }
 
-    /// Writes what the engine holds.
+    /// Writes what is left, of a frame and of what the engine holds.
     ///
     /// # Errors
-    /// As [`Wire::write`].
-    pub(crate) fn flush(&mut self, cx: &mut Context<'_>, config: &SocketConfig) -> Result<Written, Error> {
+    /// As [`Wire::close`].
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) -> Result<Written, Error> {
         if !self.unflushed {
             return Ok(Written::All);
         }
-        let (engine, mut pipe) = self.parts(cx, Input::Bytes(&[]), config);
-        let outcome = written(engine.context.flush(&mut pipe));
+        let outcome = match &mut self.engine {
+            Some(engine) => {
+                let Self { stream, rest, progress, .. } = self;
+                let mut pipe = Pipe { stream, cx, input: Input::Bytes(&[]), rest, progress };
+                written(engine.context.flush(&mut pipe))
+            }
+            None => self.flush_stream(cx),
+        };
         if let Ok(Written::All) = outcome {
             self.unflushed = false;
         }
@@ -170,15 +201,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Ends the stream's writing half, then reads and forgets; ready when the client has ended its half too.
     pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.engine = None;
-        std::task::ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         loop {
             let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut space = ReadBuf::uninit(&mut space);
-            std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
             if space.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    fn flush_stream(&mut self, cx: &mut Context<'_>) -> Result<Written, Error> {
+        if self.write_rest(cx)? == Written::Blocked {
+            return Ok(Written::Blocked);
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx)? {
+            Poll::Ready(()) => Ok(Written::All),
+            Poll::Pending => Ok(Written::Blocked),
+        }
+    }
+
+    fn write_rest(&mut self, cx: &mut Context<'_>) -> Result<Written, Error> {
+        let Self { stream, rest, progress, .. } = self;
+        Ok(match poll_write_rest(stream, cx, rest, progress)? {
+            Poll::Ready(()) => Written::All,
+            Poll::Pending => Written::Blocked,
+        })
     }
 
     fn drain(
@@ -217,7 +266,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         config: &SocketConfig,
     ) -> (&'a mut Engine, Pipe<'a, 'w, S>) {
         let engine = self.engine.get_or_insert_with(|| Box::new(Engine::new(&[], config)));
-        (engine, Pipe { stream: &mut self.stream, cx, input, progress: &mut self.progress })
+        let Self { stream, rest, progress, .. } = self;
+        (engine, Pipe { stream, cx, input, rest, progress })
     }
 }
 
@@ -250,11 +300,26 @@ impl Engine {
     }
 }
 
-/// The engine's view of the socket: it reads what is given to it, and writes to the stream.
+/// Writes what is left of a frame; ready when nothing is.
+fn poll_write_rest<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    cx: &mut Context<'_>,
+    rest: &mut Option<Box<Rest>>,
+    progress: &mut bool,
+) -> Poll<io::Result<()>> {
+    while let Some(left) = rest {
+        *progress |= ready!(batch::poll_write_rest(stream, cx, left))? > 0;
+        rest.take_if(|left| !left.has_remaining());
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// The engine's view of the socket: it reads what is given to it, and writes to the stream, behind what is left of a frame.
 struct Pipe<'a, 'w, S> {
     stream: &'a mut S,
     cx: &'a mut Context<'w>,
     input: Input<'a>,
+    rest: &'a mut Option<Box<Rest>>,
     progress: &'a mut bool,
 }
 
@@ -275,12 +340,14 @@ impl<S> Read for Pipe<'_, '_, S> {
 
 impl<S: AsyncWrite + Unpin> Write for Pipe<'_, '_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        or_would_block(poll_write_rest(self.stream, self.cx, self.rest, self.progress))?;
         let written = or_would_block(Pin::new(&mut *self.stream).poll_write(self.cx, bytes))?;
         *self.progress |= written > 0;
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        or_would_block(poll_write_rest(self.stream, self.cx, self.rest, self.progress))?;
         or_would_block(Pin::new(&mut *self.stream).poll_flush(self.cx))
     }
 }
@@ -304,8 +371,8 @@ fn engine_config(config: &SocketConfig) -> WebSocketConfig {
     let message_bytes_max = config.message_bytes_max;
     WebSocketConfig::default()
         .read_buffer_size(ENGINE_BUFFER_BYTES)
-        .write_buffer_size(config.write_batch_bytes)
-        .max_write_buffer_size(config.write_batch_bytes + message_bytes_max + FRAME_SLACK_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BYTES_MAX)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max))
 }
@@ -344,8 +411,7 @@ mod tests {
             let sent = async { client.send(message).await.expect("sent") };
             let received = poll_fn(|cx| {
                 while taken.len() < count {
-                    std::task::ready!(wire.poll_read(cx, config, |message| taken.push(message)))
-                        .expect("read");
+                    ready!(wire.poll_read(cx, config, |message| taken.push(message))).expect("read");
                 }
                 Poll::Ready(())
             });
@@ -356,13 +422,11 @@ mod tests {
 
         /// Sends `message` to the client, then settles.
         async fn downward(&mut self, message: Message) -> Message {
-            let Self { wire, client, config } = self;
-            let mut message = Some(message);
+            let Self { wire, client, .. } = self;
+            let mut messages = VecDeque::from([message]);
             let written = poll_fn(|cx| {
-                if let Some(message) = message.take() {
-                    wire.write(cx, config, message).expect("written");
-                }
-                match wire.flush(cx, config).expect("flushed") {
+                wire.write(cx, &mut messages, |_| ()).expect("written");
+                match wire.flush(cx).expect("flushed") {
                     Written::All => Poll::Ready(()),
                     Written::Blocked => Poll::Pending,
                 }
@@ -379,7 +443,7 @@ mod tests {
                 while let Poll::Ready(read) = wire.poll_read(cx, config, |_| panic!("nothing is left")) {
                     read.expect("read");
                 }
-                wire.flush(cx, config).expect("flushed");
+                wire.flush(cx).expect("flushed");
                 wire.settle();
                 Poll::Ready(())
             })
