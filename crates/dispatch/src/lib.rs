@@ -28,5 +28,5 @@ pub use rules::{
     LIST_LIMIT_MAX, MESSAGE_ID_BYTES_MAX, PRESENCE_USERS_MAX, RequestRules, SessionTarget, TOPIC_BYTES_MAX,
     WAIT_ACKNOWLEDGED_MAX, WATCHED_USERS_MAX, new_message_id, wait_acknowledged,
 };
-pub use serve::{Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
+pub use serve::{AtOnce, Earlier, PublishHandler, StreamBounds, Taken, Way, serve_publish};
 pub use split::SplitPublisher;

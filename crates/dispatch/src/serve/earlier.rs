@@ -53,6 +53,11 @@ impl Earlier {
         }
     }
 
+    /// Whether the message may go this way at once, so that [`Earlier::give_way`] would not wait, nor refuse it.
+    pub fn lets_pass(&self, way: Way) -> bool {
+        self.lane.as_ref().is_none_or(|ahead| ahead.lets_pass(way, self.turn))
+    }
+
     /// How the message stands on a stream to the next node, and the stream on which it has to be, if it has to follow others.
     pub(crate) fn onward(&self) -> (Turn, Option<StreamId>) {
         let way = self.lane.as_ref().and_then(|ahead| ahead.way());
@@ -136,9 +141,14 @@ impl Ahead {
         self.0.lock().way
     }
 
+    fn lets_pass(&self, way: Way, turn: Turn) -> bool {
+        let state = self.0.lock();
+        !state.bars(way) && state.check(turn).is_ok()
+    }
+
     fn poll_way(&self, way: Way, turn: Turn, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
         let mut state = self.0.lock();
-        if state.way.is_some_and(|theirs| theirs != way || way == Way::Store) {
+        if state.bars(way) {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -147,6 +157,11 @@ impl Ahead {
 }
 
 impl State {
+    /// Whether those under way go another way.
+    fn bars(&self, way: Way) -> bool {
+        self.way.is_some_and(|theirs| theirs != way || way == Way::Store)
+    }
+
     fn check(&self, turn: Turn) -> Result<(), Refusal> {
         if self.is_broken && turn == Turn::Follows {
             let message = "an earlier message for the same target was refused; send this one again behind it";

@@ -27,9 +27,24 @@ use lanes::{LaneKey, Lanes, Step};
 
 /// Carries out the requests of one stream.
 pub trait PublishHandler: Send + Sync + 'static {
+    /// Puts one request on its way, if that can be done without waiting: the usual case, which shall not pay for a future.
+    fn take_at_once(&self, target: Target, _earlier: &Earlier) -> AtOnce {
+        AtOnce::Not(target)
+    }
+
     /// Puts one request on its way. Until this is done, the next one for the same target is not looked at. Just before the
     /// request has its place it gives way to the [`Earlier`] ones.
     fn take(&self, target: Target, earlier: Earlier) -> impl Future<Output = Taken> + Send;
+}
+
+/// How a request was taken at once.
+pub enum AtOnce {
+    /// It has its place.
+    Taken(Taken),
+    /// It is being put on its way. Until this is done, the next one for the same target is not looked at.
+    Taking(BoxFuture<'static, Taken>),
+    /// It was not: nothing has been done.
+    Not(Target),
 }
 
 /// How a request was taken.
@@ -167,7 +182,16 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
         earlier: Earlier,
     ) -> Result<(), NoCaller> {
         let place = (key, request.sequence);
-        let mut taking = take(self.handler, request, earlier).map(move |taken| (place, taken)).boxed();
+        let Some(target) = request.send else {
+            let missing = "the request has no target: set to_user, to_group or to_all";
+            return self.taken(place, Taken::Now(Err(Refusal::new(Reason::InvalidArgument, missing)))).await;
+        };
+        let taking = match self.handler.take_at_once(target, &earlier) {
+            AtOnce::Taken(taken) => return self.taken(place, taken).await,
+            AtOnce::Taking(taking) => taking,
+            AtOnce::Not(target) => self.handler.take(target, earlier).boxed(),
+        };
+        let mut taking = taking.map(move |taken| (place, taken)).boxed();
         match (&mut taking).now_or_never() {
             Some((place, taken)) => self.taken(place, taken).await,
             None => {
@@ -194,16 +218,6 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
 
     async fn reply(&mut self, sequence: u64, answer: Result<Receipt, Refusal>) -> Result<(), NoCaller> {
         self.replies.send(Ok(reply(sequence, answer))).await
-    }
-}
-
-async fn take(handler: &impl PublishHandler, request: PublishRequest, earlier: Earlier) -> Taken {
-    match request.send {
-        Some(target) => handler.take(target, earlier).await,
-        None => {
-            let missing = "the request has no target: set to_user, to_group or to_all";
-            Taken::Now(Err(Refusal::new(Reason::InvalidArgument, missing)))
-        }
     }
 }
 

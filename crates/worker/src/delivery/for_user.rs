@@ -10,7 +10,7 @@ use ringway_dispatch::{Earlier, Way};
 use ringway_proto::v1::{Message, Receipt, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
-use ringway_session::{Circle, InVain, NotHere};
+use ringway_session::{Circle, InVain, NotHere, Tally};
 use tokio::time::timeout_at;
 
 use super::Account;
@@ -82,6 +82,30 @@ pub(super) async fn place_for_user(
     }
 }
 
+/// The same for a message that can have its place here without waiting. Nothing if that cannot be; then nothing has been done but
+/// that the message has its id.
+///
+/// # Errors
+/// What is wrong with the message.
+pub(super) fn place_at_once(
+    shared: &Arc<Shared>,
+    request: &mut SendToUserRequest,
+    earlier: Option<&Earlier>,
+) -> Result<Option<PlacedForUser>, Refusal> {
+    let (user, checked) = shared.rules().user_send(request)?;
+    let view = shared.view();
+    let is_ours = view.owner(&request.user).is_some_and(|owner| shared.is_me(&owner.id));
+    let lets_pass = earlier.is_none_or(|earlier| earlier.lets_pass(Way::Here));
+    if checked.keeping.is_some() || !is_ours || !lets_pass || shared.hub.is_leaving() {
+        return Ok(None);
+    }
+    let (message, exclude) = checked.into_parts();
+    let Ok(placed) = shared.hub.send_to_user(&user, &message, &exclude) else { return Ok(None) };
+    let (shared, version, message_id) = (Arc::clone(shared), view.version(), message.into_id());
+    let onward = request.message.take_if(|_| !placed.waits.is_empty());
+    Ok(Some(PlacedForUser { shared, placed, onward, message_id, version }))
+}
+
 /// A message that has its place.
 pub(super) struct PlacedForUser {
     shared: Arc<Shared>,
@@ -98,13 +122,31 @@ impl PlacedForUser {
         self.placed.waits.is_empty()
     }
 
+    /// The receipt, if there is nothing at all to be waited for.
+    ///
+    /// # Errors
+    /// The message, if there is.
+    #[expect(clippy::result_large_err, reason = "it is moved either way")]
+    pub(super) fn receipt_at_once(self) -> Result<Result<Receipt, Refusal>, Self> {
+        if !self.placed.is_complete() {
+            return Err(self);
+        }
+        let account = Account::new(Tally::new(Circle::User, self.placed.sent.reach));
+        Ok(self.answer(account))
+    }
+
     /// The receipt, when everything is done.
     ///
     /// # Errors
     /// `NOT_OWNER` if nobody was reached and a session of the user has not arrived in time, or belongs to another worker by now.
-    pub(super) async fn receipt(self) -> Result<Receipt, Refusal> {
-        let Account { tally, unreached } =
-            self.shared.complete(self.placed, Circle::User, self.onward).await?;
+    pub(super) async fn receipt(mut self) -> Result<Receipt, Refusal> {
+        let (placed, onward) = (std::mem::take(&mut self.placed), self.onward.take());
+        let account = self.shared.complete(placed, Circle::User, onward).await?;
+        self.answer(account)
+    }
+
+    fn answer(self, account: Account) -> Result<Receipt, Refusal> {
+        let Account { tally, unreached } = account;
         let reach = tally.answer().map_err(|InVain| not_here(&self.shared, NotHere::NotOwner))?;
         Ok(Receipt { workers_unreached: unreached, ..super::receipt(reach, self.message_id, self.version) })
     }

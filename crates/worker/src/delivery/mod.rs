@@ -29,7 +29,7 @@ use crate::fence::Place;
 use crate::hub::Receivers;
 use crate::worker::Shared;
 
-use self::for_user::{ForUserPlace, place_for_user};
+use self::for_user::{ForUserPlace, place_at_once, place_for_user};
 pub(crate) use service::DeliveryService;
 pub(crate) use to_store::{no_mailboxes, refusal_of_store};
 
@@ -40,8 +40,18 @@ const DEPARTED_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Sends to a user, here or through the owner.
 pub(crate) async fn send_to_user(
     shared: &Arc<Shared>,
-    request: SendToUserRequest,
+    mut request: SendToUserRequest,
 ) -> Result<Receipt, Refusal> {
+    if let Some(placed) = place_at_once(shared, &mut request, None)? {
+        return match placed.receipt_at_once() {
+            Ok(receipt) => receipt,
+            Err(placed) => Box::pin(placed.receipt()).await,
+        };
+    }
+    Box::pin(send_to_user_in_time(shared, request)).await
+}
+
+async fn send_to_user_in_time(shared: &Arc<Shared>, request: SendToUserRequest) -> Result<Receipt, Refusal> {
     match place_for_user(shared, request, None).await? {
         ForUserPlace::Here(placed) => placed.receipt().await,
         ForUserPlace::ToStore(storing) => storing.receipt().await,

@@ -57,12 +57,22 @@ pub(crate) enum Receivers {
 }
 
 /// A message was put on its way.
+#[derive(Default)]
 pub(crate) struct Placed {
     pub(crate) sent: Sent,
     /// The ends of the waits for sessions that are to arrive.
     pub(crate) waits: Vec<Wait>,
     /// Outboxes above their mark: wait for their room before sending more.
     pub(crate) crowded: Vec<Arc<Outbox>>,
+}
+
+impl Placed {
+    /// Whether nothing is left to be done or waited for.
+    pub(crate) fn is_complete(&self) -> bool {
+        let Sent { tickets, onward, strayed, reach: _ } = &self.sent;
+        let nothing_left = tickets.is_empty() && onward.is_empty() && strayed.is_empty();
+        nothing_left && self.waits.is_empty() && self.crowded.is_empty()
+    }
 }
 
 /// The worker is about to leave.
