@@ -27,6 +27,8 @@ pub(crate) struct Meters {
     /// From a session's set-off to its arrival, in seconds.
     pub(crate) move_pause: Histogram,
     connections: Gauge,
+    /// Handshakes that were answered 101.
+    accepted: Counter,
     handshake_duration: Histogram,
 }
 
@@ -54,6 +56,7 @@ impl Meters {
             moving: Level::default(),
             move_pause: histogram!("ringway_gateway_move_pause_seconds"),
             connections: gauge!("ringway_gateway_connections"),
+            accepted: handshakes("ok"),
             handshake_duration: histogram!("ringway_gateway_handshake_duration_seconds"),
         })
     }
@@ -65,7 +68,10 @@ impl Meters {
 
     /// One handshake was answered: `result` is `ok` or the refusal's reason.
     pub(crate) fn handshake(&self, result: &'static str, took: Duration) {
-        counter!("ringway_gateway_handshakes_total", "result" => result).increment(1);
+        match result {
+            "ok" => self.accepted.increment(1),
+            _ => handshakes(result).increment(1),
+        }
         self.handshake_duration.record(took.as_secs_f64());
     }
 
@@ -132,6 +138,10 @@ impl Drop for Connected {
     fn drop(&mut self) {
         self.0.connections.decrement(1.0);
     }
+}
+
+fn handshakes(result: &'static str) -> Counter {
+    counter!("ringway_gateway_handshakes_total", "result" => result)
 }
 
 fn describe() {

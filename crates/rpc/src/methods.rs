@@ -1,7 +1,10 @@
 //! The methods that nodes serve, by their path. A path from outside becomes a metric's label only through this table,
 //! so nobody can make labels up.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::{Counter, counter};
 
 /// Every method of the package, and those of health and reflection, as they stand in an HTTP/2 `:path`.
 const PATHS: [&str; 29] = [
@@ -51,22 +54,48 @@ impl Method {
     }
 }
 
+/// Something for each method.
+#[derive(Debug)]
+pub(crate) struct PerMethod<T>([T; PATHS.len() + 1]);
+
+impl<T: Default> Default for PerMethod<T> {
+    fn default() -> Self {
+        PerMethod(std::array::from_fn(|_| T::default()))
+    }
+}
+
+impl<T> PerMethod<T> {
+    pub(crate) fn of(&self, method: Method) -> &T {
+        &self.0[method.0]
+    }
+}
+
 /// How often each method was called.
 #[derive(Debug, Default)]
-pub(crate) struct CallCounts([AtomicU64; PATHS.len() + 1]);
+pub(crate) struct CallCounts(PerMethod<CallCount>);
+
+#[derive(Debug, Default)]
+struct CallCount {
+    calls: AtomicU64,
+    /// Looked up once.
+    counter: OnceLock<Counter>,
+}
 
 impl CallCounts {
     pub(crate) fn add(&self, method: Method) {
-        self.0[method.0].fetch_add(1, Ordering::Relaxed);
+        let CallCount { calls, counter } = self.0.of(method);
+        calls.fetch_add(1, Ordering::Relaxed);
+        let metric = || counter!("ringway_rpc_client_calls_total", "method" => method.label());
+        counter.get_or_init(metric).increment(1);
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.0.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.0.0.iter().map(|count| count.calls.load(Ordering::Relaxed)).sum()
     }
 
     pub(crate) fn of(&self, label: &str) -> u64 {
         let method = Method::of_path(&format!("/{label}"));
-        self.0[method.0].load(Ordering::Relaxed)
+        self.0.of(method).calls.load(Ordering::Relaxed)
     }
 }
 

@@ -48,9 +48,7 @@ impl Authorized {
     }
 
     fn count(&self, path: &str) {
-        let method = Method::of_path(path);
-        self.shared.counts.add(method);
-        metrics::counter!("ringway_rpc_client_calls_total", "method" => method.label()).increment(1);
+        self.shared.counts.add(Method::of_path(path));
     }
 }
 

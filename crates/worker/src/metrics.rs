@@ -23,6 +23,8 @@ pub(crate) struct Metrics {
     sessions: Gauge,
     users: Gauge,
     groups: Gauge,
+    /// Sessions that were asked for and are open.
+    opened: Counter,
     pub(crate) links: Gauge,
     pub(crate) queue_bytes: Gauge,
     messages_to_user: Counter,
@@ -63,6 +65,7 @@ impl Metrics {
             sessions: gauge("ringway_worker_sessions"),
             users: gauge("ringway_worker_users"),
             groups: gauge("ringway_worker_groups"),
+            opened: opens(&worker, "ok"),
             links: gauge("ringway_worker_links"),
             queue_bytes: gauge("ringway_worker_link_queue_bytes"),
             messages_to_user: messages("user"),
@@ -135,8 +138,10 @@ impl Metrics {
 
     /// A handshake's result: `ok` or the reason of the refusal.
     pub(crate) fn opened(&self, result: &'static str) {
-        counter!("ringway_worker_opens_total", "worker" => self.worker.clone(), "result" => result)
-            .increment(1);
+        match result {
+            "ok" => self.opened.increment(1),
+            _ => opens(&self.worker, result).increment(1),
+        }
     }
 
     /// What a client sent was refused.
@@ -155,6 +160,10 @@ impl Metrics {
         counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code.label())
             .increment(1);
     }
+}
+
+fn opens(worker: &str, result: &'static str) -> Counter {
+    counter!("ringway_worker_opens_total", "worker" => worker.to_owned(), "result" => result)
 }
 
 fn describe() {

@@ -53,6 +53,12 @@ fn against_peers(book: &Book) -> Vec<Goal> {
             book.ratio((Delivery, OURS, "paced_p99_ms"), (Gateways, NGINX, "echo_p99_ms")),
             |ratio| ratio < 1.0,
         ),
+        goal(
+            "the library's awaited send_to_user at the rate: p99, by the same",
+            "below 1",
+            book.ratio((Delivery, OURS, "awaited_p99_ms"), (Gateways, NGINX, "echo_p99_ms")),
+            |ratio| ratio < 1.0,
+        ),
     ]
 }
 
@@ -64,6 +70,12 @@ fn alone(book: &Book) -> Vec<Goal> {
             "unary SendToUser at the rate: CPU of gateway, worker and sender, µs",
             "at most 60",
             ours("paced_all_us"),
+            |us| us <= 60.0,
+        ),
+        goal(
+            "the library's awaited send_to_user at the rate: the same CPU, µs",
+            "at most 60",
+            ours("awaited_all_us"),
             |us| us <= 60.0,
         ),
         goal(

@@ -52,10 +52,15 @@ const DELIVERY: Columns = &[
     ("fan_out_per_second", "fan-out: deliveries/s"),
     ("unicast_us", "to users, saturated: CPU per message, µs"),
     ("unicast_per_second", "to users, saturated: messages/s"),
-    ("paced_us", "to users, at the rate: CPU per message, µs"),
+    ("paced_us", "to users, at the rate (ringway: unary calls): CPU per message, µs"),
     ("paced_all_us", "the same, ringway's sender included, µs"),
     ("paced_p50_ms", "at the rate: p50, ms"),
     ("paced_p99_ms", "at the rate: p99, ms"),
+    ("awaited_us", "at the rate, by the library's awaited sends: CPU per message, µs"),
+    ("awaited_all_us", "the same, the sender included, µs"),
+    ("awaited_p50_ms", "by awaited sends: p50, ms"),
+    ("awaited_p99_ms", "by awaited sends: p99, ms"),
+    ("awaited_failed", "by awaited sends: refused or lost"),
     ("handshake_us", "CPU per handshake, µs"),
 ];
 const SCALING: Columns = &[

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use ringway_sender::{ClusterSecret, Outcome, Payload, SendCall, Sender, SenderConfig};
+use ringway_sender::{ClusterSecret, Outcome, Payload, Receipt, SendCall, Sender, SenderConfig};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
@@ -72,7 +72,11 @@ impl Waiting {
     /// Starts it, and waits until it has reached every worker once.
     pub(crate) fn start(node: &str, secret: &str, plan: &Plan, clients: usize) -> Result<Self> {
         let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
-        let call = if plan.call == Call::Unary { "unary" } else { "publish" };
+        let call = match plan.call {
+            Call::Unary => "unary",
+            Call::Awaited => "awaited",
+            Call::Publish => "publish",
+        };
         // The bound is of deliveries; each answer stands for as many as there are receivers.
         let each = plan.receivers(clients);
         let (rate, in_flight) = match plan.pace {
@@ -127,7 +131,8 @@ impl Waiting {
 
 /// Sends, and tells what became of it.
 pub(crate) fn run(role: &Role) -> Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("a runtime")?;
+    // One thread, as the publishers of the others have.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
     runtime.block_on(send_all(role))
 }
 
@@ -165,9 +170,11 @@ async fn warm_up(role: &Role, sender: &Sender) -> Result<()> {
     for number in 0..targets {
         let call = call(role, sender, number, Payload::text("warm"));
         match role.call {
-            Call::Unary => call.await.context("warming up")?,
-            Call::Publish => call.publish().await.context("warming up")?.await.context("warming up")?,
-        };
+            Call::Unary => call.unary().await,
+            Call::Awaited => call.await,
+            Call::Publish => call.publish().await.context("warming up")?.await,
+        }
+        .context("warming up")?;
     }
     Ok(())
 }
@@ -182,7 +189,7 @@ async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
         start(role, sender, tally, (number, now_ns()), &mut calls).await;
         while calls.try_join_next().is_some() {}
         // A stream waits by itself.
-        if role.call == Call::Unary && calls.len() >= role.in_flight as usize {
+        if role.call != Call::Publish && calls.len() >= role.in_flight as usize {
             calls.join_next().await;
         }
     }
@@ -212,16 +219,15 @@ async fn start(role: &Role, sender: &Sender, tally: &Arc<Tally>, due: (u64, u64)
     let tally = Arc::clone(tally);
     match role.call {
         Call::Unary => {
-            calls.spawn(
-                async move { tally.note(call.await.is_ok_and(|it| it.outcome == Outcome::Delivered)) },
-            );
+            calls.spawn(async move { tally.note(is_delivered(call.unary().await)) });
+        }
+        Call::Awaited => {
+            calls.spawn(async move { tally.note(is_delivered(call.await)) });
         }
         Call::Publish => match call.publish().await {
             Err(_) => tally.note(false),
             Ok(ticket) => {
-                calls.spawn(async move {
-                    tally.note(ticket.await.is_ok_and(|it| it.outcome == Outcome::Delivered));
-                });
+                calls.spawn(async move { tally.note(is_delivered(ticket.await)) });
             }
         },
     }
@@ -232,6 +238,10 @@ fn call(role: &Role, sender: &Sender, number: u64, payload: Payload) -> SendCall
         0 => sender.send_to_group(GROUP, payload),
         users => sender.send_to_user(user(usize::try_from(number % users).unwrap_or_default()), payload),
     }
+}
+
+fn is_delivered<E>(answer: Result<Receipt, E>) -> bool {
+    answer.is_ok_and(|receipt| receipt.outcome == Outcome::Delivered)
 }
 
 impl Tally {

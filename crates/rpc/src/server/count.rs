@@ -4,31 +4,39 @@
 //! (the caller went away) counts as `CANCELLED`.
 
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
 use futures_util::future::Map;
 use http::{HeaderMap, Request, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use metrics::{Counter, counter};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::methods::Method;
+use crate::methods::{Method, PerMethod};
 
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CountLayer;
+#[derive(Clone, Debug, Default)]
+pub(super) struct CountLayer(Arc<Successes>);
+
+/// The counters of calls that ended well, which are nearly all: each is looked up once.
+type Successes = PerMethod<OnceLock<Counter>>;
 
 impl<S> Layer<S> for CountLayer {
     type Service = CountService<S>;
 
     fn layer(&self, inner: S) -> CountService<S> {
-        CountService(inner)
+        CountService { inner, successes: Arc::clone(&self.0) }
     }
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct CountService<S>(S);
+pub(super) struct CountService<S> {
+    inner: S,
+    successes: Arc<Successes>,
+}
 
 type Answer<E> = Result<Response<Body>, E>;
 
@@ -42,12 +50,13 @@ where
     type Future = Map<S::Future, Box<dyn FnOnce(Answer<S::Error>) -> Answer<S::Error> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let open = OpenCall { method: Method::of_path(request.uri().path()), code: Some(Code::Cancelled) };
-        self.0.call(request).map(Box::new(move |answer| Ok(watch(answer?, open))))
+        let method = Method::of_path(request.uri().path());
+        let open = OpenCall { method, code: Some(Code::Cancelled), successes: Arc::clone(&self.successes) };
+        self.inner.call(request).map(Box::new(move |answer| Ok(watch(answer?, open))))
     }
 }
 
@@ -68,16 +77,26 @@ fn code_of(headers: &HeaderMap) -> Option<Code> {
 struct OpenCall {
     method: Method,
     code: Option<Code>,
+    successes: Arc<Successes>,
 }
 
 impl OpenCall {
     fn end(&mut self, code: Code) {
-        if self.code.take().is_some() {
-            let (method, code) = (self.method.label(), code_name(code));
-            metrics::counter!("ringway_rpc_server_calls_total", "method" => method, "code" => code)
-                .increment(1);
+        if self.code.take().is_none() {
+            return;
+        }
+        match code {
+            Code::Ok => {
+                let success = self.successes.of(self.method);
+                success.get_or_init(|| counter(self.method, code)).increment(1);
+            }
+            _ => counter(self.method, code).increment(1),
         }
     }
+}
+
+fn counter(method: Method, code: Code) -> Counter {
+    counter!("ringway_rpc_server_calls_total", "method" => method.label(), "code" => code_name(code))
 }
 
 impl Drop for OpenCall {

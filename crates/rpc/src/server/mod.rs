@@ -146,7 +146,7 @@ pub async fn serve_node(
     let _cut_when_dropped = cut.clone().drop_guard();
     let connections = Connections::new(listener, config, cut.clone());
     let serving = builder(&config)
-        .layer(CountLayer)
+        .layer(CountLayer::default())
         .layer(AuthLayer::new(secret))
         .layer(SizeLayer)
         .add_routes(routes)

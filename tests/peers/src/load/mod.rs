@@ -44,7 +44,11 @@ pub(crate) enum Pace {
 /// Which call of ringway's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Call {
+    /// A call for each.
     Unary,
+    /// The library's own way to send and wait for the receipt.
+    Awaited,
+    /// The library's stream.
     Publish,
 }
 

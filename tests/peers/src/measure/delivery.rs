@@ -36,13 +36,11 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         crowd = Crowd::gather(&system.door, size.members)?;
         std::thread::sleep(SETTLE);
     }
-    let saturated = to_users(
-        &system,
-        &crowd,
-        size.unicasts,
-        Pace::Saturated { outstanding_max: size.unicasts_outstanding },
-    )?;
-    let paced = to_users(&system, &crowd, size.rate * size.seconds, Pace::PerSecond(size.rate))?;
+    let pace = Pace::Saturated { outstanding_max: size.unicasts_outstanding };
+    let plan = Plan { count: size.unicasts, to: Receivers::Users, pace, call: Call::Publish };
+    let saturated = load::run(&system, &crowd, &plan)?;
+    let at_the_rate = |call| paced(&system, &crowd, size, call);
+    let paced = at_the_rate(Call::Unary)?;
     figures.extend([
         ("fan_out_us", fan_out.cpu_us()),
         ("fan_out_per_second", fan_out.rate()),
@@ -55,6 +53,16 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         ("failed", (fan_out.failed + saturated.failed + paced.failed) as f64),
         ("lost", (fan_out.lost + saturated.lost + paced.lost) as f64),
     ]);
+    if let Kind::Ringway { .. } = kind {
+        let awaited = at_the_rate(Call::Awaited)?;
+        figures.extend([
+            ("awaited_us", awaited.cpu_us()),
+            ("awaited_all_us", awaited.cpu_all_us()),
+            ("awaited_p50_ms", awaited.p50_us as f64 / 1e3),
+            ("awaited_p99_ms", awaited.p99_us as f64 / 1e3),
+            ("awaited_failed", (awaited.failed + awaited.lost) as f64),
+        ]);
+    }
     system.assert_sound()?;
     Ok(figures)
 }
@@ -70,8 +78,7 @@ fn fan_out(system: &System, crowd: &Crowd, size: &Size) -> Result<Outcome> {
     load::run(system, crowd, &plan)
 }
 
-/// As fast as it goes ringway is given a stream, and at a rate unary calls.
-fn to_users(system: &System, crowd: &Crowd, count: u64, pace: Pace) -> Result<Outcome> {
-    let call = if matches!(pace, Pace::PerSecond(_)) { Call::Unary } else { Call::Publish };
+fn paced(system: &System, crowd: &Crowd, size: &Size, call: Call) -> Result<Outcome> {
+    let (count, pace) = (size.rate * size.seconds, Pace::PerSecond(size.rate));
     load::run(system, crowd, &Plan { count, to: Receivers::Users, pace, call })
 }
