@@ -18,4 +18,4 @@ pub mod v1 {
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ringway.v1.bin"));
 
 /// The version of the protocol of links (link.proto) that gateways and workers of this build speak.
-pub const LINK_PROTOCOL: u32 = 2;
+pub const LINK_PROTOCOL: u32 = 3;

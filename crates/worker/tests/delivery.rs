@@ -289,7 +289,7 @@ async fn many_windows_that_open_at_once_do_not_break_the_link() {
         let mut reports = Vec::new();
         for channel in channels {
             received[channel as usize - 1] += 1;
-            reports.push(Up::Written(Written { channel, bytes: (16 << 10) + 64 }));
+            reports.push(Up::Written(Written { channels: vec![channel], bytes: vec![(16 << 10) + 64] }));
         }
         gateway.say_all(reports).await;
     }

@@ -263,7 +263,7 @@ async fn a_raw_client_has_what_was_written_to_it() {
     let mut raw = house.client(user, &[]).await;
     assert_eq!(raw.message().await.1, "a");
     assert_eq!(shelf.position(user, "default").await, Some(0));
-    raw.say(Up::Written(Written { channel: 1, bytes: 1 + 64 })).await;
+    raw.say(Up::Written(Written { channels: vec![1], bytes: vec![1 + 64] })).await;
     until(async || shelf.position(user, "default").await == Some(1)).await;
     drop(raw);
     send(&house, stored(user, "b")).await;

@@ -19,7 +19,7 @@ const NGINX: &str = "nginx + upstream";
 
 /// All of them, in the order of the plan.
 pub(crate) fn all(book: &Book) -> Vec<Goal> {
-    [against_peers(book), alone(book)].into_iter().flatten().collect()
+    [against_peers(book), processor_time(book), growing(book), promises(book)].into_iter().flatten().collect()
 }
 
 fn against_peers(book: &Book) -> Vec<Goal> {
@@ -62,9 +62,8 @@ fn against_peers(book: &Book) -> Vec<Goal> {
     ]
 }
 
-fn alone(book: &Book) -> Vec<Goal> {
-    use Part::{Article, Delivery, Ring};
-    let ours = |key: Key| book.spread(Delivery, OURS, key);
+fn processor_time(book: &Book) -> Vec<Goal> {
+    let ours = |key: Key| book.spread(Part::Delivery, OURS, key);
     vec![
         goal(
             "unary SendToUser at the rate: CPU of gateway, worker and sender, µs",
@@ -78,21 +77,43 @@ fn alone(book: &Book) -> Vec<Goal> {
             ours("awaited_all_us"),
             |us| us <= 60.0,
         ),
+    ]
+}
+
+/// With more and more workers.
+fn growing(book: &Book) -> Vec<Goal> {
+    vec![
         goal(
-            "a user's message at 2, 8, 32 workers, one after the other: the dearest by the cheapest, CPU of gateway and workers",
+            "a user's message at 2, 8, 32 workers in one process, one after the other: CPU of the dearest by the cheapest",
+            "at most 1.1",
+            growth(book, "ringway up", "user_us"),
+            |ratio| ratio <= 1.1,
+        ),
+        goal(
+            "the same as fast as it goes",
+            "at most 1.1",
+            growth(book, "ringway up", "streamed_us"),
+            |ratio| ratio <= 1.1,
+        ),
+        goal(
+            "one after the other, each worker a process: CPU of gateway and workers",
             "at most 1.1",
             growth(book, OURS, "user_us"),
             |ratio| ratio <= 1.1,
         ),
-        goal("the same as fast as it goes", "at most 1.1", growth(book, OURS, "streamed_us"), |ratio| {
-            ratio <= 1.1
-        }),
         goal(
             "(the same of the Redis broadcast)",
             "for comparison",
             growth(book, "Redis broadcast", "user_us"),
             |_| true,
         ),
+    ]
+}
+
+fn promises(book: &Book) -> Vec<Goal> {
+    use Part::{Article, Delivery, Ring};
+    let ours = |key: Key| book.spread(Delivery, OURS, key);
+    vec![
         goal(
             "idle client, gateway and worker, resident bytes",
             "at most 4096",

@@ -35,7 +35,7 @@ impl Post {
     }
 
     pub(crate) fn written(&self, bytes: u64) {
-        self.link.queue().push(Frame::Written(Written { channel: self.number, bytes }));
+        self.link.queue().push(Frame::Written(Written { channels: vec![self.number], bytes: vec![bytes] }));
     }
 
     pub(crate) fn arrived(&self) {

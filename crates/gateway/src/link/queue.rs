@@ -5,7 +5,7 @@
 //! at most.
 //!
 //! Reports of written bytes are not urgent: they gather for [`REPORT_INTERVAL`], so that a quiet client's messages do not
-//! cost a frame each in the other direction.
+//! cost a frame each in the other direction, and then share one.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -24,9 +24,13 @@ use super::seat::Seat;
 use crate::metrics::Meters;
 
 /// How long reports of written bytes gather.
-pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB).
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
+/// How many reports one frame carries (link.proto).
+const REPORTS_MAX: usize = 1024;
+/// What a report counts: two numbers, each of ten bytes at most.
+const REPORT_BYTES: usize = 20;
 /// What each frame counts beside its payload, or beside an `Open`.
 const FRAME_OVERHEAD_BYTES: usize = 64;
 
@@ -100,7 +104,8 @@ impl SendQueue {
     pub(crate) fn written(&self, channel: u64, seat: &Arc<Seat>, untold: Untold) {
         let Untold { bytes, is_news, tenure } = untold;
         if bytes >= REPORT_NOW_BYTES {
-            self.push(Frame::Written(Written { channel, bytes: seat.outbound().tell(tenure) }));
+            let bytes = seat.outbound().tell(tenure);
+            self.push(Frame::Written(Written { channels: vec![channel], bytes: vec![bytes] }));
         } else if is_news {
             let mut state = self.state.lock();
             let was_empty = state.reports.is_empty();
@@ -150,10 +155,14 @@ impl SendQueue {
     /// Turns the gathered reports into frames.
     pub(crate) fn gather_reports(&self) {
         let mut state = self.state.lock();
-        for Report { channel, seat, tenure } in std::mem::take(&mut state.reports) {
-            let bytes = seat.outbound().tell(tenure);
-            if bytes > 0 {
-                self.add(&mut state, Frame::Written(Written { channel, bytes }));
+        let reports = std::mem::take(&mut state.reports);
+        for reports in reports.chunks(REPORTS_MAX) {
+            let untold = reports
+                .iter()
+                .map(|Report { channel, seat, tenure }| (*channel, seat.outbound().tell(*tenure)));
+            let (channels, bytes): (Vec<_>, Vec<_>) = untold.filter(|(_, bytes)| *bytes > 0).unzip();
+            if !channels.is_empty() {
+                self.add(&mut state, Frame::Written(Written { channels, bytes }));
             }
         }
     }
@@ -247,6 +256,7 @@ pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
         Some(Frame::Message(message)) => message.payload.len(),
         Some(Frame::Open(open)) => open.encoded_len(),
         Some(Frame::StatePart(part)) => part.state.len(),
+        Some(Frame::Written(written)) => REPORT_BYTES * written.channels.len(),
         _ => 0,
     };
     payload + FRAME_OVERHEAD_BYTES
@@ -353,7 +363,7 @@ mod tests {
                 Some(Frame::Written(written)) => written.bytes,
                 other => panic!("{other:?}"),
             };
-            queue.take().into_iter().map(bytes).collect()
+            queue.take().into_iter().flat_map(bytes).collect()
         };
         (0..10).for_each(|_| give(36));
         assert_eq!(reported(), [0; 0]);

@@ -339,7 +339,7 @@ mod tests {
             Frame::Open(Open { groups: vec!["g".to_owned(); 500], ..Open::default() }),
             Frame::Open(Open { user: "u".repeat(255), remote_address: "a".repeat(50), ..Open::default() }),
             Frame::Message(ClientMessage { channel: u64::MAX, payload: vec![1; 10].into(), kind: 1 }),
-            Frame::Written(Written { channel: u64::MAX, bytes: u64::MAX }),
+            Frame::Written(Written { channels: vec![u64::MAX; 1024], bytes: vec![u64::MAX; 1024] }),
             Frame::Gone(Gone { channel: u64::MAX, code: u32::MAX, may_resume: true }),
             Frame::StatePart(StatePart { channel: u64::MAX, state: vec![1; 100_000].into() }),
         ];

@@ -21,7 +21,7 @@ use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{
     Close, Deliver, Detached, Gone, Move, Open, Opened, PayloadKind, RefusalReason, Refused, StatePart,
-    Welcome, WorkerFrame, WorkerFrames,
+    Welcome, WorkerFrame, WorkerFrames, Written,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::{MemberId, Strategy};
@@ -281,11 +281,12 @@ impl FakeWorker {
 
     /// How many bytes were reported as written for a channel so far.
     pub fn written(&self, channel: u64) -> u64 {
-        let of_channel = |said: &Said| match said {
-            Said::Written(written) if written.channel == channel => written.bytes,
-            _ => 0,
-        };
-        self.0.heard.borrow().iter().map(of_channel).sum()
+        let heard = self.0.heard.borrow();
+        let reports = heard.iter().filter_map(|said| match said {
+            Said::Written(Written { channels, bytes }) => Some(channels.iter().zip(bytes)),
+            _ => None,
+        });
+        reports.flatten().filter(|(its, _)| **its == channel).map(|(_, bytes)| *bytes).sum()
     }
 
     pub async fn hears_written(&self, channel: u64, bytes: u64) {

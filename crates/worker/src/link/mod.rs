@@ -155,8 +155,8 @@ impl AttachedLink {
     async fn take_batch(&mut self, frames: impl IntoIterator<Item = Frame>) {
         let mut written = Vec::new();
         for frame in frames {
-            if let Frame::Written(Written { channel, bytes }) = frame {
-                written.push((Channel(channel), bytes));
+            if let Frame::Written(Written { channels, bytes }) = frame {
+                written.extend(channels.into_iter().map(Channel).zip(bytes));
                 continue;
             }
             self.take_written(&mut written);
@@ -192,8 +192,8 @@ impl AttachedLink {
             Frame::Detach(Detach { channel }) => self.detach(channel),
             Frame::Arrived(Arrived { channel }) => self.shared.hub.arrived(self.address(channel)),
             Frame::Hello(_) => debug!(gateway = self.gateway, "a second Hello was passed over"),
-            Frame::Written(Written { channel, bytes }) => {
-                self.shared.hub.written(self.id, [(Channel(channel), bytes)]);
+            Frame::Written(Written { channels, bytes }) => {
+                self.shared.hub.written(self.id, channels.into_iter().map(Channel).zip(bytes));
             }
         }
     }

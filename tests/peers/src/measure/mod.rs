@@ -92,7 +92,9 @@ impl Bench<'_> {
 /// What the table calls it: with the number of workers, where that is what changes.
 fn row(kind: Kind, part: Part) -> String {
     match kind {
-        Kind::Ringway { workers } | Kind::Broadcast { workers } if part == Part::Scaling => {
+        Kind::Ringway { workers } | Kind::RingwayUp { workers } | Kind::Broadcast { workers }
+            if part == Part::Scaling =>
+        {
             format!("{}, {workers} workers", kind.name())
         }
         _ => kind.name().to_owned(),

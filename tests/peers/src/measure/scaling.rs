@@ -13,12 +13,15 @@ use crate::load::{self, Call, Pace, Plan, Receivers};
 use crate::options::Size;
 use crate::systems::Kind;
 
-pub(super) const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 9] = [
     Kind::Ringway { workers: 2 },
+    Kind::RingwayUp { workers: 2 },
     Kind::Broadcast { workers: 2 },
     Kind::Ringway { workers: 8 },
+    Kind::RingwayUp { workers: 8 },
     Kind::Broadcast { workers: 8 },
     Kind::Ringway { workers: 32 },
+    Kind::RingwayUp { workers: 32 },
     Kind::Broadcast { workers: 32 },
 ];
 

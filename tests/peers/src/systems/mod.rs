@@ -36,6 +36,10 @@ pub(crate) enum Kind {
     Ringway {
         workers: usize,
     },
+    /// All nodes in one process.
+    RingwayUp {
+        workers: usize,
+    },
     Nats,
     Nchan,
     Pushpin,
@@ -56,6 +60,7 @@ impl Kind {
             Self::RingwayEcho(Auth::Plain) => "ringway gateway + worker (plain)",
             Self::RingwayEcho(Auth::Jwt) => "ringway gateway + worker (JWT)",
             Self::Ringway { .. } => "ringway",
+            Self::RingwayUp { .. } => "ringway up",
             Self::Nats => "nats-server",
             Self::Nchan => "nchan",
             Self::Pushpin => "pushpin",
@@ -73,6 +78,7 @@ impl Kind {
             Self::Upstream => gateways::upstream(),
             Self::RingwayEcho(auth) => Ok(ringway::echo(runtime, auth)),
             Self::Ringway { workers } => Ok(ringway::delivery(runtime, workers)),
+            Self::RingwayUp { workers } => ringway::up(workers),
             Self::Nats => nats::start(),
             Self::Nchan => nchan::start(),
             Self::Pushpin => pushpin::start(),

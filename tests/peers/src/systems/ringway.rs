@@ -1,12 +1,16 @@
-//! ringway itself: one gateway and its workers, each a process.
+//! ringway itself: one gateway and its workers, each a process, or all in one.
 
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use anyhow::Result;
 use ringway_auth::JwtSigner;
 use ringway_auth::jwt::{Secret, TokenRequest};
-use ringway_e2e::Cluster;
+use ringway_e2e::{Cluster, required};
+use ringway_sender::ClusterSecret;
 use tokio::runtime::Runtime;
 
+use crate::procs::Running;
 use crate::system::{Door, GROUP, Inlet, System, user};
 
 /// How tokens are understood.
@@ -29,6 +33,29 @@ pub(super) fn delivery(runtime: &Runtime, workers: usize) -> System {
         secret: cluster.secret().expose().to_owned(),
     };
     system(door, inlet, cluster)
+}
+
+/// The same in one process: a worker is some tasks.
+pub(super) fn up(workers: usize) -> Result<System> {
+    let (home, secret) = (super::home()?, ClusterSecret::generate());
+    let (clients, rpc) = (super::reserve(), super::reserve());
+    let config = format!(
+        "{}\n[cluster]\nsecret = {:?}\n",
+        include_str!("../../configs/ringway.toml"),
+        secret.expose()
+    );
+    let config = super::configure(home.path(), "ringway.toml", &config, &[])?;
+    let mut command = Command::new(required::binary());
+    command.arg("up").arg("--config").arg(config).args(["--workers", &workers.to_string()]);
+    let listen = [("--listen", clients), ("--rpc-listen", rpc), ("--workers-listen", (rpc.ip(), 0).into())];
+    command.args(listen.iter().flat_map(|(flag, address)| [(*flag).to_owned(), address.to_string()]));
+    // Where it leaves its secret.
+    command.env("XDG_RUNTIME_DIR", home.path());
+    let mut running = Running::start("up", &mut command, home.path())?;
+    super::wait_for(clients, &mut running)?;
+    let inlet = Inlet::Sender { node: format!("http://{rpc}"), secret: secret.expose().to_owned() };
+    let door = Door::at(clients, path);
+    Ok(System { door, group_door: None, inlet, running: vec![running], cluster: None, _home: home })
 }
 
 /// Clients get back what they send.
