@@ -4,17 +4,18 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use ringway_sender::{ClusterSecret, Outcome, Payload, Receipt, SendCall, Sender, SenderConfig};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::clock::now_ns;
 use crate::crowd::Crowd;
-use crate::load::{Call, Pace, Plan, Receivers};
+use crate::load::{Call, Pace, Plan, Receivers, for_each_due};
 use crate::system::{GROUP, user};
 use crate::{mark, procs};
 
@@ -24,8 +25,6 @@ const SECRET: &str = "RINGWAY_CLUSTER_SECRET";
 const READY: &str = "ready";
 /// How many users are sent to beforehand.
 const WARM_UP: u64 = 500;
-/// How often is looked what is due.
-const TICK: Duration = Duration::from_millis(1);
 /// How many sends may be unanswered when they go at a rate: more than ever are.
 const IN_FLIGHT: u64 = 100_000;
 
@@ -196,20 +195,20 @@ async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
     calls.join_all().await;
 }
 
+/// The clock is a thread, as it is for all systems: the runtime's own knows whole milliseconds only.
 async fn pace(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
-    let (mut ticks, mut calls) = (tokio::time::interval(TICK), JoinSet::new());
-    let (began, gap_ns) = (now_ns(), 1_000_000_000 / role.rate);
-    let mut number = 0;
-    while number < role.count {
-        ticks.tick().await;
-        let due = ((now_ns() - began) / gap_ns + 1).min(role.count);
-        while number < due {
-            start(role, sender, tally, (number, began + number * gap_ns), &mut calls).await;
-            number += 1;
+    let ((tell, mut due), mut calls) = (mpsc::unbounded_channel(), JoinSet::new());
+    let (count, rate) = (role.count, role.rate);
+    let clock = move || for_each_due(count, rate, |due| tell.send(due).context("nobody sends any more"));
+    let clock = tokio::task::spawn_blocking(clock);
+    while let Some(messages) = due.recv().await {
+        for message in messages {
+            start(role, sender, tally, message, &mut calls).await;
         }
         while calls.try_join_next().is_some() {}
     }
     calls.join_all().await;
+    clock.await.expect("the clock does not panic").expect("it is listened to until its end");
 }
 
 /// Sends one message, with the time at which it was due, and lets its answer be counted.

@@ -4,8 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::stream::for_each_due;
-use super::{Pace, Plan};
+use super::{Pace, Plan, for_each_due};
 use crate::crowd::{Crowd, frame};
 use crate::mark;
 

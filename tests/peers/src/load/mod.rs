@@ -13,6 +13,8 @@ use crate::procs::Family;
 use crate::sender::Waiting;
 use crate::system::{Inlet, System, Target};
 
+pub(crate) use stream::for_each_due;
+
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {

@@ -84,7 +84,7 @@ fn pace(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream, u6
 }
 
 /// Calls for what is due, each with the time at which it was, until so many were.
-pub(super) fn for_each_due(
+pub(crate) fn for_each_due(
     count: u64,
     per_second: u64,
     mut send: impl FnMut(Vec<(u64, u64)>) -> Result<()>,
