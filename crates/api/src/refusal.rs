@@ -98,9 +98,9 @@ impl Row {
     }
 }
 
-/// An answer of this status with a JSON body.
+/// An answer of this status with a JSON body. It ends with a line break, for those who see it at a terminal.
 pub(crate) fn respond(status: u16, value: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(value.to_string()));
+    let mut response = Response::new(Body::from(format!("{value}\n")));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -17,88 +17,25 @@ use crate::site::{Site, keys, once, with_mailboxes};
 /// How many random bodies each send is tried with.
 const BODIES: usize = 400;
 
-/// Values for each field of a message, right and wrong ones.
+/// Values for each field of a message: JSON, the right ones first. `LONG` stands for a text of 255 bytes.
+const VALUES: [(&str, &str); 12] = [
+    ("data", r#"[null, {"a": [1, 2.5, "b"]}, "text", 0]"#),
+    ("text", r#"["hi", "", "zażółć \u0001", 5, null]"#),
+    ("base64", r#"["", "AAH/", "AA==", "AAE=", "AB==", "AA", "A_8=", []]"#),
+    ("topic", r#"["chat", "LONG", "", "LONGx", "a\n", "a\u0085", null, 1]"#),
+    ("from_user", r#"["bob", "LONG", "ż ó", "LONGx", "", "a\u007f", {}]"#),
+    ("message_id", r#"["m1", "ż", "LONG", "", 7]"#),
+    ("exclude_sessions", r#"[[], ["0123456789abcdefABCDEF0123456789"], ["x"], [1], "x"]"#),
+    ("guarantee", r#"["at_least_once", "at_most_once", "exactly_once", 1, null]"#),
+    ("time_to_live_ms", r#"[0, 31536000000, 31536000001, -1, "5m", 1.5]"#),
+    ("until_first_ack", r#"[true, false, "true", null]"#),
+    ("wait_acknowledged_ms", r#"[0, 1, 60001, -1, true]"#),
+    ("ttl", "[1]"),
+];
+
 fn values() -> Vec<(&'static str, Vec<Value>)> {
-    let (session, long) = ("0123456789abcdefABCDEF0123456789", |count: usize| "x".repeat(count));
-    vec![
-        ("data", vec![json!(null), json!({ "a": [1, 2.5, "b"] }), json!("text"), json!(0)]),
-        ("text", vec![json!("hi"), json!(""), json!("zażółć \u{1}"), json!(5), json!(null)]),
-        (
-            "base64",
-            vec![
-                json!(""),
-                json!("AAH/"),
-                json!("AA=="),
-                json!("AAE="),
-                json!("AB=="),
-                json!("AA"),
-                json!("A_8="),
-                json!([]),
-            ],
-        ),
-        (
-            "topic",
-            vec![
-                json!("chat"),
-                json!(""),
-                json!(long(255)),
-                json!(long(256)),
-                json!("a\n"),
-                json!(null),
-                json!(1),
-            ],
-        ),
-        (
-            "from_user",
-            vec![
-                json!("bob"),
-                json!("ż ó"),
-                json!(""),
-                json!(long(255)),
-                json!(long(256)),
-                json!("a\u{7f}"),
-                json!({}),
-            ],
-        ),
-        ("message_id", vec![json!("m1"), json!(long(128)), json!(""), json!(long(129)), json!(7)]),
-        (
-            "exclude_sessions",
-            vec![
-                json!([]),
-                json!([session]),
-                json!([session, session]),
-                json!(["x"]),
-                json!([1]),
-                json!(session),
-            ],
-        ),
-        (
-            "guarantee",
-            vec![
-                json!("at_most_once"),
-                json!("at_least_once"),
-                json!("at_least_once"),
-                json!("exactly_once"),
-                json!(1),
-                json!(null),
-            ],
-        ),
-        (
-            "time_to_live_ms",
-            vec![
-                json!(0),
-                json!(60_000),
-                json!(31_536_000_000_u64),
-                json!(31_536_000_001_u64),
-                json!(-1),
-                json!("5m"),
-                json!(1.5),
-            ],
-        ),
-        ("until_first_ack", vec![json!(true), json!(false), json!("true"), json!(null)]),
-        ("wait_acknowledged_ms", vec![json!(0), json!(1), json!(60_001), json!(-1), json!(true)]),
-        ("ttl", vec![json!(1)]),
-    ]
+    let long = |text: &str| text.replace("LONG", &"x".repeat(255));
+    VALUES.map(|(name, values)| (name, serde_json::from_str(&long(values)).unwrap())).into()
 }
 
 /// A body: mostly one payload and some other fields, now and then none or two, or no object at all.

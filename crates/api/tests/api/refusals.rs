@@ -14,75 +14,59 @@ use crate::site::{Site, once};
 
 const MESSAGE: &str = r#"{"text":"hi"}"#;
 
-#[tokio::test]
-async fn what_is_wrong_is_said_with_what_would_be_right() {
-    let house = House::new(1).await;
-    let site = Site::before(&house).await;
-    let (user, long) = ("/v1/users/alice/messages", "x".repeat(256));
-    let stored = r#"{"text":"hi","guarantee":"at_least_once"}"#;
-    let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(1024 * 1024 + 1));
-    let larger = format!(r#"{{"text":"{}"}}"#, "x".repeat(2 * 1024 * 1024 + 65 * 1024));
-    let key = |call: Call, value: &str| call.with("Idempotency-Key", value);
-    let cases = [
+/// A call, and what is to be answered: status, reason, and a part of the words.
+type Case = (Call, u16, &'static str, &'static str);
+
+fn wrong_requests() -> Vec<Case> {
+    let (invalid, id) = ("INVALID_ARGUMENT", "0".repeat(32));
+    let delete = |rest: &str| Call::new("DELETE", &format!("/v1/sessions/{rest}"));
+    vec![
         (Call::get("/"), 404, "PATH_UNKNOWN", "/v1/openapi.json"),
         (Call::get("/v1/users"), 404, "PATH_UNKNOWN", ""),
         (Call::get("/v1/messages"), 405, "METHOD_NOT_ALLOWED", "takes POST"),
         (Call::new("PUT", "/v1/users/alice"), 405, "METHOD_NOT_ALLOWED", "takes GET, HEAD"),
-        (Call::post(user, MESSAGE).without("Content-Type"), 415, "NOT_JSON", "--json"),
-        (Call::post(user, ""), 400, "INVALID_ARGUMENT", "must be a JSON object"),
-        (
-            Call::post(user, r#"{"text":"hi","ttl":5}"#),
-            400,
-            "INVALID_ARGUMENT",
-            "unknown field `ttl`, expected one of",
-        ),
-        (Call::post("/v1/users/%zz/messages", MESSAGE), 400, "INVALID_ARGUMENT", "`%25`"),
-        (Call::post("/v1/users//messages", MESSAGE), 400, "INVALID_ARGUMENT", "the user is empty"),
-        (
-            Call::post("/v1/users/a%0Ab/messages", MESSAGE),
-            400,
-            "INVALID_ARGUMENT",
-            "control character U+000A",
-        ),
-        (
-            Call::post(&format!("/v1/groups/{long}/messages"), MESSAGE),
-            400,
-            "INVALID_ARGUMENT",
-            "the group has 256 bytes",
-        ),
-        (Call::get("/v1/users/a%7Fb"), 400, "INVALID_ARGUMENT", "U+007F"),
-        (Call::get("/v1/users/alice?all=yes"), 400, "INVALID_ARGUMENT", "no query parameter \"all\""),
-        (Call::post(&format!("{user}?topic=a"), MESSAGE), 400, "INVALID_ARGUMENT", "no query parameter"),
-        (key(Call::post(user, MESSAGE), "a b"), 400, "INVALID_ARGUMENT", "`Idempotency-Key` must be"),
-        (key(Call::post(user, MESSAGE), &long), 400, "INVALID_ARGUMENT", "the message id has 256 bytes"),
-        (key(Call::post(user, r#"{"text":"hi","message_id":"a"}"#), "b"), 400, "INVALID_ARGUMENT", "differ"),
-        (key(Call::post(user, r#"{"text":"hi","message_id":"a"}"#), "a"), 200, "", ""),
-        (
-            Call::post("/v1/groups/room/messages", stored),
-            400,
-            "INVALID_ARGUMENT",
-            "only one user's messages are stored",
-        ),
-        (Call::post("/v1/messages", stored), 400, "INVALID_ARGUMENT", "only one user's messages are stored"),
+        (Call::post("/v1/messages", MESSAGE).without("Content-Type"), 415, "NOT_JSON", "--json"),
+        (Call::post("/v1/users/%zz/messages", MESSAGE), 400, invalid, "`%25`"),
+        (Call::post("/v1/users//messages", MESSAGE), 400, invalid, "the user is empty"),
+        (Call::post("/v1/users/a%0Ab/messages", MESSAGE), 400, invalid, "control character U+000A"),
+        (Call::get("/v1/users/a%7Fb"), 400, invalid, "U+007F"),
+        (Call::get("/v1/users/alice?all=yes"), 400, invalid, "no query parameter \"all\""),
+        (Call::post("/v1/messages?topic=a", MESSAGE), 400, invalid, "no query parameter"),
+        (delete("x"), 400, invalid, "32 hexadecimal digits"),
+        (delete(&format!("{id}?code=1005")), 400, invalid, "1005"),
+        (delete(&format!("{id}?reason={}", "x".repeat(124))), 400, invalid, "124 bytes"),
+        (delete(&id), 404, "SESSION_NOT_FOUND", "it may have ended"),
+    ]
+}
+
+fn wrong_messages() -> Vec<Case> {
+    let (invalid, large, user) = ("INVALID_ARGUMENT", "MESSAGE_TOO_LARGE", "/v1/users/alice/messages");
+    let text = |bytes: usize| format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes));
+    let stored = r#"{"text":"hi","guarantee":"at_least_once"}"#;
+    let named =
+        |key: &str| Call::post(user, r#"{"text":"hi","message_id":"a"}"#).with("Idempotency-Key", key);
+    let group = format!("/v1/groups/{}/messages", "x".repeat(256));
+    vec![
+        (Call::post(user, ""), 400, invalid, "must be a JSON object"),
+        (Call::post(user, r#"{"text":"hi","ttl":5}"#), 400, invalid, "unknown field `ttl`, expected one of"),
+        (Call::post(&group, MESSAGE), 400, invalid, "the group has 256 bytes"),
+        (Call::post(user, MESSAGE).with("Idempotency-Key", "a b"), 400, invalid, "`Idempotency-Key` must be"),
+        (Call::post(user, MESSAGE).with("Idempotency-Key", &"x".repeat(129)), 400, invalid, "has 129 bytes"),
+        (named("b"), 400, invalid, "differ"),
+        (named("a"), 200, "", ""),
+        (Call::post("/v1/groups/room/messages", stored), 400, invalid, "only one user's messages are stored"),
+        (Call::post("/v1/messages", stored), 400, invalid, "only one user's messages are stored"),
         (Call::post(user, stored), 409, "NO_MAILBOXES", ""),
-        (Call::post(user, large), 413, "MESSAGE_TOO_LARGE", "has 1048577 bytes"),
-        (Call::post(user, larger), 413, "MESSAGE_TOO_LARGE", "larger than 2162688 bytes"),
-        (Call::new("DELETE", "/v1/sessions/x"), 400, "INVALID_ARGUMENT", "32 hexadecimal digits"),
-        (
-            Call::new("DELETE", &format!("/v1/sessions/{}?code=1005", "0".repeat(32))),
-            400,
-            "INVALID_ARGUMENT",
-            "1005",
-        ),
-        (
-            Call::new("DELETE", &format!("/v1/sessions/{}?reason={long}", "0".repeat(32))),
-            400,
-            "INVALID_ARGUMENT",
-            "256 bytes",
-        ),
-        (Call::new("DELETE", &format!("/v1/sessions/{}", "0".repeat(32))), 404, "SESSION_NOT_FOUND", ""),
-    ];
-    for (call, status, reason, words) in cases {
+        (Call::post(user, text(1024 * 1024 + 1)), 413, large, "has 1048577 bytes"),
+        (Call::post(user, text(2 * 1024 * 1024 + 65 * 1024)), 413, large, "larger than 2162688 bytes"),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_with_what_would_be_right() {
+    let house = House::new(1).await;
+    let site = Site::before(&house).await;
+    for (call, status, reason, words) in wrong_requests().into_iter().chain(wrong_messages()) {
         let answer = call.to(site.address).await;
         let told = format!("{} {} -> {answer:?}", call.method, call.target);
         assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{told}");

@@ -12,7 +12,7 @@ use super::bind::{address_of, bind, reachable};
 use super::nodes::Shared;
 use super::running::Running;
 use super::{Process, keys, parts};
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 
 /// The port of `ringway up` if nobody says otherwise.
 const UP_PORT: u16 = 8090;
@@ -21,8 +21,12 @@ const UP_PORT: u16 = 8090;
 const BESIDE_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// Binds the API's socket, if there shall be one.
-pub(super) fn listen(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
-    address.map(|address| bind(address, "api.listen")).transpose()
+pub(super) fn listen(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.settings.api.listen else { return Ok(None) };
+    if let Access::Loopback = config.checked.api {
+        warn!(%address, "the API asks for no key: everybody on this machine may call it");
+    }
+    Ok(Some(bind(address, "api.listen")?))
 }
 
 /// Where `ringway up` serves the API: at a loopback address, and at any port if its clients are at any.
@@ -58,11 +62,8 @@ pub(super) fn start(
         }
         None => None,
     };
-    match &access {
-        Access::Keys(handle) => {
-            keys::watch_api(settings.api.keys_file.as_deref(), handle, &process.end);
-        }
-        Access::Loopback => warn!("the API asks for no key: everybody on this machine may call it"),
+    if let Access::Keys(handle) = &access {
+        keys::watch_api(settings.api.keys_file.as_deref(), handle, &process.end);
     }
     let sender = Sender::within_node(shared.views.clone(), shared.pool.clone(), sender(shared, settings));
     let api = Api::new(config(settings), sender, access);
@@ -103,7 +104,7 @@ fn tls(settings: &Settings) -> Option<TlsFiles> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, FlagSetting, Role, Sources};
+    use crate::config::{FlagSetting, Role, Sources};
 
     fn settings(given: &[(&str, &str)]) -> Settings {
         let flag = |(key, text): &(&str, &str)| FlagSetting {

@@ -36,7 +36,7 @@ pub(crate) async fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
     let clients = bind(settings.gateway.listen, "gateway.listen")?;
     let rpc = bind(rpc_listen, "node.rpc_listen")?;
     let status = process.bind_status()?;
-    let callers = api::listen(settings.api.listen)?;
+    let callers = api::listen(&process.config)?;
     let name = settings
         .node
         .id

@@ -34,7 +34,7 @@ pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let member = own_member(settings, &rpc)?;
     let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;
     let status = process.bind_status()?;
-    let callers = api::listen(settings.api.listen)?;
+    let callers = api::listen(&process.config)?;
     let ready = json!({
         "node": member.id,
         "client": clients.as_ref().map(|listener| process.client_url(listener)).transpose()?,
