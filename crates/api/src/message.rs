@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ringway_sender::{Payload, SendCall, SessionId, UserId};
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::refusal::Refusal;
@@ -198,11 +199,13 @@ fn read<'a, T: Deserialize<'a>>(name: &str, raw: Option<&'a RawValue>) -> Result
     })
 }
 
+/// A whole number, also one that was written with a point (`5.0`), as by languages that have no other numbers.
 fn millis(name: &str, raw: Option<&RawValue>, max: u64) -> Result<Duration, Refusal> {
-    match read::<u64>(name, raw)?.unwrap_or_default() {
-        millis if millis <= max => Ok(Duration::from_millis(millis)),
-        millis => Err(invalid(format!("`{name}` is {millis}; at most {max} are taken"))),
-    }
+    let Some(number) = read::<Number>(name, raw)? else { return Ok(Duration::ZERO) };
+    let float = number.as_f64().filter(|float| float.fract() == 0.0 && *float >= 0.0 && *float <= max as f64);
+    let millis = number.as_u64().or_else(|| float.map(|float| float as u64)).filter(|millis| *millis <= max);
+    let told = || invalid(format!("`{name}` is {number}; expected a whole number from 0 to {max}"));
+    millis.map(Duration::from_millis).ok_or_else(told)
 }
 
 fn invalid(words: impl Into<String>) -> Refusal {
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(options.from_user, Some(UserId::new("bob").unwrap()));
         assert_eq!(options.exclude_sessions, [session.parse().unwrap()]);
         assert!(options.keeping.is_none());
-        let body = r#"{"data":1,"guarantee":"at_least_once","time_to_live_ms":5,"until_first_ack":true,
+        let body = r#"{"data":1,"guarantee":"at_least_once","time_to_live_ms":5.0,"until_first_ack":true,
                        "wait_acknowledged_ms":60000}"#;
         let keeping = Message::read(body.as_bytes()).unwrap().options.keeping.unwrap();
         let expected = (Duration::from_millis(5), true, Duration::from_secs(60));
@@ -283,9 +286,16 @@ mod tests {
             ),
             (
                 r#"{"data":1,"guarantee":"at_least_once","time_to_live_ms":-1}"#,
-                "`time_to_live_ms`: invalid value",
+                "is -1; expected a whole number from 0 to 31536000000",
             ),
-            (r#"{"data":1,"guarantee":"at_least_once","wait_acknowledged_ms":60001}"#, "at most 60000"),
+            (
+                r#"{"data":1,"guarantee":"at_least_once","time_to_live_ms":"5m"}"#,
+                "`time_to_live_ms`: invalid type: string \"5m\"",
+            ),
+            (
+                r#"{"data":1,"guarantee":"at_least_once","wait_acknowledged_ms":60001}"#,
+                "is 60001; expected a whole number from 0 to 60000",
+            ),
         ];
         for (body, words) in cases {
             let refusal = Message::read(body.as_bytes()).unwrap_err();

@@ -40,7 +40,7 @@ fn keys() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_takes_a_message_shows_the_user_and_closes_the_session() {
-    let mut cluster = cluster(2, &keys(), &["--log", "debug"]).await;
+    let mut cluster = cluster(2, &keys(), &["--log", "info,ringway_api=trace,ringway_sender=trace"]).await;
     let servers: Vec<_> = cluster.nodes().map(|node| node.api()).collect();
     for (server, key) in servers.iter().zip([SHOP, BILLING, SHOP]) {
         let mut alice = cluster.client("a/b-room7").await;
@@ -226,12 +226,10 @@ async fn a_generator_of_requests_finds_nothing_that_the_document_does_not_say() 
     let document = format!("http://{}/v1/openapi.json", cluster.gateways[0].api());
     let header = format!("Authorization: Bearer {SHOP}");
     let hooks = root().join("tests/e2e/python/schemathesis_hooks.py").display().to_string();
-    let arguments = [
-        ["-m", "schemathesis.cli", "run", &document, "--header", &header].as_slice(),
-        &["--phases", "examples,coverage,fuzzing", "--max-examples", "40", "--seed", "1"],
-        &["--generation-database", "none", "--no-color"],
-    ];
-    let output = python(&arguments.concat(), &[("SCHEMATHESIS_HOOKS", &hooks)]).await;
+    let mut arguments = vec!["-m", "schemathesis.cli", "run", &document, "--header", &header, "--no-color"];
+    arguments.extend(["--phases", "examples,coverage,fuzzing", "--max-examples", "40"]);
+    arguments.extend(["--seed", "1", "--generation-database", "none"]);
+    let output = python(&arguments, &[("SCHEMATHESIS_HOOKS", &hooks)]).await;
     let Some(output) = output else { return };
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));

@@ -27,9 +27,9 @@ const VALUES: [(&str, &str); 12] = [
     ("message_id", r#"["m1", "ż", "LONG", "", 7]"#),
     ("exclude_sessions", r#"[[], ["0123456789abcdefABCDEF0123456789"], ["x"], [1], "x"]"#),
     ("guarantee", r#"["at_least_once", "at_most_once", "exactly_once", 1, null]"#),
-    ("time_to_live_ms", r#"[0, 31536000000, 31536000001, -1, "5m", 1.5]"#),
+    ("time_to_live_ms", r#"[0, 5.0, 31536000000, 31536000001, -1, "5m", 1.5, 1e30, -0.0]"#),
     ("until_first_ack", r#"[true, false, "true", null]"#),
-    ("wait_acknowledged_ms", r#"[0, 1, 60001, -1, true]"#),
+    ("wait_acknowledged_ms", r#"[0, 1, 2e0, 60001, -1, 18446744073709551616, true]"#),
     ("ttl", "[1]"),
 ];
 
