@@ -17,6 +17,9 @@ pub struct ApiConfig {
     pub head_timeout: Duration,
     /// How long the body of a request may take; then it is answered 408. Default 30 s.
     pub body_timeout: Duration,
+    /// How long a connection lives at most, before it is closed after the answer that is under way. So one whose client takes no
+    /// answers does not stay. Default 5 min.
+    pub lifetime_max: Duration,
     /// At shutdown: how long requests under way may take. Then they are cut off. Default 10 s.
     pub shutdown_timeout: Duration,
 }
@@ -29,6 +32,7 @@ impl Default for ApiConfig {
             connections_max: 4_096,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
+            lifetime_max: Duration::from_secs(5 * 60),
             shutdown_timeout: Duration::from_secs(10),
         }
     }

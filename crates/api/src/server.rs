@@ -16,16 +16,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::api::Api;
+use crate::config::ApiConfig;
 use crate::metrics::Present;
 
 /// How long accepting rests after the system refused it, as when no file descriptors are left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// How long the last answer of a connection may take: longer than any request, with its body and the wait for an acknowledgement.
+const LAST_ANSWER_MAX: Duration = Duration::from_secs(150);
 
 /// Serves the API on this listener, over TLS if there is an acceptor, until `shutdown`.
 pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, api: Api, shutdown: CancellationToken) {
@@ -93,7 +97,7 @@ async fn serve_http<S>(api: Api, stream: S, peer: SocketAddr, stop: Cancellation
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let head_timeout = api.config().head_timeout;
+    let ApiConfig { head_timeout, lifetime_max, .. } = *api.config();
     let service = service_fn(|request| {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.answer(request, peer).await) }
@@ -105,14 +109,20 @@ where
     let mut connection = pin!(connection);
     let served = tokio::select! {
         biased;
-        // Both are cancel-safe: the connection goes on below.
-        served = connection.as_mut() => served,
+        // All three are cancel-safe: the connection goes on below.
+        served = connection.as_mut() => Ok(served),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            Ok(connection.await)
+        }
+        () = sleep(lifetime_max) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(LAST_ANSWER_MAX, connection).await
         }
     };
-    if let Err(error) = served {
-        debug!(%peer, %error, "a connection of the API broke");
+    match served {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%peer, %error, "a connection of the API broke"),
+        Err(_) => debug!(%peer, "a client of the API takes no answers, it is cut off"),
     }
 }

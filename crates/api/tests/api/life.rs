@@ -93,3 +93,26 @@ async fn what_takes_too_long_at_the_end_is_cut() {
     within(tokio::io::AsyncReadExt::read_to_end(&mut busy, &mut rest)).await.ok();
     assert!(rest.is_empty());
 }
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed_and_so_is_an_old_one() {
+    let cluster = FakeCluster::start(1).await;
+    let start =
+        async |config| Site::start(config, once(&cluster.views, &cluster.pool()), Access::Loopback).await;
+    let short = Duration::from_millis(50);
+    let impatient = start(ApiConfig { head_timeout: short, ..ApiConfig::default() }).await;
+    let short_lived = start(ApiConfig { lifetime_max: short, ..ApiConfig::default() }).await;
+    for (site, request, answers) in [
+        (&impatient, "", 0),
+        (&impatient, "GET /v1/users/alice HTTP/1.1\r\nHo", 0),
+        (&impatient, "GET /v1/users/alice HTTP/1.1\r\nHost: localhost\r\n\r\n", 1),
+        (&short_lived, "", 0),
+        (&short_lived, "GET /v1/users/alice HTTP/1.1\r\nHost: localhost\r\n\r\n", 1),
+    ] {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut told = String::new();
+        within(tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut told)).await.unwrap();
+        assert_eq!(told.matches("HTTP/1.1 200").count(), answers, "{request:?} -> {told:?}");
+    }
+}
