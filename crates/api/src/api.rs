@@ -26,7 +26,7 @@ use crate::query::parameters;
 use crate::receipt::receipt_json;
 use crate::refusal::{Refusal, respond};
 use crate::request::{discard, idempotency_key, json_body};
-use crate::route::Route;
+use crate::route::{Route, Target};
 use crate::user::user_json;
 
 /// The API of one listener. A cheap clone.
@@ -101,9 +101,7 @@ impl Api {
     ) -> Result<Response<Body>, Refusal> {
         let sender = &self.0.sender;
         match route {
-            Route::SendToUser(_) | Route::SendToGroup(_) | Route::SendToAll => {
-                self.send(route, head, body).await
-            }
+            Route::Send(target) => self.send(target, head, body).await,
             Route::ShowUser(user) => {
                 let [] = parameters(head.uri.query(), [])?;
                 Ok(respond(200, &user_json(sender, &user).await?))
@@ -120,7 +118,12 @@ impl Api {
         }
     }
 
-    async fn send(&self, route: Route, head: &Parts, body: &mut Incoming) -> Result<Response<Body>, Refusal> {
+    async fn send(
+        &self,
+        target: Target,
+        head: &Parts,
+        body: &mut Incoming,
+    ) -> Result<Response<Body>, Refusal> {
         let [] = parameters(head.uri.query(), [])?;
         let key = idempotency_key(&head.headers)?;
         let body = json_body(&head.headers, body, self.config()).await?;
@@ -136,10 +139,10 @@ impl Api {
             (_, _) => {}
         }
         let sender = &self.0.sender;
-        let call = match route {
-            Route::SendToUser(user) => sender.send_to_user(user, payload),
-            Route::SendToGroup(group) => sender.send_to_group(group, payload),
-            _ => sender.send_to_all(payload),
+        let call = match target {
+            Target::User(user) => sender.send_to_user(user, payload),
+            Target::Group(group) => sender.send_to_group(group, payload),
+            Target::All => sender.send_to_all(payload),
         };
         Ok(respond(200, &receipt_json(&options.apply(call).await?)))
     }

@@ -4,10 +4,10 @@
 //! node (which finds the owner, and repeats what surely was not carried out), and writes the receipt as JSON. So it promises
 //! what a sender promises, and decides nothing of its own.
 //!
-//! What a reader must not break: nobody without a key is heard by a worker ([`access`]); a key is never shown, in no log, no
+//! What a reader must not break: nobody without a key is heard by a worker (`access`); a key is never shown, in no log, no
 //! error and no metric; every refusal says what was wrong and what would be right, with the reasons of `docs/status-codes.md`;
 //! and whatever is answered is as the document says (`openapi.json`, beside this crate's sources, served at
-//! `/v1/openapi.json`), which `tests/document.rs` holds.
+//! `/v1/openapi.json`), which `tests/api` holds.
 
 mod access;
 mod api;

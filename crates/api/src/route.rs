@@ -8,12 +8,8 @@ use crate::refusal::Refusal;
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// A message for a user.
-    SendToUser(String),
-    /// A message for a group.
-    SendToGroup(String),
-    /// A message for everybody.
-    SendToAll,
+    /// A message.
+    Send(Target),
     /// Where a user is.
     ShowUser(String),
     /// The end of a session.
@@ -22,14 +18,22 @@ pub(crate) enum Route {
     ShowDocument,
 }
 
+/// For whom a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    User(String),
+    Group(String),
+    All,
+}
+
 impl Route {
     /// Finds it.
     pub(crate) fn of(method: &Method, path: &str) -> Result<Self, Refusal> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let (allow, route): (_, fn(String) -> Route) = match segments.as_slice() {
-            ["v1", "users", _, "messages"] => ("POST", Route::SendToUser),
-            ["v1", "groups", _, "messages"] => ("POST", Route::SendToGroup),
-            ["v1", "messages"] => ("POST", |_| Route::SendToAll),
+            ["v1", "users", _, "messages"] => ("POST", |name| Route::Send(Target::User(name))),
+            ["v1", "groups", _, "messages"] => ("POST", |name| Route::Send(Target::Group(name))),
+            ["v1", "messages"] => ("POST", |_| Route::Send(Target::All)),
             ["v1", "users", _] => ("GET, HEAD", Route::ShowUser),
             ["v1", "sessions", _] => ("DELETE", Route::CloseSession),
             ["v1", "openapi.json"] => ("GET, HEAD", |_| Route::ShowDocument),
@@ -47,9 +51,9 @@ impl Route {
     /// Its name in metrics, logs and the document (`operationId`).
     pub(crate) fn operation(&self) -> &'static str {
         match self {
-            Route::SendToUser(_) => "send_to_user",
-            Route::SendToGroup(_) => "send_to_group",
-            Route::SendToAll => "send_to_all",
+            Route::Send(Target::User(_)) => "send_to_user",
+            Route::Send(Target::Group(_)) => "send_to_group",
+            Route::Send(Target::All) => "send_to_all",
             Route::ShowUser(_) => "show_user",
             Route::CloseSession(_) => "close_session",
             Route::ShowDocument => "show_document",
@@ -86,7 +90,7 @@ mod tests {
 
     #[test]
     fn paths_and_methods() {
-        let user = |name: &str| Ok(Route::SendToUser(name.to_owned()));
+        let user = |name: &str| Ok(Route::Send(Target::User(name.to_owned())));
         let cases: [(&str, &str, Result<Route, &str>); 24] = [
             ("POST", "/v1/users/alice/messages", user("alice")),
             ("POST", "/v1/users/a%2Fb/messages", user("a/b")),
@@ -98,8 +102,8 @@ mod tests {
             ("POST", "/v1/users/%4/messages", Err("INVALID_ARGUMENT")),
             ("POST", "/v1/users/%zz/messages", Err("INVALID_ARGUMENT")),
             ("POST", "/v1/users/%ff/messages", Err("INVALID_ARGUMENT")),
-            ("POST", "/v1/groups/room7/messages", Ok(Route::SendToGroup("room7".into()))),
-            ("POST", "/v1/messages", Ok(Route::SendToAll)),
+            ("POST", "/v1/groups/room7/messages", Ok(Route::Send(Target::Group("room7".into())))),
+            ("POST", "/v1/messages", Ok(Route::Send(Target::All))),
             ("GET", "/v1/users/alice", Ok(Route::ShowUser("alice".into()))),
             ("HEAD", "/v1/users/alice", Ok(Route::ShowUser("alice".into()))),
             ("DELETE", "/v1/sessions/cf45", Ok(Route::CloseSession("cf45".into()))),

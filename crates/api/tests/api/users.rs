@@ -1,12 +1,14 @@
 //! Where a user is, and the end of a session.
 
+use ringway_api::{Access, ApiConfig};
 use ringway_proto::v1::worker_frame::Frame as Down;
 use ringway_ring::Slot;
 use serde_json::json;
 
 use crate::caller::Call;
+use crate::fake::FakeCluster;
 use crate::house::House;
-use crate::site::Site;
+use crate::site::{Site, once};
 
 #[tokio::test]
 async fn a_user_is_shown_with_its_owner_and_its_sessions() {
@@ -37,14 +39,21 @@ async fn a_user_is_shown_with_its_owner_and_its_sessions() {
 async fn a_user_whose_worker_is_gone_is_not_said_to_be_away() {
     let mut house = House::new(1).await;
     house.cut("w1").await;
-    let site = Site::start(
-        ringway_api::ApiConfig::default(),
-        crate::site::once(&house.views, &house.pool),
-        ringway_api::Access::Loopback,
-    )
-    .await;
+    let sender = once(&house.views, &house.pool);
+    let site = Site::start(ApiConfig::default(), sender, Access::Loopback).await;
     let answer = Call::get("/v1/users/alice").to(site.address).await;
     assert_eq!((answer.status, answer.reason().as_str()), (503, "UNREACHABLE"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn of_whom_nothing_sure_can_be_said_nothing_is_said() {
+    let cluster = FakeCluster::start(1).await;
+    let site =
+        Site::start(ApiConfig::default(), once(&cluster.views, &cluster.pool()), Access::Loopback).await;
+    for (user, expected) in [("undecided", json!(null)), ("alice", json!(false))] {
+        let shown = Call::get(&format!("/v1/users/{user}")).to(site.address).await.json();
+        assert_eq!((&shown["online"], &shown["since_ms"]), (&expected, &json!(null)), "{shown}");
+    }
 }
 
 #[tokio::test]

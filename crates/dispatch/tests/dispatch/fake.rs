@@ -264,14 +264,16 @@ impl Sessions for Services {
     }
 }
 
-/// Everybody is offline.
+/// Everybody is offline, but for those who are called so: of them nothing sure can be said.
 #[tonic::async_trait]
 impl Presence for Services {
     async fn get(&self, request: Request<v1::GetPresenceRequest>) -> Answer<v1::GetPresenceResponse> {
         let request = request.into_inner();
         let offline = |user: &String| v1::UserPresence { user: user.clone(), ..v1::UserPresence::default() };
-        let users = request.users.iter().map(offline).collect();
-        let answer = v1::GetPresenceResponse { users, ..v1::GetPresenceResponse::default() };
+        let (undecided, others): (Vec<_>, Vec<_>) =
+            request.users.iter().cloned().partition(|user| user.starts_with("undecided"));
+        let users = others.iter().map(offline).collect();
+        let answer = v1::GetPresenceResponse { users, undecided, workers_unreached: Vec::new() };
         self.0.act("Presence", &request.users.join(" "), request.routing.as_ref(), answer).await
     }
 
