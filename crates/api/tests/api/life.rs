@@ -116,3 +116,22 @@ async fn a_connection_that_says_nothing_is_closed_and_so_is_an_old_one() {
         assert_eq!(told.matches("HTTP/1.1 200").count(), answers, "{request:?} -> {told:?}");
     }
 }
+
+/// A client that goes on after a refusal finds its connection open, and the refusal is not lost to a reset.
+#[tokio::test]
+async fn a_body_that_nobody_wants_is_passed_over() {
+    let cluster = FakeCluster::start(1).await;
+    let sender = once(&cluster.views, &cluster.pool());
+    let site = Site::start(ApiConfig::default(), sender, Access::Loopback).await;
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let head = "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        stream.write_all(&[b'x'; 10_000]).await.unwrap();
+    }
+    stream.write_all(&Call::get("/v1/users/alice").bytes(site.address)).await.unwrap();
+    let both = within(read(&mut stream)).await;
+    assert_eq!((both.status, both.body.matches("HTTP/1.1 200 OK").count()), (415, 1), "{both:?}");
+}
