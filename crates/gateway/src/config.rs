@@ -10,8 +10,10 @@ use std::time::Duration;
 use ringway_ring::MemberId;
 use ringway_session::Permissions;
 
+use tokio_rustls::TlsAcceptor;
+
 use crate::GatewayError;
-use crate::http::{Certificates, TlsError};
+use crate::http::{Certificates, TlsError, watch_files};
 
 /// The settings of one gateway.
 #[derive(Clone, Debug)]
@@ -176,6 +178,19 @@ impl TlsFiles {
     /// What is wrong with the certificates or the key.
     pub fn check(&self) -> Result<(), TlsError> {
         Certificates::load(self.clone()).map(drop)
+    }
+
+    /// An acceptor for a listener that is not the gateway's own, and what takes over a replaced certificate for as long as it
+    /// runs, looking at the files so often.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates or the key.
+    pub fn acceptor(
+        self,
+        poll_interval: Duration,
+    ) -> Result<(TlsAcceptor, impl Future<Output = ()> + Send + 'static), TlsError> {
+        let certificates = Certificates::load(self)?;
+        Ok((certificates.acceptor()?, watch_files(certificates, poll_interval)))
     }
 }
 

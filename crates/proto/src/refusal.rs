@@ -86,26 +86,26 @@ impl Reason {
         Reason::Internal,
     ];
 
-    /// The map itself: wire name, status code, and whether a retry helps.
-    fn row(self) -> (&'static str, Code, Retry) {
+    /// The map itself: wire name, status code, HTTP status, and whether a retry helps.
+    fn row(self) -> (&'static str, Code, u16, Retry) {
         match self {
-            Reason::InvalidArgument => ("INVALID_ARGUMENT", Code::InvalidArgument, Retry::Never),
-            Reason::MessageTooLarge => ("MESSAGE_TOO_LARGE", Code::InvalidArgument, Retry::Never),
-            Reason::Unauthenticated => ("UNAUTHENTICATED", Code::Unauthenticated, Retry::Never),
-            Reason::NotOwner => ("NOT_OWNER", Code::Aborted, Retry::Safe),
-            Reason::OutOfTurn => ("OUT_OF_TURN", Code::Aborted, Retry::Safe),
-            Reason::NoWorkers => ("NO_WORKERS", Code::Unavailable, Retry::Safe),
-            Reason::Draining => ("DRAINING", Code::Unavailable, Retry::Safe),
-            Reason::Unreachable => ("UNREACHABLE", Code::Unavailable, Retry::Safe),
-            Reason::ConnectionLost => ("CONNECTION_LOST", Code::Unknown, Retry::Ambiguous),
-            Reason::Overloaded => ("OVERLOADED", Code::ResourceExhausted, Retry::Safe),
-            Reason::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded, Retry::Ambiguous),
-            Reason::SessionNotFound => ("SESSION_NOT_FOUND", Code::NotFound, Retry::Never),
-            Reason::MembersFixed => ("MEMBERS_FIXED", Code::FailedPrecondition, Retry::Never),
-            Reason::NoMailboxes => ("NO_MAILBOXES", Code::FailedPrecondition, Retry::Never),
-            Reason::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable, Retry::Safe),
-            Reason::StoreFull => ("STORE_FULL", Code::ResourceExhausted, Retry::Safe),
-            Reason::Internal => ("INTERNAL", Code::Internal, Retry::Never),
+            Reason::InvalidArgument => ("INVALID_ARGUMENT", Code::InvalidArgument, 400, Retry::Never),
+            Reason::MessageTooLarge => ("MESSAGE_TOO_LARGE", Code::InvalidArgument, 413, Retry::Never),
+            Reason::Unauthenticated => ("UNAUTHENTICATED", Code::Unauthenticated, 401, Retry::Never),
+            Reason::NotOwner => ("NOT_OWNER", Code::Aborted, 503, Retry::Safe),
+            Reason::OutOfTurn => ("OUT_OF_TURN", Code::Aborted, 503, Retry::Safe),
+            Reason::NoWorkers => ("NO_WORKERS", Code::Unavailable, 503, Retry::Safe),
+            Reason::Draining => ("DRAINING", Code::Unavailable, 503, Retry::Safe),
+            Reason::Unreachable => ("UNREACHABLE", Code::Unavailable, 503, Retry::Safe),
+            Reason::ConnectionLost => ("CONNECTION_LOST", Code::Unknown, 502, Retry::Ambiguous),
+            Reason::Overloaded => ("OVERLOADED", Code::ResourceExhausted, 429, Retry::Safe),
+            Reason::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded, 504, Retry::Ambiguous),
+            Reason::SessionNotFound => ("SESSION_NOT_FOUND", Code::NotFound, 404, Retry::Never),
+            Reason::MembersFixed => ("MEMBERS_FIXED", Code::FailedPrecondition, 409, Retry::Never),
+            Reason::NoMailboxes => ("NO_MAILBOXES", Code::FailedPrecondition, 409, Retry::Never),
+            Reason::StoreUnavailable => ("STORE_UNAVAILABLE", Code::Unavailable, 503, Retry::Safe),
+            Reason::StoreFull => ("STORE_FULL", Code::ResourceExhausted, 503, Retry::Safe),
+            Reason::Internal => ("INTERNAL", Code::Internal, 500, Retry::Never),
         }
     }
 
@@ -119,9 +119,14 @@ impl Reason {
         self.row().1
     }
 
+    /// The status over HTTP (RFC 9110 section 15).
+    pub fn http_status(self) -> u16 {
+        self.row().2
+    }
+
     /// Whether the call may be made again.
     pub fn retry(self) -> Retry {
-        self.row().2
+        self.row().3
     }
 
     fn from_name(name: &str) -> Option<Reason> {
@@ -245,6 +250,25 @@ mod tests {
                 assert_eq!(Refusal::from_publish_error(refusal.to_publish_error()), refusal);
             }
         }
+    }
+
+    #[test]
+    fn the_document_has_the_same_table() {
+        let document = include_str!("../../../docs/status-codes.md");
+        for reason in Reason::ALL {
+            let row = format!("| `{}` | `{}` | {} |", reason.name(), code_name(reason), reason.http_status());
+            assert!(document.lines().any(|line| line.starts_with(&row)), "docs/status-codes.md lacks {row}");
+        }
+    }
+
+    /// `InvalidArgument` as gRPC writes it: `INVALID_ARGUMENT`.
+    fn code_name(reason: Reason) -> String {
+        let words = format!("{:?}", reason.code());
+        let letters = words.char_indices().flat_map(|(index, letter)| {
+            let gap = (index > 0 && letter.is_uppercase()).then_some('_');
+            gap.into_iter().chain([letter.to_ascii_uppercase()])
+        });
+        letters.collect()
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub(crate) struct Shared {
     pub(crate) rules: RequestRules,
     pub(crate) config: SenderConfig,
     pub(crate) publish: PublishHandle,
-    _follow: DropGuard,
+    /// Ends the following of the ring, if that is the sender's own.
+    _follow: Option<DropGuard>,
 }
 
 impl Sender {
@@ -40,11 +41,20 @@ impl Sender {
         let guard = shutdown.clone().drop_guard();
         let pool = NodePool::new(config.secret.clone(), config.pool);
         let views = ringway_cluster::follow(&pool, config.nodes.clone(), shutdown).await?;
-        let dispatcher = Dispatcher::new(views, pool);
+        Ok(Self::new(Dispatcher::new(views, pool), config, Some(guard)))
+    }
+
+    /// A sender within a node, which knows the ring and has connections already: `nodes` and `secret` of the configuration do
+    /// not count. Needs a tokio runtime.
+    pub fn within_node(views: Views, pool: NodePool, config: SenderConfig) -> Self {
+        Self::new(Dispatcher::new(views, pool), config, None)
+    }
+
+    fn new(dispatcher: Dispatcher, config: SenderConfig, follow: Option<DropGuard>) -> Self {
         let publisher = dispatcher.publisher(Hops::FromClient, config.streams);
         let publish = PublishHandle::start(publisher, config.publish, config.retry);
         let rules = RequestRules::new(config.pool.message_bytes_max);
-        Ok(Sender { shared: Arc::new(Shared { dispatcher, rules, config, publish, _follow: guard }) })
+        Sender { shared: Arc::new(Shared { dispatcher, rules, config, publish, _follow: follow }) }
     }
 
     /// A message for all sessions of a user. Nothing is sent before it is awaited or published.

@@ -23,6 +23,7 @@ pub const ORDER: &[&str] = &[
     "worker",
     "gateway",
     "bridge",
+    "api",
     "loadtest",
     "ringway",
 ];

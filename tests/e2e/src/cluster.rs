@@ -275,6 +275,11 @@ impl Node {
         self.rpc().into()
     }
 
+    /// Where the HTTP API is.
+    pub fn api(&self) -> SocketAddr {
+        self.told("api")
+    }
+
     /// Where metrics are.
     pub fn status(&self) -> SocketAddr {
         self.told("status")

@@ -1,6 +1,6 @@
 //! Certificates of the test's own: an authority, and what it signs.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 /// Somebody who signs. No two are the same.
 pub struct Authority {
@@ -22,6 +22,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("there are no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Not the name of those that it signs: OpenSSL would take them for signed by themselves.
+        params.distinguished_name.push(DnType::CommonName, "the authority of a test");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();
         Authority { pem, issuer: Issuer::new(params, key) }
@@ -35,7 +38,8 @@ impl Authority {
     /// Signs a server's certificate for a name or an IP address.
     pub fn sign(&self, name: &str) -> Signed {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([name.to_owned()]).expect("it is a name");
+        let mut params = CertificateParams::new([name.to_owned()]).expect("it is a name");
+        params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer).expect("it is signed").pem();
         Signed { certificate, key: key.serialize_pem() }
     }

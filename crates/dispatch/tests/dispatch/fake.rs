@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use ringway_cluster::{Lease, Member, MemoryRegistry, Registry as _, RingService, Views, views};
 use ringway_dispatch::Hops;
 use ringway_proto::v1::delivery_server::Delivery;
+use ringway_proto::v1::presence_server::Presence;
 use ringway_proto::v1::publish_request::Send;
 use ringway_proto::v1::sessions_server::Sessions;
 use ringway_proto::v1::{self, PublishReply, PublishRequest, Receipt, Routing, publish_reply};
@@ -70,8 +71,10 @@ pub(crate) enum Take {
 #[derive(Default)]
 pub(crate) struct Script {
     seen: Mutex<Vec<Seen>>,
-    /// For the next requests, in order; when it is empty, `Answer`.
+    /// For the next requests, in order.
     takes: Mutex<VecDeque<Take>>,
+    /// For all others; when nothing is said, `Answer`.
+    otherwise: Mutex<Option<Take>>,
     pub(crate) sessions: Mutex<Vec<v1::Session>>,
     arrived: Notify,
     pub(crate) release: Notify,
@@ -80,6 +83,11 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn then(&self, take: Take) {
         self.takes.lock().push_back(take);
+    }
+
+    #[allow(dead_code, reason = "for the tests of the HTTP API")]
+    pub(crate) fn always(&self, take: Take) {
+        *self.otherwise.lock() = Some(take);
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -116,7 +124,8 @@ impl Script {
     }
 
     async fn take(&self) -> Result<Option<()>, Refusal> {
-        let take = self.takes.lock().pop_front().unwrap_or(Take::Answer);
+        let next = self.takes.lock().pop_front().or_else(|| self.otherwise.lock().clone());
+        let take = next.unwrap_or(Take::Answer);
         match take {
             Take::Answer => Ok(Some(())),
             Take::Refuse(refusal) => Err(refusal),
@@ -255,6 +264,26 @@ impl Sessions for Services {
     }
 }
 
+/// Everybody is offline, but for those who are called so: of them nothing sure can be said.
+#[tonic::async_trait]
+impl Presence for Services {
+    async fn get(&self, request: Request<v1::GetPresenceRequest>) -> Answer<v1::GetPresenceResponse> {
+        let request = request.into_inner();
+        let offline = |user: &String| v1::UserPresence { user: user.clone(), ..v1::UserPresence::default() };
+        let (undecided, others): (Vec<_>, Vec<_>) =
+            request.users.iter().cloned().partition(|user| user.starts_with("undecided"));
+        let users = others.iter().map(offline).collect();
+        let answer = v1::GetPresenceResponse { users, undecided, workers_unreached: Vec::new() };
+        self.0.act("Presence", &request.users.join(" "), request.routing.as_ref(), answer).await
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::PresenceChanges, Status>> + std::marker::Send>>;
+
+    async fn watch(&self, _: Request<Streaming<v1::WatchPresenceRequest>>) -> Answer<Self::WatchStream> {
+        Err(Status::unimplemented("no test watches fake workers"))
+    }
+}
+
 /// One worker.
 pub(crate) struct FakeWorker {
     pub(crate) member: Member,
@@ -299,6 +328,7 @@ impl FakeCluster {
         let services = NodeServices::new(HealthHandle::new())
             .with(limits.delivery_server(Services(script.clone())))
             .with(limits.sessions_server(Services(script.clone())))
+            .with(limits.presence_server(Services(script.clone())))
             .with(limits.ring_server(RingService::new(self.views.clone(), shutdown.clone())));
         let serving = tokio::spawn(async move {
             serve_node(listener, services, secret(), ServerConfig::default(), shutdown).await.unwrap();

@@ -79,6 +79,9 @@ pub(crate) struct UpArgs {
     /// Where the first worker's gRPC server listens; the others take the ports after it, or any with port 0
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
     pub(crate) workers_listen: std::net::SocketAddr,
+    /// Where the HTTP API listens [api.listen: 127.0.0.1:8090, or any port if --listen has port 0]
+    #[arg(long, value_name = "ADDR")]
+    api_listen: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }
@@ -147,6 +150,9 @@ struct NodeFlags {
     /// Where /healthz, /readyz and /metrics are served [node.status_listen]
     #[arg(long, value_name = "ADDR")]
     status_listen: Option<String>,
+    /// Where the HTTP API listens; --set api.keys_file=FILE names the keys [api.listen]
+    #[arg(long, value_name = "ADDR")]
+    api_listen: Option<String>,
     /// A worker of the cluster; repeat it for each one [cluster.members]
     #[arg(long, value_name = "ID=URL[,weight=N][,client=URL]")]
     member: Vec<String>,
@@ -164,6 +170,7 @@ impl UpArgs {
         let mut flags = Flags::of(&self.config);
         flags.text("--listen", "gateway.listen", self.listen.as_deref());
         flags.text("--rpc-listen", "node.rpc_listen", self.rpc_listen.as_deref());
+        flags.text("--api-listen", "api.listen", self.api_listen.as_deref());
         flags.switch("--echo", "worker.echo", self.echo);
         flags.0
     }
@@ -221,6 +228,7 @@ impl Flags {
         self.text("--id", "node.id", node.id.as_deref());
         self.text("--rpc-listen", "node.rpc_listen", node.rpc_listen.as_deref());
         self.text("--status-listen", "node.status_listen", node.status_listen.as_deref());
+        self.text("--api-listen", "api.listen", node.api_listen.as_deref());
         self.text("--secret-file", "cluster.secret_file", node.secret_file.as_deref());
         self.list("--member", "cluster.members", &node.member, " ");
         if !node.join.is_empty() {

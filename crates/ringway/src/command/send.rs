@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, bail};
+use ringway_api::receipt_json;
 use ringway_sender::{Outcome, Payload, Receipt, SendCall, Sender, SenderConfig};
-use serde_json::json;
 
 use super::node;
 use crate::cli::{Content, SendArgs, SendTarget, TextKind};
@@ -89,22 +89,6 @@ fn from_stdin() -> anyhow::Result<String> {
         .context("stdin (text must be UTF-8; --binary-file sends any bytes)")?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
-}
-
-fn receipt_json(receipt: &Receipt) -> serde_json::Value {
-    json!({
-        "outcome": receipt.outcome.as_str(),
-        "sessions": receipt.sessions,
-        "sessions_overflowed": receipt.sessions_overflowed,
-        "sessions_suspended": receipt.sessions_suspended,
-        "sessions_missed": receipt.sessions_missed,
-        "message_id": receipt.message_id,
-        "ring_version": receipt.ring_version,
-        "workers_unreached": receipt.workers_unreached,
-        "stored_offset": receipt.stored_offset,
-        "is_duplicate": receipt.is_duplicate,
-        "is_acknowledged": receipt.is_acknowledged,
-    })
 }
 
 fn receipt_text(receipt: &Receipt, target: &SendTarget) -> String {

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use ringway_api::session_json;
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::{
@@ -98,21 +99,8 @@ fn tell(sessions: u32, done: &str, json: bool) -> anyhow::Result<Ending> {
 }
 
 fn list_json(list: &ListSessionsResponse) -> Value {
-    let session = |session: &Session| {
-        json!({
-            "id": session.id,
-            "user": session.user,
-            "groups": session.groups,
-            "worker": session.worker,
-            "gateway": session.gateway,
-            "remote_address": session.remote_address,
-            "subprotocol": session.subprotocol,
-            "opened_at_ms": session.opened_at_ms,
-            "queue_bytes": session.queue_bytes,
-        })
-    };
     json!({
-        "sessions": list.sessions.iter().map(session).collect::<Vec<_>>(),
+        "sessions": list.sessions.iter().map(session_json).collect::<Vec<_>>(),
         "total": list.total,
         "workers_unreached": list.workers_unreached,
     })

@@ -1,5 +1,6 @@
 //! What single settings cannot know: whether they go together, and whether the files that they name can be used.
 
+use ringway_api::Access;
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
 use ringway_registry_etcd::EtcdConfig;
@@ -9,6 +10,7 @@ use ringway_store_redis::RedisConfig;
 use tracing_subscriber::EnvFilter;
 
 use super::Settings;
+use super::api;
 use super::bridge::{self, Doors};
 use super::mailbox::mailbox;
 use super::membership::membership;
@@ -54,6 +56,8 @@ pub(crate) struct Checked {
     pub(crate) verifier: Verifier,
     /// The doors of the bridge.
     pub(crate) doors: Doors,
+    /// Who may call the HTTP API.
+    pub(crate) api: Access,
 }
 
 /// Checks everything and reports to the reader. What cannot be made is replaced by its default, for the reader's
@@ -74,6 +78,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),
         doors: bridge::doors(settings, role, reader),
+        api: api::access(settings, reader),
     }
 }
 

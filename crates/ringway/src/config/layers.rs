@@ -20,12 +20,13 @@ const OTHER_VARIABLES: [&str; 4] = ["RINGWAY_CONFIG", "RINGWAY_NODE", "RINGWAY_U
 const LOG_VARIABLE: (&str, &str) = ("RINGWAY_LOG", "log.filter");
 
 /// Keys that say the same in different ways: whoever sets one of them lays it over the others, too.
-const ALTERNATIVES: [&[&str]; 6] = [
+const ALTERNATIVES: [&[&str]; 7] = [
     &["cluster.secret", "cluster.secret_file"],
     &["etcd.password", "etcd.password_file"],
     &["nacos.password", "nacos.password_file"],
     &["bridge.rabbitmq.url", "bridge.rabbitmq.url_file"],
     &["bridge.webhook.secret", "bridge.webhook.secret_file"],
+    &["api.keys", "api.keys_file"],
     &["auth.jwt.secret", "auth.jwt.secret_file", "auth.jwt.public_key_file", "auth.jwt.jwks_file"],
 ];
 

@@ -5,6 +5,7 @@
 //! setting is refused, and all mistakes are reported together, each with its place, its key, what was found and what it
 //! should have been. A secret's text is never shown.
 
+mod api;
 mod bridge;
 mod check;
 mod layers;
@@ -27,6 +28,7 @@ mod words;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub(crate) use api::*;
 pub(crate) use bridge::*;
 pub(crate) use check::{Checked, Role};
 pub(crate) use member::MemberEntry;
@@ -116,6 +118,10 @@ sections! {
     rabbitmq_out: RabbitmqOutSection,
     /// Events out by HTTP.
     webhook: WebhookSection,
+    /// The HTTP API.
+    api: ApiSection,
+    /// TLS for its callers.
+    api_tls: ApiTlsSection,
     /// Logs.
     log: LogSection,
 }

@@ -1,5 +1,6 @@
 //! Each kind of mistake with its exact text, who wins over whom, and that what is written about the settings is true.
 
+mod api;
 mod bridge;
 
 use std::collections::BTreeSet;

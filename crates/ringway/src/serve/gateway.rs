@@ -17,7 +17,7 @@ use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared};
 use super::registry::{self, OpenRegistry};
 use super::running::Running;
-use super::{Process, parts, system, tell_ready};
+use super::{Process, api, parts, system, tell_ready};
 use crate::cli::GatewayArgs;
 use crate::config::{Config, Role};
 use crate::exit::Ending;
@@ -39,6 +39,7 @@ async fn serve(process: Process) -> anyhow::Result<Ending> {
     let clients = bind(settings.gateway.listen, "gateway.listen")?;
     let rpc = bind(rpc_listen, "node.rpc_listen")?;
     let status = process.bind_status()?;
+    let callers = api::listen(&process.config)?;
     let name = settings
         .node
         .id
@@ -49,6 +50,7 @@ async fn serve(process: Process) -> anyhow::Result<Ending> {
         "client": process.client_url(&clients)?,
         "rpc": format!("http://{}", reachable(address_of(&rpc)?)),
         "status": process.status_url(status.as_ref())?,
+        "api": callers.as_ref().map(|listener| api::url(listener, settings)).transpose()?,
     });
 
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
@@ -67,6 +69,7 @@ async fn serve(process: Process) -> anyhow::Result<Ending> {
     process.start_status(status, health);
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
+    api::start(callers, &shared, &process, &mut running)?;
     if let Source::Registry(open) = source {
         open.end_with(&mut running);
     }

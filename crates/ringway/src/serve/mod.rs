@@ -4,6 +4,7 @@
 //! Sockets are bound first, all of them, so that a port in use is told before anything runs. Then everything starts, then
 //! one line on stdout says that it is ready: `ready ` and a JSON object of the addresses.
 
+mod api;
 mod bind;
 mod bridge;
 mod gateway;

@@ -19,7 +19,7 @@ use super::bridge::{self, Place};
 use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
-use super::{Process, parts, tell_ready};
+use super::{Process, api, parts, tell_ready};
 use crate::cli::UpArgs;
 use crate::config::{Config, Role, Settings};
 use crate::exit::Ending;
@@ -96,6 +96,7 @@ async fn start(
     }
     running.phase("calls end", deadlines.calls);
     servers.into_iter().for_each(|server| server.start(running, &shared, settings));
+    api::start(Some(sockets.api), &shared, process, running)?;
     serving.cancel();
     Ok(shared.views)
 }
@@ -112,6 +113,7 @@ async fn all_active(views: &Views) {
 struct Sockets {
     clients: TcpListener,
     rpc: TcpListener,
+    api: TcpListener,
     status: Option<TcpListener>,
     workers: Vec<TcpListener>,
 }
@@ -135,6 +137,7 @@ impl Sockets {
         Ok(Self {
             clients: bind(settings.gateway.listen, "gateway.listen")?,
             rpc: bind(settings.node.rpc_listen.unwrap_or(RPC_LISTEN), "node.rpc_listen")?,
+            api: bind(api::address_for_up(settings), "api.listen")?,
             status,
             workers: (0..workers).map(worker).collect::<anyhow::Result<_>>()?,
         })
@@ -164,6 +167,7 @@ struct Addresses {
     metrics: String,
     rpc: NodeUrl,
     workers: Vec<(String, NodeUrl)>,
+    api: String,
     status: Option<String>,
     secret_file: String,
     defaults: bool,
@@ -182,6 +186,7 @@ impl Addresses {
             metrics: format!("{http}://{clients}/metrics"),
             rpc: rpc.into(),
             workers: sockets.members()?.into_iter().map(worker).collect(),
+            api: api::url(&sockets.api, settings)?,
             status: status.map(|address| format!("http://{}", reachable(address))),
             secret_file: secret_files.first().map(|path| path.display().to_string()).unwrap_or_default(),
             defaults: ws == "ws"
@@ -197,6 +202,7 @@ impl Addresses {
             "client": self.client,
             "rpc": self.rpc.as_str(),
             "workers": self.workers.iter().map(worker).collect::<Vec<_>>(),
+            "api": self.api,
             "secret_file": self.secret_file,
             "status": self.status,
         });
@@ -217,6 +223,7 @@ A cluster of a gateway and {count} runs here. Ctrl-C ends it.
 
   clients  {client}?token=alice-room7
   gRPC     {rpc} (gateway), {workers}
+  HTTP     {api}/v1/openapi.json
   metrics  {metrics}
   secret   {secret}
 
@@ -230,6 +237,7 @@ Try in other terminals:
             client = self.client,
             rpc = self.rpc,
             workers = workers.join(", "),
+            api = self.api,
             metrics = self.metrics,
             secret = self.secret_file,
         )

@@ -19,7 +19,7 @@ use super::bridge::{self, Place};
 use super::membership::List;
 use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
 use super::running::Running;
-use super::{Process, parts, registry, tell_ready};
+use super::{Process, api, parts, registry, tell_ready};
 use crate::cli::WorkerArgs;
 use crate::config::{Config, MemberEntry, Role, Settings};
 use crate::exit::Ending;
@@ -37,11 +37,13 @@ async fn serve(mut process: Process) -> anyhow::Result<Ending> {
     let member = own_member(settings, &rpc)?;
     let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;
     let status = process.bind_status()?;
+    let callers = api::listen(&process.config)?;
     let ready = json!({
         "node": member.id,
         "client": clients.as_ref().map(|listener| process.client_url(listener)).transpose()?,
         "rpc": format!("http://{}", reachable(address_of(&rpc)?)),
         "status": process.status_url(status.as_ref())?,
+        "api": callers.as_ref().map(|listener| api::url(listener, settings)).transpose()?,
     });
 
     let secret = checked.secret.clone().context("cluster.secret is missing")?;
@@ -73,6 +75,7 @@ async fn serve(mut process: Process) -> anyhow::Result<Ending> {
     node.start(&mut running, serving.clone());
     running.phase("calls end", deadlines.calls);
     server.start(&mut running, &shared, settings);
+    api::start(callers, &shared, &process, &mut running)?;
     serving.cancel();
     bridge::start_outlets(doors, place, settings, &mut running);
     open.end_with(&mut running);
