@@ -229,7 +229,6 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
             close_timeout: gateway.close_timeout,
             write_timeout: gateway.write_timeout,
             close_on_expiry: settings.auth.close_on_expiry,
-            ..SocketConfig::default()
         },
         permissions: permissions(settings),
         link: LinkConfig {
