@@ -2,6 +2,7 @@
 
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
+use ringway_pages::Access;
 use ringway_registry_etcd::EtcdConfig;
 use ringway_registry_nacos::NacosConfig;
 use ringway_rpc::ClusterSecret;
@@ -12,6 +13,7 @@ use super::Settings;
 use super::bridge::{self, Doors};
 use super::mailbox::mailbox;
 use super::membership::membership;
+use super::pages;
 use super::reader::Reader;
 use super::redis;
 use super::servers;
@@ -52,6 +54,8 @@ pub(crate) struct Checked {
     pub(crate) origins: OriginPolicy,
     /// Who tokens stand for.
     pub(crate) verifier: Verifier,
+    /// Who may use the pages, if they are served.
+    pub(crate) pages: Option<Access>,
     /// The doors of the bridge.
     pub(crate) doors: Doors,
 }
@@ -73,6 +77,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),
+        pages: pages::access(settings, role, reader),
         doors: bridge::doors(settings, role, reader),
     }
 }

@@ -12,6 +12,7 @@ mod mailbox;
 mod member;
 mod membership;
 mod mistake;
+mod pages;
 mod reader;
 mod redis;
 mod reference;
@@ -116,6 +117,8 @@ sections! {
     rabbitmq_out: RabbitmqOutSection,
     /// Events out by HTTP.
     webhook: WebhookSection,
+    /// Pages.
+    pages: PagesSection,
     /// Logs.
     log: LogSection,
 }

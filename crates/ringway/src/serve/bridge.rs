@@ -24,8 +24,8 @@ const FOLLOW_REST: Duration = Duration::from_secs(1);
 pub(crate) async fn bridge(args: BridgeArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
     let mut process = Process::start(args.config.config, flags, Role::Bridge)?;
-    let mut doors = std::mem::take(&mut process.config.checked.doors);
-    let Config { settings, checked, .. } = &process.config;
+    let mut doors = std::mem::take(&mut process.doors);
+    let Config { settings, checked, .. } = &*process.config;
     let status = process.bind_status()?;
     let ready = json!({ "status": process.status_url(status.as_ref())? });
     let secret = checked.secret.clone().context("cluster.secret is missing")?;

@@ -6,11 +6,13 @@
 
 mod bind;
 mod bridge;
+mod crew;
 mod gateway;
 mod keys;
 mod membership;
 mod node_service;
 mod nodes;
+mod pages;
 mod parts;
 mod registry;
 mod running;
@@ -19,13 +21,14 @@ mod up;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ringway_gateway::{Gateway, Listener};
 use ringway_rpc::HealthHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, FlagSetting, Role, Sources};
+use crate::config::{Config, Doors, FlagSetting, Role, Sources};
 use crate::exit::Ending;
 use crate::output;
 use crate::telemetry::{self, Metrics, StatusServer, serve_status};
@@ -39,7 +42,9 @@ pub(crate) use worker::worker;
 
 /// What every serving process has.
 struct Process {
-    config: Config,
+    config: Arc<Config>,
+    /// The doors of the bridge, for whoever opens them.
+    doors: Doors,
     metrics: Metrics,
     /// Cancelled by the first signal: the shutdown begins.
     shutdown: CancellationToken,
@@ -51,13 +56,14 @@ impl Process {
     /// Reads the configuration and starts logs, metrics and the wait for signals.
     fn start(file: Option<PathBuf>, flags: Vec<FlagSetting>, role: Role) -> anyhow::Result<Self> {
         let environment = std::env::vars_os().collect();
-        let config = Config::load(Sources { file, environment, flags }, role)?;
+        let mut config = Config::load(Sources { file, environment, flags }, role)?;
+        let doors = std::mem::take(&mut config.checked.doors);
         telemetry::start_logs(&config.settings.log)?;
         system::raise_open_files();
         let end = CancellationToken::new();
         let metrics = telemetry::start_metrics(end.clone())?;
         let shutdown = system::shutdown_signals()?;
-        Ok(Self { config, metrics, shutdown, end })
+        Ok(Self { config: Arc::new(config), doors, metrics, shutdown, end })
     }
 
     /// Runs all parts until the shutdown, then ends them.

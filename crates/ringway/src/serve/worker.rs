@@ -28,8 +28,8 @@ use crate::exit::Ending;
 pub(crate) async fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
     let flags = args.settings();
     let mut process = Process::start(args.config.config, flags, Role::Worker)?;
-    let mut doors = std::mem::take(&mut process.config.checked.doors);
-    let Config { settings, checked, .. } = &process.config;
+    let mut doors = std::mem::take(&mut process.doors);
+    let Config { settings, checked, .. } = &*process.config;
     let rpc = bind(rpc_listen(settings)?, "node.rpc_listen")?;
     let member = own_member(settings, &rpc)?;
     let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;
