@@ -116,7 +116,6 @@ function showMembers(workers) {
       make("td", {}, make("span", { class: `pill ${answers ? kinds[state] ?? "" : "bad"}` }, answers ? state : "silent")),
       make("td", { class: "number" }, percent(share)),
       make("td", { class: "number" }, has ? has.sessions.toLocaleString("en") : "–"),
-      make("td", { class: "number wide" }, has ? has.users.toLocaleString("en") : "–"),
       make("td", { class: "number" }, rates ? rates.messages.toLocaleString("en") : "–"));
   };
   byId("members").replaceChildren(...[...workers].sort((a, b) => byName(a.id, b.id)).map(row));

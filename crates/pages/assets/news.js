@@ -73,8 +73,8 @@ function flows(all) {
 }
 
 function handover({ left, arrived }) {
-  const list = (counts) => Object.entries(counts).map(([id, sessions]) => `${id} ${sessions}`).join(", ");
-  const [gone, come] = [list(left), list(arrived)];
-  if (!gone) return `Sessions opened again: ${come}`;
-  return come ? `Sessions handed over by ${gone}; taken over by ${come}` : `Sessions handed over by ${gone}`;
+  const list = (counts, verb) => Object.entries(counts).map(([id, sessions]) => `${id} ${verb} ${count(sessions, "session")}`);
+  const [gone, come] = [list(left, "hands over"), list(arrived, "takes over")];
+  // What arrives though nobody has let it go had a worker that died.
+  return [...gone, ...come].join(", ") + (gone.length === 0 ? " of a lost worker" : "");
 }

@@ -165,7 +165,7 @@ export class Pane {
     const heading = own ? `to ${to.group ? `# ${to.group}` : to.person}` : `${from}${place}`;
     row.replaceChildren(
       make("div", { class: "from" }, heading),
-      make("div", { class: "text" }, text),
+      make("div", { class: "words" }, text),
       make("div", { class: "foot" }, make("time", { datetime: new Date(at).toISOString() }, clock(at)),
         own && make("span", { class: `ticks ${state}`, title: state }, ticks(state), this.#words(state, to, sessions, by))),
     );
