@@ -6,6 +6,7 @@ import { ask, byId, make, repeatedly, signIn } from "./site.js";
 
 const LOOK_EVERY = 700;
 const TALK_EVERY = 450;
+const NEWS_LAST = 8000;
 const LINES = ["tea?", "in five minutes", "did the deploy go through?", "it did", "lunch?", "yes, please", "look at this", "nice",
   "who has the keys?", "on my way", "see you there", "thanks!"];
 
@@ -17,7 +18,7 @@ const start = new URLSearchParams(location.search);
 const first = site.people.includes(start.get("left")) ? start.get("left") : site.people[0];
 const second = site.people.includes(start.get("right")) ? start.get("right") : site.people[1];
 for (const person of [first, second]) {
-  const pane = new Pane(site, person, { kill, changed: tally });
+  const pane = new Pane(site, person, { kill, changed: tally, news });
   panes.push(pane);
   byId("panes").append(pane.element);
 }
@@ -57,6 +58,16 @@ async function scene() {
   } catch (error) {
     complain(error);
   }
+}
+
+/** Shows for a while what has happened. */
+function news(text, kind) {
+  const event = byId("event");
+  event.className = `pill ${kind}`;
+  event.textContent = text;
+  event.hidden = false;
+  clearTimeout(news.timer);
+  news.timer = setTimeout(() => { event.hidden = true; }, NEWS_LAST);
 }
 
 function complain(error) {

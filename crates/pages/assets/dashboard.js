@@ -15,10 +15,10 @@ const PATIENCE = 3500;
 
 const site = await signIn();
 const [ring, chart, news, trial] = [new Ring(), new Chart(), new News(byId("news")), new Trial()];
-const source = { observer: undefined, at: 0, told: 0 };
+const source = { observer: undefined, at: 0, told: 0, version: undefined };
 byId("ring").append(ring.element);
 byId("chart").append(chart.element);
-lookUp(ring);
+const lookAgain = lookUp(ring);
 
 const socket = connect(site, "dashboard");
 socket.on("status", hear);
@@ -61,6 +61,8 @@ function show({ ring: { version, strategy, slots }, workers, gateways, slowest, 
   showTiles(workers, totals);
   byId("ring-version").textContent = `version ${version}, strategy ${strategy}`;
   ring.show(workers, slots, totals.sessions);
+  if (version !== source.version) lookAgain();
+  source.version = version;
   chart.add(totals.messages, totals.deliveries);
   showMembers(workers);
   showGateways(gateways);

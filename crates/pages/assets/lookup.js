@@ -5,12 +5,11 @@ import { ask, byId, clock, count, make } from "./site.js";
 
 const SLOTS = 262_144;
 
-/** Lets the form look users up, and the ring point at them. */
+/** Lets the form look users up, and the ring point at them. Gives back what looks the last one up again. */
 export function lookUp(ring) {
-  byId("lookup").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const user = byId("lookup-user").value.trim();
-    const answer = byId("lookup-answer");
+  let user;
+  const answer = byId("lookup-answer");
+  const look = async () => {
     try {
       const found = await ask("GET", `api/users/${encodeURIComponent(user)}`);
       ring.point((found.slot + 0.5) / SLOTS, found.owner);
@@ -18,7 +17,13 @@ export function lookUp(ring) {
     } catch (error) {
       answer.replaceChildren(make("p", { class: "problem" }, error.message));
     }
+  };
+  byId("lookup").addEventListener("submit", (event) => {
+    event.preventDefault();
+    user = byId("lookup-user").value.trim();
+    void look();
   });
+  return () => user && void look();
 }
 
 function tell(found) {

@@ -29,7 +29,7 @@ export class News {
     const fresh = entries.filter(({ n }) => n > this.#last);
     if (fresh.length === 0) return [];
     this.#last = fresh.at(-1).n;
-    this.#list.querySelector(".soft:only-child")?.remove();
+    this.#list.querySelector(".none")?.remove();
     for (const entry of fresh) this.#list.prepend(row(entry));
     while (this.#list.children.length > 60) this.#list.lastElementChild.remove();
     return isFirst ? [] : fresh;

@@ -25,7 +25,7 @@ export class Pane {
   #rows = new Map();
   #parts = {};
 
-  /** `ask.kill(worker)` kills a worker, `ask.changed()` is told when messages are further. */
+  /** `ask.kill(worker)` kills a worker, `ask.changed()` is told when messages are further, `ask.news(text)` what has happened. */
   constructor(site, person, ask) {
     this.#site = site;
     this.#ask = ask;
@@ -95,7 +95,7 @@ export class Pane {
     if (worker !== this.worker) {
       where.className = `chip where ${colourOf(worker)}`;
       where.textContent = worker ?? "no worker";
-      if (this.worker !== undefined) this.#note(this.#moved(worker, died), worker ? "good" : "bad");
+      if (this.worker !== undefined) this.#tell(this.#moved(worker, died), worker ? "good" : "bad");
       this.worker = worker;
     }
     kill.hidden = !canKill;
@@ -177,6 +177,11 @@ export class Pane {
     if (state === "acknowledged") return isMany ? `${by.size} of ${sessions}` : make("span", { class: "unseen" }, state);
     if (state === "sent") return to.group ? "nobody else is there" : `${to.person} is away`;
     return isMany ? `${by.size} of ${sessions}` : make("span", { class: "unseen" }, state);
+  }
+
+  #tell(text, kind) {
+    this.#note(text, kind);
+    this.#ask.news(text, kind);
   }
 
   #note(text, kind) {

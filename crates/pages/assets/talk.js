@@ -12,9 +12,13 @@ import { connect } from "./site.js";
 const PREFIX = "demo:";
 const CHECK_EVERY = 500;
 const AGAIN_AFTER = 2000;
+/** The close code of a session whose token has expired. */
+const PASS_OVER = 4300;
 /** A message that nobody has acknowledged for so long counts as missing. */
 const MISSING_AFTER = 12_000;
 
+/** A name that no other has. Not every page may have a `randomUUID`: it is for secure contexts. */
+const unique = () => [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
 const userOf = (person) => PREFIX + person;
 const personOf = (user) => user.slice(PREFIX.length);
 
@@ -22,6 +26,8 @@ export class Talk {
   #socket;
   #site;
   #on;
+  /** Tells this side from others of the same person. */
+  #side = unique();
   #known = new Map();
   #timer;
   #ends = [];
@@ -50,7 +56,7 @@ export class Talk {
   /** Says something to a person or a group: `{person}` or `{group}`. */
   say(to, text) {
     const message = {
-      key: crypto.randomUUID?.() ?? String(Math.random()),
+      key: unique(),
       to,
       text,
       from: this.person,
@@ -84,7 +90,7 @@ export class Talk {
     const socket = connect(this.#site, "demo", { person: this.person });
     this.#socket = socket;
     socket.on("say", (data, { from }) => this.#heard(data, personOf(from)));
-    socket.on("seen", ({ key }, { from }) => this.#seen(key, personOf(from)));
+    socket.on("seen", ({ key, side }) => this.#seen(key, side));
     // Whatever a back end sends is shown, too.
     socket.on("*", (data, { topic, from }) => {
       if (topic !== "say" && topic !== "seen") this.#foreign(data, from);
@@ -92,8 +98,13 @@ export class Talk {
     const state = (name, about = "") => this.#on.state(name, about);
     socket.events.on("connecting", () => state("connecting"));
     socket.events.on("open", () => state("online"));
-    socket.events.on("resumed", ({ recovered }) => state("online", recovered ? "resumed" : "a new session"));
-    socket.events.on("closed", ({ willRetry, reason }) => state(willRetry ? "reconnecting" : "signed out", reason));
+    let isRenewal = false;
+    socket.events.on("resumed", ({ recovered }) => !isRenewal && state("online", recovered ? "resumed" : "a new session"));
+    socket.events.on("closed", ({ willRetry, code, reason }) => {
+      // The pass is over, and another one is got: nothing that anybody needs to know.
+      isRenewal = willRetry && code === PASS_OVER;
+      state(isRenewal ? "connecting" : willRetry ? "reconnecting" : "signed out", reason);
+    });
     this.#ends.push(socket.watch(this.#site.people.map(userOf), (user, online) => this.#presence(personOf(user), online)));
     this.#timer = setInterval(() => this.#again(), CHECK_EVERY);
   }
@@ -121,13 +132,13 @@ export class Talk {
   #heard({ key, text, at, group }, from) {
     if (!this.#known.has(key)) this.#add({ key, text, at, from, to: group ? { group } : { person: this.person }, own: false });
     // Said again if it comes again: the first word may have been lost.
-    this.#socket.to({ user: userOf(from) }).send("seen", { key }).catch(() => {});
+    this.#socket.to({ user: userOf(from) }).send("seen", { key, side: this.#side }).catch(() => {});
   }
 
-  #seen(key, by) {
+  #seen(key, side) {
     const message = this.#known.get(key);
     if (!message?.own) return;
-    message.by.add(by);
+    message.by.add(side);
     this.#settle(message);
   }
 
@@ -150,8 +161,7 @@ export class Talk {
 
   #foreign(data, from) {
     const text = typeof data === "string" ? data : JSON.stringify(data);
-    const key = String(Math.random());
-    this.#add({ key, text, at: Date.now(), from: from ?? "the back end", to: { person: this.person }, own: false });
+    this.#add({ key: unique(), text, at: Date.now(), from: from ?? "the back end", to: { person: this.person }, own: false });
   }
 
   #add(message) {
