@@ -95,13 +95,11 @@ function card({ id, state }, owners) {
     active: () => [button("Drain", "drain"), button("Kill", "kill", "danger")],
     draining: () => [button("Undrain", "undrain"), button("Kill", "kill", "danger")],
   };
-  const words = { dead: "dead for a moment", joining: "joining", draining: "drained", active: "active" };
+  const words = { dead: "killed, back in a moment", joining: "joining", draining: "drained", active: "active" };
   return make("li", { class: `worker ${state} ${colourOf(id)}` },
     make("span", { class: "chip" }, id),
-    make("span", { class: "who" }, here.length > 0
-      ? here.map((person) => make("span", { class: `face ${person}`, title: person }, person[0],
-        make("span", { class: "unseen" }, person.slice(1))))
-      : make("span", { class: "small soft" }, state === "dead" ? "its people go on elsewhere" : "")),
+    make("span", { class: "who" }, here.map((person) => make("span", { class: `face ${person}`, title: person }, person[0],
+      make("span", { class: "unseen" }, person.slice(1))))),
     make("span", { class: `pill ${{ active: "good", dead: "bad" }[state] ?? "warn"}` }, words[state] ?? state),
     site.plays && acts[state] && make("span", { class: "acts" }, acts[state]()),
   );
