@@ -81,19 +81,16 @@ mod tests {
     /// The policy forbids them, and a page that needs them would be broken.
     #[test]
     fn no_page_has_scripts_or_styles_in_it_or_asks_others() {
+        let everywhere = ["https://", "javascript:", "@import", "innerHTML"];
+        let in_markup = ["style=\"", " onclick", "<style"];
         for (name, kind, text) in FILES.iter().filter(|(name, _, _)| *name != "ringway.js") {
-            for foreign in
-                ["https://", "style=\"", "onclick", "javascript:", "<style", "@import", "innerHTML"]
-            {
+            let markup = if *kind == HTML { &in_markup[..] } else { &[] };
+            for foreign in everywhere.iter().chain(markup) {
                 assert!(!text.contains(foreign), "{name} has {foreign}");
             }
-            if *kind == HTML {
-                assert!(
-                    text.matches("<script").count()
-                        == text.matches("<script src=").count()
-                            + text.matches("<script type=\"module\" src=").count(),
-                    "{name} has a script in it"
-                );
+            let scripts = text.split("<script").skip(1).filter_map(|script| script.split('>').next());
+            for script in scripts {
+                assert!(script.contains(" src=\""), "{name} has a script in it");
             }
         }
     }

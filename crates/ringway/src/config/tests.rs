@@ -1,6 +1,7 @@
 //! Each kind of mistake with its exact text, who wins over whom, and that what is written about the settings is true.
 
 mod bridge;
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;
