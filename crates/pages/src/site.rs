@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info};
 
 use crate::access::Access;
 use crate::answer::{self, Answer};
@@ -117,7 +117,7 @@ impl Site {
     /// Answers the pages' questions.
     async fn ask(&self, question: &str, request: &Request<Bytes>, peer: SocketAddr) -> Answer {
         if let Err(denied) = self.config.access.check(request.headers()) {
-            warn!(%peer, reason = %denied, "a question of a page was refused");
+            debug!(%peer, reason = %denied, "a question of a page was refused");
             return answer::denied(denied);
         }
         let parts: Vec<&str> = question.split('/').collect();

@@ -112,6 +112,8 @@ test("they are legible on a phone and on a desktop, in the light and in the dark
         assert.ok(wide <= room, `${where}: ${wide} pixels do not fit into ${room}`);
         assert.deepEqual(await page.evaluate(weakTexts), [], where);
         await photograph(page, `${what}-${name}-${colorScheme}`);
+        await page.evaluate(() => { document.body.style.color = "gray"; });
+        assert.notDeepEqual(await page.evaluate(weakTexts), [], "the measure sees what is weak");
       }
     }
   }
