@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod client;
 mod options;
+mod pages;
 mod provision;
 mod step;
 mod test;

@@ -1,4 +1,4 @@
-//! The tests: those of every crate, those that run the released binary, and those of the client library.
+//! The tests: those of every crate, those that run the released binary, and those of the client library and of the pages.
 //!
 //! The last lines of the output are the test runner's own.
 
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::options::TestOptions;
 use crate::provision::{self, Tool};
-use crate::{client, step};
+use crate::{client, pages, step};
 
 /// Provides what is missing, builds the binary, runs all tests.
 pub(crate) fn run(options: &TestOptions) -> Result<()> {
@@ -21,8 +21,13 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
         &mut step::cargo(&["build", "--release", "--package", "ringway", "--locked"]),
     )?;
 
-    let npm = found.iter().find(|(tool, _)| *tool == Tool::Node && !options.chooses_packages());
-    let client_tested = npm.map_or(Ok(()), |(_, npm)| client::test(npm, &binary()));
+    let path_of = |wanted: Tool| {
+        let tool = found.iter().find(|(tool, _)| *tool == wanted && !options.chooses_packages());
+        tool.map(|(_, path)| path)
+    };
+    let (npm, browser) = (path_of(Tool::Node), path_of(Tool::Browser));
+    let client_tested = npm.map_or(Ok(()), |npm| client::test(npm, &binary()));
+    let pages_tested = npm.zip(browser).map_or(Ok(()), |(npm, browser)| pages::test(npm, browser, &binary()));
 
     let mut tests = step::cargo(&["test", "--no-fail-fast", "--locked"]);
     if !options.chooses_packages() {
@@ -40,7 +45,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<()> {
     if !options.without.is_empty() {
         eprintln!("\nxtask: NOT EVERYTHING WAS TESTED: left out on request: {}", names(&options.without));
     }
-    client_tested.and(tested)
+    client_tested.and(pages_tested).and(tested)
 }
 
 /// The release binary.

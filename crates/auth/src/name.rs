@@ -3,6 +3,7 @@
 //! Names travel through hashes, protobuf fields, metrics and log lines, so they are bounded and printable:
 //! 1 to [`NAME_BYTES_MAX`] bytes of UTF-8, not only white space, no control characters.
 
+use ringway_session::RESERVED_PREFIX;
 use thiserror::Error;
 
 /// The longest name of a user or group, in bytes of UTF-8.
@@ -26,6 +27,12 @@ pub enum NameError {
         /// How long the name is, in bytes.
         bytes: usize,
     },
+    /// Begins like those of the cluster itself.
+    #[error("names of a {kind} that begin with `{RESERVED_PREFIX}` are the cluster's own")]
+    Reserved {
+        /// `user` or `group`.
+        kind: &'static str,
+    },
     /// Holds a control character (Unicode category Cc).
     #[error("the name of the {kind} has a control character at byte {at}; only printable text is allowed")]
     ControlCharacter {
@@ -39,7 +46,7 @@ pub enum NameError {
 /// Whether `name` can be a user's.
 ///
 /// # Errors
-/// [`NameError`] if it is blank, longer than [`NAME_BYTES_MAX`] bytes or holds a control character.
+/// [`NameError`] if it is blank, longer than [`NAME_BYTES_MAX`] bytes, holds a control character, or is the cluster's own.
 pub fn check_user(name: &str) -> Result<(), NameError> {
     check(name, "user")
 }
@@ -47,7 +54,7 @@ pub fn check_user(name: &str) -> Result<(), NameError> {
 /// Whether `name` can be a group's.
 ///
 /// # Errors
-/// [`NameError`] if it is blank, longer than [`NAME_BYTES_MAX`] bytes or holds a control character.
+/// [`NameError`] if it is blank, longer than [`NAME_BYTES_MAX`] bytes, holds a control character, or is the cluster's own.
 pub fn check_group(name: &str) -> Result<(), NameError> {
     check(name, "group")
 }
@@ -58,6 +65,9 @@ fn check(name: &str, kind: &'static str) -> Result<(), NameError> {
     }
     if name.len() > NAME_BYTES_MAX {
         return Err(NameError::TooLong { kind, bytes: name.len() });
+    }
+    if name.starts_with(RESERVED_PREFIX) {
+        return Err(NameError::Reserved { kind });
     }
     match name.find(char::is_control) {
         Some(at) => Err(NameError::ControlCharacter { kind, at }),
@@ -79,6 +89,9 @@ mod tests {
             ("a", Ok(())),
             ("张三 the first", Ok(())),
             (longest.as_str(), Ok(())),
+            ("ringway", Ok(())),
+            ("ringway:", Err(NameError::Reserved { kind })),
+            ("ringway:dashboard", Err(NameError::Reserved { kind })),
             ("", Err(NameError::Blank { kind })),
             (" \t\u{3000}", Err(NameError::Blank { kind })),
             (too_long.as_str(), Err(NameError::TooLong { kind, bytes: 256 })),

@@ -84,6 +84,8 @@ mod tests {
         check(true, "", Err("user_invalid"));
         check(true, "  ", Err("user_invalid"));
         check(true, "a\0b", Err("user_invalid"));
+        check(true, "ringway:dashboard", Err("user_invalid"));
+        check(true, "alice-ringway:dashboards", Err("group_invalid"));
         check(true, &"a".repeat(256), Err("user_invalid"));
     }
 }

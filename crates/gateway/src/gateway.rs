@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::GatewayConfig;
-use crate::http::{self, Certificates, Front, FrontParts, Listener, Stage, TlsError};
+use crate::http::{self, Certificates, Front, FrontParts, Listener, Pages, Stage, TlsError};
 use crate::link::{LinkConnector, Links, Seat, Setup};
 use crate::metrics::Meters;
 use crate::moving::{MoverTask, Moves};
@@ -45,6 +45,8 @@ pub struct GatewayParts {
     pub origins: OriginPolicy,
     /// What `/metrics` answers; without it the path says that metrics are served elsewhere.
     pub metrics: Option<MetricsRenderer>,
+    /// What is at other paths, if anything.
+    pub pages: Option<Arc<dyn Pages>>,
 }
 
 /// Why a gateway cannot start.
@@ -102,6 +104,7 @@ impl Gateway {
             authenticator: parts.authenticator,
             origins: parts.origins,
             metrics: parts.metrics,
+            pages: parts.pages,
             sockets,
             meters: Arc::clone(&meters),
         });

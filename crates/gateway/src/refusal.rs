@@ -52,6 +52,8 @@ pub(crate) enum Refusal {
     KeyInvalid,
     #[error("a handshake has no body; leave out `Content-Length` and `Transfer-Encoding`")]
     BodyNotAllowed,
+    #[error("a request's body is read up to {0} bytes, and for 10 s")]
+    BodyUnreadable(usize),
     #[error("{0}; leave out `resume` to begin a new session")]
     ResumeInvalid(&'static str),
     #[error("`device` must be 1 to 128 bytes of UTF-8 without control characters, once it is decoded")]
@@ -143,6 +145,7 @@ impl Refusal {
             Refusal::VersionNotSupported => upgrade(row(S::UPGRADE_REQUIRED, "version_not_supported")),
             Refusal::KeyInvalid => row(S::BAD_REQUEST, "key_invalid"),
             Refusal::BodyNotAllowed => row(S::BAD_REQUEST, "body_not_allowed"),
+            Refusal::BodyUnreadable(_) => row(S::PAYLOAD_TOO_LARGE, "body_unreadable"),
             Refusal::ResumeInvalid(_) => row(S::BAD_REQUEST, "resume_invalid"),
             Refusal::DeviceInvalid => row(S::BAD_REQUEST, "device_invalid"),
             Refusal::MailboxInvalid => row(S::BAD_REQUEST, "mailbox_invalid"),
@@ -254,6 +257,7 @@ mod tests {
             (Refusal::VersionNotSupported, 426, "version_not_supported", &["sec-websocket-version"]),
             (Refusal::KeyInvalid, 400, "key_invalid", &[]),
             (Refusal::BodyNotAllowed, 400, "body_not_allowed", &[]),
+            (Refusal::BodyUnreadable(1), 413, "body_unreadable", &[]),
             (OriginError::Missing.into(), 403, "origin_missing", &[]),
             (OriginError::Malformed.into(), 403, "origin_malformed", &[]),
             (OriginError::NotAllowed { origin: "null".into() }.into(), 403, "origin_not_allowed", &[]),

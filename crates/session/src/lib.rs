@@ -42,7 +42,9 @@ pub use message::Message;
 pub use moment::Moment;
 pub use name::{GroupId, NameError, UserId};
 pub use payload::{Kind, MESSAGE_OVERHEAD_BYTES, Payload, PayloadError};
-pub use permissions::{PATTERNS_MAX, Pattern, PatternError, Patterns, Permissions, PermissionsClaim};
+pub use permissions::{
+    PATTERNS_MAX, Pattern, PatternError, Patterns, Permissions, PermissionsClaim, RESERVED_PREFIX,
+};
 pub use policy::{MovePolicy, OnConflict, OnSlowConsumer, Policy, Protections};
 pub use queue::Acked;
 pub use relay::Relay;

@@ -1,4 +1,8 @@
-//! What a worker counts, each with the label `worker`.
+//! What a worker counts, each with the label `worker`. What it is also [asked for](crate::Worker::status) it counts twice, since
+//! the recorder's counters cannot be read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 use ringway_proto::Reason;
@@ -14,6 +18,13 @@ pub(crate) enum Target {
     All,
     Arriving,
     Echo,
+}
+
+/// A counter that can be read.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    shown: Counter,
+    total: Arc<AtomicU64>,
 }
 
 /// Handles made once, so that counting costs an addition.
@@ -36,11 +47,15 @@ pub(crate) struct Metrics {
     pub(crate) expired: Counter,
     in_transit: Gauge,
     expected: Gauge,
-    pub(crate) moves_detached: Counter,
-    deliveries: Counter,
-    delivered_bytes: Counter,
-    overflows: Counter,
-    pub(crate) client_messages: Counter,
+    /// Messages of every target together.
+    messages: Arc<AtomicU64>,
+    pub(crate) moves_detached: Counted,
+    /// Sessions that have come from elsewhere.
+    pub(crate) arrived: Arc<AtomicU64>,
+    pub(crate) deliveries: Counted,
+    pub(crate) delivered_bytes: Counted,
+    pub(crate) overflows: Counted,
+    pub(crate) client_messages: Counted,
     pub(crate) client_bytes: Counter,
     pub(crate) forwards: Counter,
     pub(crate) not_owner: Counter,
@@ -60,6 +75,7 @@ impl Metrics {
         let worker = id.to_string();
         let gauge = |name: &'static str| gauge!(name, "worker" => worker.clone());
         let counter = |name: &'static str| counter!(name, "worker" => worker.clone());
+        let counted = |name: &'static str| Counted { shown: counter(name), total: Arc::default() };
         let messages = |target: &'static str| counter!("ringway_worker_messages_total", "worker" => worker.clone(), "target" => target);
         Metrics {
             sessions: gauge("ringway_worker_sessions"),
@@ -77,11 +93,13 @@ impl Metrics {
             expired: counter("ringway_worker_sessions_expired_total"),
             in_transit: gauge("ringway_worker_sessions_in_transit"),
             expected: gauge("ringway_worker_sessions_expected"),
-            moves_detached: counter("ringway_worker_sessions_detached_total"),
-            deliveries: counter("ringway_worker_deliveries_total"),
-            delivered_bytes: counter("ringway_worker_delivered_bytes_total"),
-            overflows: counter("ringway_worker_overflows_total"),
-            client_messages: counter("ringway_worker_client_messages_total"),
+            messages: Arc::default(),
+            moves_detached: counted("ringway_worker_sessions_detached_total"),
+            arrived: Arc::default(),
+            deliveries: counted("ringway_worker_deliveries_total"),
+            delivered_bytes: counted("ringway_worker_delivered_bytes_total"),
+            overflows: counted("ringway_worker_overflows_total"),
+            client_messages: counted("ringway_worker_client_messages_total"),
             client_bytes: counter("ringway_worker_client_bytes_total"),
             forwards: counter("ringway_worker_forwards_total"),
             not_owner: counter("ringway_worker_not_owner_total"),
@@ -97,6 +115,11 @@ impl Metrics {
             presence_lives_removed: counter("ringway_worker_presence_lives_removed_total"),
             worker,
         }
+    }
+
+    /// Messages put on their way here, so far.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// So many messages are in mailboxes now.
@@ -123,6 +146,7 @@ impl Metrics {
 
     /// A message to a `user`, a `group`, `all`, sessions `arriving` from another worker, or an `echo`.
     pub(crate) fn sent(&self, to: Target, reach: Reach, payload: &Payload) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
         match to {
             Target::User => self.messages_to_user.increment(1),
             Target::Group => self.messages_to_group.increment(1),
@@ -159,6 +183,18 @@ impl Metrics {
     pub(crate) fn closed(&self, code: CloseCode) {
         counter!("ringway_worker_closes_total", "worker" => self.worker.clone(), "code" => code.label())
             .increment(1);
+    }
+}
+
+impl Counted {
+    pub(crate) fn increment(&self, by: u64) {
+        self.shown.increment(by);
+        self.total.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// How far it is.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 }
 

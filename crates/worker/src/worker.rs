@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use ringway_cluster::{View, Views};
 use ringway_dispatch::{Dispatcher, RequestRules};
 use ringway_proto::Refusal;
-use ringway_proto::v1::{GatewayFrames, WorkerFrames};
+use ringway_proto::v1::{GatewayFrames, NodeStatus, WorkerFrames};
 use ringway_ring::MemberId;
 use ringway_rpc::{NodePool, NodeServices};
 use ringway_session::{CloseCode, GroupId};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::WorkerConfig;
+use crate::convert::session_to_proto;
 use crate::delivery::DeliveryService;
 use crate::events::{EventHub, EventsService, Subscribe, SubscribeError, Subscription};
 use crate::hub::{Hub, HubParts};
@@ -200,6 +201,18 @@ impl Worker {
     pub fn act_until(&self, valid_until: impl Fn() -> Option<std::time::Instant> + Send + Sync + 'static) {
         self.shared.hub.set_valid_until(valid_until());
         *self.shared.valid_until.lock() = Some(Arc::new(valid_until));
+    }
+
+    /// What it holds and has counted at this moment.
+    pub fn status(&self) -> NodeStatus {
+        let (numbers, slowest) = self.shared.hub.status();
+        let worker = self.id().as_str();
+        NodeStatus {
+            worker: worker.to_owned(),
+            incarnation: self.shared.incarnation,
+            slowest: slowest.into_iter().map(|shown| session_to_proto(shown, worker)).collect(),
+            ..numbers
+        }
     }
 
     /// How many sessions are here, and on the way to other workers.

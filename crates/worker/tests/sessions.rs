@@ -225,3 +225,28 @@ async fn a_handshake_waits_for_its_groups_homes_for_a_bounded_time() {
     }
     assert!(started.elapsed() < PATIENCE * 10, "each handshake waits again for the same absent worker");
 }
+
+#[tokio::test]
+async fn a_worker_tells_its_numbers() {
+    let house = House::new(1).await;
+    let (worker, node) = (&house.tenant("w1").worker, &house.tenant("w1").node);
+    let mut gateway = house.client("alice", &["tea"]).await;
+    gateway.open_ok("bob", &[]).await;
+    let receipt = node.delivery().send_to_user(to_user("alice", "hello")).await.unwrap().into_inner();
+    assert_eq!(receipt.outcome(), Outcome::Delivered);
+    node.delivery().send_to_group(to_group("tea", "hot")).await.unwrap();
+    gateway.message().await;
+    gateway.message().await;
+    gateway.say(Up::Message(ClientMessage { channel: 1, ..Default::default() })).await;
+    house::until(async || worker.status().client_messages > 0).await;
+
+    let status = worker.status();
+    assert_eq!((status.worker.as_str(), status.incarnation > 0), ("w1", true));
+    assert_eq!((status.sessions, status.users, status.groups), (2, 2, 1));
+    assert_eq!((status.messages, status.deliveries, status.delivered_bytes), (2, 2, 8));
+    assert_eq!((status.overflows, status.sessions_left, status.sessions_arrived), (0, 0, 0));
+    let shares: Vec<u64> = status.gateways.iter().map(|gateway| gateway.sessions).collect();
+    assert_eq!(shares, [2]);
+    let slowest: Vec<_> = status.slowest.iter().map(|session| session.user.as_str()).collect();
+    assert_eq!(slowest, ["alice"], "she has not been written what was sent to her");
+}

@@ -22,6 +22,7 @@ pub const ORDER: &[&str] = &[
     "sender",
     "worker",
     "gateway",
+    "pages",
     "bridge",
     "api",
     "loadtest",

@@ -1,4 +1,4 @@
-//! Node.js with npm, for the client library in `clients/js`.
+//! Node.js with npm, for the client library in `clients/js` and the tests of the pages in `tests/browser`.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -52,7 +52,7 @@ impl Connection {
         let service = service_fn(|request| {
             let (front, peer, slot) = (Arc::clone(&self.front), self.peer, Arc::clone(&slot));
             Box::pin(async move {
-                let (response, admitted) = front.answer(&request, peer).await;
+                let (response, admitted) = front.answer(request, peer).await;
                 *slot.lock() = admitted;
                 Ok::<_, Infallible>(response)
             })

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Body as HttpBody;
 use rand::RngExt;
 use ringway_auth::{Authenticator, OriginPolicy, TokenExtractor};
 use ringway_session::CloseCode;
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::Body;
+use super::pages::{self, Pages};
 use crate::config::HttpConfig;
 use crate::gateway::MetricsRenderer;
 use crate::handshake::Handshake;
@@ -42,6 +44,7 @@ pub(crate) struct FrontParts {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) origins: OriginPolicy,
     pub(crate) metrics: Option<MetricsRenderer>,
+    pub(crate) pages: Option<Arc<dyn Pages>>,
     pub(crate) sockets: Arc<SocketShared>,
     pub(crate) meters: Arc<Meters>,
 }
@@ -147,13 +150,25 @@ impl Front {
     /// Answers one request. With a 101 comes what the socket needs.
     pub(super) async fn answer<B>(
         &self,
-        request: &Request<B>,
+        request: Request<B>,
         peer: SocketAddr,
-    ) -> (Response<Body>, Option<Admitted>) {
-        match self.inform(request) {
-            Some(answer) => (answer.unwrap_or_else(|refusal| refusal.to_response()), None),
-            None => self.handshake(request, peer).await,
-        }
+    ) -> (Response<Body>, Option<Admitted>)
+    where
+        B: HttpBody,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let answer = match (self.inform(&request), self.pages_at(request.uri().path())) {
+            (Some(answer), _) => answer,
+            (None, Some(pages)) => pages::answer(pages, request, peer).await,
+            (None, None) => return self.handshake(&request, peer).await,
+        };
+        (answer.unwrap_or_else(|refusal| refusal.to_response()), None)
+    }
+
+    /// The pages, if the path is theirs: where clients open their sockets, no page is.
+    fn pages_at(&self, path: &str) -> Option<&dyn Pages> {
+        let pages = self.parts.pages.as_deref()?;
+        (!self.http().paths.matches(path) && pages.has(path)).then_some(pages)
     }
 
     /// The answer for operators, if they ask.

@@ -6,11 +6,13 @@
 mod connection;
 mod front;
 mod listener;
+mod pages;
 mod tls;
 
 pub(crate) use front::{Front, FrontParts, Stage, going_away, random_delay_ms};
 pub use listener::Listener;
 pub(crate) use listener::accept;
+pub use pages::Pages;
 pub use tls::TlsError;
 pub(crate) use tls::{Certificates, watch_files};
 

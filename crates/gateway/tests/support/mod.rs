@@ -15,7 +15,7 @@ use ringway_auth::{Authenticator, OriginConfig, OriginPolicy, Plain, TokenExtrac
 use ringway_cluster::{Lease, Member, MemberState, MemoryRegistry, Registry, View, Views, views};
 use ringway_gateway::{
     Gateway, GatewayConfig, GatewayParts, GatewayStream, InProcess, LinkConnector, Listener, MetricsRenderer,
-    MovingConfig, TlsFiles, WorkerStream,
+    MovingConfig, Pages, TlsFiles, WorkerStream,
 };
 use ringway_proto::v1::gateway_frame::Frame as Said;
 use ringway_proto::v1::worker_frame::Frame as Told;
@@ -414,6 +414,7 @@ pub struct Setup {
     pub authenticator: Arc<dyn Authenticator>,
     pub origins: OriginConfig,
     pub metrics: Option<MetricsRenderer>,
+    pub pages: Option<Arc<dyn Pages>>,
     pub tls: Option<TlsFiles>,
     /// Whether the worker is in the view.
     pub joined: bool,
@@ -439,6 +440,7 @@ impl Default for Setup {
             authenticator: Arc::new(Plain::default()),
             origins: OriginConfig::default(),
             metrics: None,
+            pages: None,
             tls: None,
             joined: true,
             member: None,
@@ -482,6 +484,7 @@ impl Bench {
             authenticator: setup.authenticator,
             origins: OriginPolicy::new(&setup.origins).expect("origins"),
             metrics: setup.metrics,
+            pages: setup.pages,
         };
         let gateway = Gateway::new(setup.config, parts).expect("a sound configuration");
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -1,6 +1,5 @@
 //! What single settings cannot know: whether they go together, and whether the files that they name can be used.
 
-use ringway_api::Access;
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
 use ringway_gateway::{TlsError, TlsFiles};
 use ringway_registry_etcd::EtcdConfig;
@@ -14,6 +13,7 @@ use super::api;
 use super::bridge::{self, Doors};
 use super::mailbox::mailbox;
 use super::membership::membership;
+use super::pages;
 use super::reader::Reader;
 use super::redis;
 use super::servers;
@@ -54,10 +54,12 @@ pub(crate) struct Checked {
     pub(crate) origins: OriginPolicy,
     /// Who tokens stand for.
     pub(crate) verifier: Verifier,
+    /// Who may use the pages, if they are served.
+    pub(crate) pages: Option<ringway_pages::Access>,
     /// The doors of the bridge.
     pub(crate) doors: Doors,
     /// Who may call the HTTP API.
-    pub(crate) api: Access,
+    pub(crate) api: ringway_api::Access,
 }
 
 /// Checks everything and reports to the reader. What cannot be made is replaced by its default, for the reader's
@@ -77,6 +79,7 @@ pub(crate) fn check(settings: &Settings, role: Role, reader: &mut Reader) -> Che
         extractor: extractor(settings, reader),
         origins: origins(settings, reader),
         verifier: tokens::verifier(settings, reader),
+        pages: pages::access(settings, role, reader),
         doors: bridge::doors(settings, role, reader),
         api: api::access(settings, reader),
     }

@@ -13,6 +13,7 @@ mod mailbox;
 mod member;
 mod membership;
 mod mistake;
+mod pages;
 mod reader;
 mod redis;
 mod reference;
@@ -122,6 +123,8 @@ sections! {
     api: ApiSection,
     /// TLS for its callers.
     api_tls: ApiTlsSection,
+    /// Pages.
+    pages: PagesSection,
     /// Logs.
     log: LogSection,
 }

@@ -477,6 +477,24 @@ section! {
 }
 
 section! {
+    /// The pages for people that a gateway serves: a chat to try the cluster with, and a dashboard (`docs/pages.md`).
+    PagesSection("pages") {
+        /// Whether they are served. Not set: by `ringway up` only, if it takes clients of this machine only or has an admin
+        /// token.
+        enabled: Option<bool> = "";
+        /// Where: the chat is at `chat` below this path, the dashboard at `dashboard`.
+        path: String = "/ringway";
+        /// What somebody must show to use them: 16 to 1024 visible ASCII characters. `ringway up` needs none for clients of
+        /// this machine.
+        admin_token: Option<Hidden> = "";
+        /// A file that holds the token, instead of `admin_token`. White space around it does not count.
+        admin_token_file: Option<PathBuf> = "";
+        /// For how long the pages' own sockets stay open before the pages must get a new pass, by the admin token.
+        pass_lifetime: Duration = "5m", "1s" to "1d";
+    }
+}
+
+section! {
     /// Log lines, which go to stderr.
     LogSection("log") {
         /// `pretty` for people, `json` for programs, `auto` for pretty on a terminal and JSON elsewhere.

@@ -2,6 +2,7 @@
 
 mod api;
 mod bridge;
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;

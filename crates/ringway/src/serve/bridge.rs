@@ -27,8 +27,8 @@ pub(crate) fn bridge(args: BridgeArgs) -> anyhow::Result<Ending> {
 }
 
 async fn serve(mut process: Process) -> anyhow::Result<Ending> {
-    let mut doors = std::mem::take(&mut process.config.checked.doors);
-    let Config { settings, checked, .. } = &process.config;
+    let mut doors = std::mem::take(&mut process.doors);
+    let Config { settings, checked, .. } = &*process.config;
     let status = process.bind_status()?;
     let ready = json!({ "status": process.status_url(status.as_ref())? });
     let secret = checked.secret.clone().context("cluster.secret is missing")?;

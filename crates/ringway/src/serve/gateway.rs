@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ringway_cluster::{FollowError, Views, follow, views};
-use ringway_gateway::{Gateway, Grpc, Routing};
+use ringway_gateway::{Gateway, GatewayParts, Grpc, Routing};
 use ringway_rpc::{ClusterSecret, NodePool, NodeUrl};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -17,7 +17,7 @@ use super::bind::{address_of, bind, reachable};
 use super::nodes::{self, Deadlines, RpcServer, Shared};
 use super::registry::{self, OpenRegistry};
 use super::running::Running;
-use super::{Process, api, parts, system, tell_ready};
+use super::{Process, api, pages, parts, system, tell_ready};
 use crate::cli::GatewayArgs;
 use crate::config::{Config, Role};
 use crate::exit::Ending;
@@ -34,7 +34,7 @@ pub(crate) fn gateway(args: GatewayArgs) -> anyhow::Result<Ending> {
 }
 
 async fn serve(process: Process) -> anyhow::Result<Ending> {
-    let Config { settings, checked, .. } = &process.config;
+    let Config { settings, checked, .. } = &*process.config;
     let rpc_listen = settings.node.rpc_listen.unwrap_or(RPC_LISTEN);
     let clients = bind(settings.gateway.listen, "gateway.listen")?;
     let rpc = bind(rpc_listen, "node.rpc_listen")?;
@@ -62,7 +62,9 @@ async fn serve(process: Process) -> anyhow::Result<Ending> {
     running.phase("clients leave", deadlines.clients);
     let config = parts::gateway(name.clone(), Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
-    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, &process))?;
+    let site = pages::site(&process, &name, &shared, None);
+    let parts = GatewayParts { pages: site, ..parts::gateway_parts(&shared, connector, &process) };
+    let gateway = Gateway::new(config, parts)?;
     let server = nodes::forwarding(RpcServer::new(name, rpc, &shared, settings), &shared, settings);
     let health = server.health.clone();
     process.start_gateway(gateway, clients, health.clone(), &mut running);

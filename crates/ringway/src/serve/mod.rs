@@ -7,11 +7,13 @@
 mod api;
 mod bind;
 mod bridge;
+mod crew;
 mod gateway;
 mod keys;
 mod membership;
 mod node_service;
 mod nodes;
+mod pages;
 mod parts;
 mod registry;
 mod running;
@@ -20,6 +22,7 @@ mod up;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ringway_gateway::{Gateway, Listener};
 use ringway_rpc::HealthHandle;
@@ -27,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, FlagSetting, Role, Sources};
+use crate::config::{Config, Doors, FlagSetting, Role, Sources};
 use crate::exit::Ending;
 use crate::output;
 use crate::telemetry::{self, Metrics, StatusServer, serve_status};
@@ -41,7 +44,9 @@ pub(crate) use worker::worker;
 
 /// What every serving process has.
 struct Process {
-    config: Config,
+    config: Arc<Config>,
+    /// The doors of the bridge, for whoever opens them.
+    doors: Doors,
     metrics: Metrics,
     /// Cancelled by the first signal: the shutdown begins.
     shutdown: CancellationToken,
@@ -68,13 +73,14 @@ impl Process {
     }
 
     /// Starts logs, metrics and the wait for signals.
-    fn start(config: Config) -> anyhow::Result<Self> {
+    fn start(mut config: Config) -> anyhow::Result<Self> {
+        let doors = std::mem::take(&mut config.checked.doors);
         telemetry::start_logs(&config.settings.log)?;
         system::raise_open_files();
         let end = CancellationToken::new();
         let metrics = telemetry::start_metrics(end.clone())?;
         let shutdown = system::shutdown_signals()?;
-        Ok(Self { config, metrics, shutdown, end })
+        Ok(Self { config: Arc::new(config), doors, metrics, shutdown, end })
     }
 
     /// Runs all parts until the shutdown, then ends them.

@@ -9,7 +9,8 @@ use futures_util::{Stream, StreamExt as _};
 use ringway_cluster::{MemberState, RegistryError};
 use ringway_proto::v1::node_server::Node;
 use ringway_proto::v1::{
-    DrainProgress, DrainRequest, SetWeightRequest, SetWeightResponse, UndrainRequest, UndrainResponse,
+    DrainProgress, DrainRequest, NodeStatus, SetWeightRequest, SetWeightResponse, StatusRequest,
+    UndrainRequest, UndrainResponse,
 };
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::Weight;
@@ -74,6 +75,10 @@ impl Node for NodeService {
         self.membership.set_weight(weight).await.map_err(|error| refusal(&error))?;
         info!(worker = %self.worker.id(), %weight, "the worker has another weight");
         Ok(Response::new(SetWeightResponse {}))
+    }
+
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<NodeStatus>, Status> {
+        Ok(Response::new(self.worker.status()))
     }
 }
 

@@ -17,8 +17,8 @@ use ringway_store::{Clock, FileConfig, FileMailbox, Mailbox, MemoryMailbox, Pres
 use ringway_store_redis::{RedisMailbox, RedisPresence};
 use ringway_worker::{ClientBounds, EventsConfig, Mailboxes, OnClientMessage, WorkerConfig};
 
-use super::Process;
 use super::nodes::Shared;
+use super::{Process, pages};
 use crate::config::{
     Config, MailboxStore, MemberEntry, OnConflict, OnSlowConsumer, PresenceExportKind, RegistryKind,
     Settings, Verifier,
@@ -307,15 +307,16 @@ pub(super) fn gateway_parts(
     connector: Arc<dyn LinkConnector>,
     process: &Process,
 ) -> GatewayParts {
-    let Config { settings, checked, .. } = &process.config;
+    let Config { settings, checked, .. } = &*process.config;
     let shows_metrics = settings.gateway.metrics_on_client_listener;
     GatewayParts {
         views: shared.views.clone(),
         connector,
         tokens: checked.extractor.clone(),
-        authenticator: authenticator(&checked.verifier),
+        authenticator: pages::with_passes(process, shared, authenticator(&checked.verifier)),
         origins: checked.origins.clone(),
         metrics: shows_metrics.then(|| process.metrics.renderer()),
+        pages: None,
     }
 }
 

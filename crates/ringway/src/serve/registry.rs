@@ -33,7 +33,7 @@ pub(super) struct OpenRegistry {
 /// # Errors
 /// Why it cannot be used.
 pub(super) async fn open(process: &Process, node: &str, rpc: &TcpListener) -> anyhow::Result<OpenRegistry> {
-    let Config { settings: Settings { cluster, .. }, checked, .. } = &process.config;
+    let Config { settings: Settings { cluster, .. }, checked, .. } = &*process.config;
     match cluster.registry {
         RegistryKind::Static => {
             let registry = StaticRegistry::new(cluster.members.0.iter().map(parts::member))?;

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use ringway_bridge::Workers;
-use ringway_cluster::{Member, MemberState, MemoryRegistry, Registry as _, Views, views};
-use ringway_gateway::{Gateway, Grpc, Routing};
+use ringway_cluster::{Member, MemberState, MemoryRegistry, View, Views, views};
+use ringway_gateway::{Gateway, GatewayParts, Grpc, Routing};
+use ringway_pages::Stage;
 use ringway_rpc::{ClusterSecret, NodeUrl};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::bind::{address_of, bind, reachable};
 use super::bridge::{self, Place};
-use super::membership::List;
-use super::nodes::{self, Deadlines, RpcServer, Shared, WorkerNode};
+use super::crew::{self, Crew, Material};
+use super::nodes::{self, Deadlines, RpcServer, Shared};
 use super::running::Running;
-use super::{Process, api, parts, tell_ready};
+use super::{Process, api, pages, parts, tell_ready};
 use crate::cli::UpArgs;
 use crate::config::{Config, Role, Settings};
 use crate::exit::Ending;
@@ -36,12 +36,12 @@ pub(crate) fn up(args: UpArgs) -> anyhow::Result<Ending> {
 }
 
 async fn serve(mut process: Process, workers: u16, workers_listen: SocketAddr) -> anyhow::Result<Ending> {
-    let mut doors = std::mem::take(&mut process.config.checked.doors);
-    let Config { settings, checked, .. } = &process.config;
+    let mut doors = std::mem::take(&mut process.doors);
+    let Config { settings, checked, .. } = &*process.config;
     let sockets = Sockets::bind(settings, workers, workers_listen, process.bind_status()?)?;
     let secret = checked.secret.clone().unwrap_or_else(ClusterSecret::generate);
     let secret_files = SecretFiles::write(&secret, &sockets.rpc_addresses()?)?;
-    let addresses = Addresses::of(&sockets, settings, &secret_files)?;
+    let addresses = Addresses::of(&sockets, &process.config, &secret_files)?;
     let place = Place { nodes: vec![addresses.rpc.clone()], secret: secret.clone(), workers: Workers::All };
     let mut running = Running::new();
     bridge::start_intake(&mut doors, &place, settings, &mut running);
@@ -51,7 +51,7 @@ async fn serve(mut process: Process, workers: u16, workers_listen: SocketAddr) -
         biased;
         () = process.shutdown.cancelled() => {}
         () = running.failed() => {}
-        () = all_active(&views) => addresses.tell()?,
+        () = all_active(&views, workers) => addresses.tell()?,
     }
     let ending = process.run(running).await;
     drop(secret_files);
@@ -66,47 +66,44 @@ async fn start(
     running: &mut Running,
 ) -> anyhow::Result<Views> {
     let settings = &process.config.settings;
-    let members = sockets.members()?;
     let registry = MemoryRegistry::new();
     let views = views(&registry, settings.cluster.strategy, process.end.clone());
-    let mailboxes = parts::mailboxes(&process.config)?;
-    let export = parts::presence_export(&process.config)?;
-    let shared = Shared::new(views, secret, settings).with_mailboxes(mailboxes).with_presence_export(export);
+    let shared = Shared::new(views.clone(), secret.clone(), settings);
+    let mailboxes = crew::shared_mailboxes(&process.config)?;
+    let config = Arc::clone(&process.config);
+    let material = Material { config, registry, views: views.clone(), secret, mailboxes };
+    let crew = Arc::new(Crew::new(material, sockets.members()?));
+
     let deadlines = Deadlines::of(settings);
     running.phase("clients leave", deadlines.clients);
     let name = "gateway".to_owned();
     let server =
         nodes::forwarding(RpcServer::new(name.clone(), sockets.rpc, &shared, settings), &shared, settings);
     let health = server.health.clone();
+    let site = pages::site(process, &name, &shared, Some(Arc::clone(&crew) as Arc<dyn Stage>));
     let config = parts::gateway(name, Routing::Everywhere, settings);
     let connector = Arc::new(Grpc::new(shared.pool.clone()));
-    let gateway = Gateway::new(config, parts::gateway_parts(&shared, connector, process))?;
+    let parts = GatewayParts { pages: site, ..parts::gateway_parts(&shared, connector, process) };
+    let gateway = Gateway::new(config, parts)?;
     process.start_gateway(gateway, sockets.clients, health.clone(), running);
     process.start_status(sockets.status, health);
 
-    running.phase("sessions end", deadlines.sessions);
-    let (mut servers, serving) = (vec![server], CancellationToken::new());
-    for (member, listener) in members.into_iter().zip(sockets.workers) {
-        let name = format!("worker {}", member.id);
-        let lease = registry.join(member.clone()).await?;
-        let node = WorkerNode::new(member, lease, List::Own, &shared, settings);
-        let server = RpcServer::new(name, listener, &shared, settings);
-        servers.push(server.with(|services| node.add_services(services, settings)));
-        node.start(running, serving.clone());
-    }
+    running.phase("sessions end", Crew::deadline(&deadlines));
+    crew.start(sockets.workers, running);
     running.phase("calls end", deadlines.calls);
-    servers.into_iter().for_each(|server| server.start(running, &shared, settings));
+    server.start(running, &shared, settings);
     api::start(Some(sockets.api), &shared, process, running)?;
-    serving.cancel();
-    Ok(shared.views)
+    Ok(views)
 }
 
 /// Waits until all workers are on the ring: the first client shall find its own.
-async fn all_active(views: &Views) {
+async fn all_active(views: &Views, workers: u16) {
     let active = |member: &Member| member.state == MemberState::Active;
+    let are_active =
+        |view: &View| view.workers().iter().filter(|member| active(member)).count() >= workers.into();
     let mut views = views.subscribe();
     // It fails only when nobody shows views any more, and `views` are here.
-    let _ = views.wait_for(|view| !view.workers().is_empty() && view.workers().iter().all(active)).await;
+    let _ = views.wait_for(|view| are_active(view)).await;
 }
 
 /// All sockets of the cluster, bound.
@@ -165,6 +162,8 @@ impl Sockets {
 struct Addresses {
     client: String,
     metrics: String,
+    /// The pages, if they are served.
+    pages: Option<String>,
     rpc: NodeUrl,
     workers: Vec<(String, NodeUrl)>,
     api: String,
@@ -174,7 +173,8 @@ struct Addresses {
 }
 
 impl Addresses {
-    fn of(sockets: &Sockets, settings: &Settings, secret_files: &SecretFiles) -> anyhow::Result<Self> {
+    fn of(sockets: &Sockets, config: &Config, secret_files: &SecretFiles) -> anyhow::Result<Self> {
+        let settings = &config.settings;
         let clients = reachable(address_of(&sockets.clients)?);
         let rpc = reachable(address_of(&sockets.rpc)?);
         let path = parts::client_path(settings);
@@ -184,6 +184,11 @@ impl Addresses {
         Ok(Self {
             client: format!("{ws}://{clients}{path}"),
             metrics: format!("{http}://{clients}/metrics"),
+            pages: config
+                .checked
+                .pages
+                .is_some()
+                .then(|| format!("{http}://{clients}{}/", settings.pages.path)),
             rpc: rpc.into(),
             workers: sockets.members()?.into_iter().map(worker).collect(),
             api: api::url(&sockets.api, settings)?,
@@ -200,6 +205,7 @@ impl Addresses {
         let worker = |(id, rpc): &(String, NodeUrl)| json!({ "id": id, "rpc": rpc.as_str() });
         let ready = json!({
             "client": self.client,
+            "pages": self.pages,
             "rpc": self.rpc.as_str(),
             "workers": self.workers.iter().map(worker).collect::<Vec<_>>(),
             "api": self.api,
@@ -224,6 +230,7 @@ A cluster of a gateway and {count} runs here. Ctrl-C ends it.
   clients  {client}?token=alice-room7
   gRPC     {rpc} (gateway), {workers}
   HTTP     {api}/v1/openapi.json
+  pages    {pages}
   metrics  {metrics}
   secret   {secret}
 
@@ -238,6 +245,7 @@ Try in other terminals:
             rpc = self.rpc,
             workers = workers.join(", "),
             api = self.api,
+            pages = self.pages.as_deref().unwrap_or("none (pages.admin_token)"),
             metrics = self.metrics,
             secret = self.secret_file,
         )

@@ -31,8 +31,8 @@ pub(crate) fn worker(args: WorkerArgs) -> anyhow::Result<Ending> {
 }
 
 async fn serve(mut process: Process) -> anyhow::Result<Ending> {
-    let mut doors = std::mem::take(&mut process.config.checked.doors);
-    let Config { settings, checked, .. } = &process.config;
+    let mut doors = std::mem::take(&mut process.doors);
+    let Config { settings, checked, .. } = &*process.config;
     let rpc = bind(rpc_listen(settings)?, "node.rpc_listen")?;
     let member = own_member(settings, &rpc)?;
     let clients = settings.worker.listen.map(|address| bind(address, "worker.listen")).transpose()?;

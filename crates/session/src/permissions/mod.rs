@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 use crate::name::{GroupId, UserId};
 
+/// How the names of the cluster's own users and groups begin. No token names them but the cluster's own, and no client may join
+/// them, send to them or watch them, whatever it is permitted.
+pub const RESERVED_PREFIX: &str = "ringway:";
+
 /// What one client may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
@@ -31,28 +35,35 @@ pub struct Permissions {
 impl Permissions {
     /// Whether it may join and leave a group.
     pub fn may_join(&self, group: &GroupId) -> bool {
-        self.join.allows(group.as_str())
+        allows(&self.join, group.as_str())
     }
 
     /// Whether it may send to a user.
     pub fn may_send_to_user(&self, user: &UserId) -> bool {
-        self.send_users.allows(user.as_str())
+        allows(&self.send_users, user.as_str())
     }
 
     /// Whether it may send to a group, of which it is a member or not.
     pub fn may_send_to_group(&self, group: &GroupId, is_member: bool) -> bool {
-        (self.send_own_groups && is_member) || self.send_groups.allows(group.as_str())
+        let name = group.as_str();
+        !name.starts_with(RESERVED_PREFIX)
+            && ((self.send_own_groups && is_member) || self.send_groups.allows(name))
     }
 
     /// Whether it may watch a user's presence.
     pub fn may_watch(&self, user: &UserId) -> bool {
-        self.watch.allows(user.as_str())
+        allows(&self.watch, user.as_str())
     }
 
     /// Whether it may send events of a topic.
     pub fn may_emit(&self, topic: &str) -> bool {
         self.events.allows(topic)
     }
+}
+
+/// Whether a name is permitted, and is nobody's but the cluster's.
+fn allows(patterns: &Patterns, name: &str) -> bool {
+    !name.starts_with(RESERVED_PREFIX) && patterns.allows(name)
 }
 
 /// What a token says of its bearer's permissions. What it does not mention stays as it is for everybody.
@@ -135,6 +146,24 @@ mod tests {
         check(Permissions { send_own_groups: true, ..none() }, [0, 0, 0, 1, 0, 0]);
         check(Permissions { watch: list(&["y", "x"]), ..none() }, [0, 0, 0, 0, 1, 0]);
         check(Permissions { events: list(&["x*"]), ..none() }, [0, 0, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_is_the_clusters_own_is_permitted_to_nobody() {
+        let (user, group) = (UserId::new("ringway:x").unwrap(), GroupId::new("ringway:x").unwrap());
+        let everything = Permissions {
+            join: list(&["*", "ringway:x"]),
+            send_users: list(&["*"]),
+            send_groups: list(&["*"]),
+            send_own_groups: true,
+            watch: list(&["*"]),
+            events: list(&["*"]),
+        };
+        assert!(!everything.may_join(&group));
+        assert!(!everything.may_send_to_user(&user));
+        assert!(!everything.may_send_to_group(&group, true));
+        assert!(!everything.may_watch(&user));
+        assert!(everything.may_emit("ringway:x"));
     }
 
     #[test]

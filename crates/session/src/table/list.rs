@@ -1,6 +1,7 @@
 //! Showing sessions.
 
 use super::{Key, SessionTable};
+use crate::directive::LinkId;
 use crate::name::{GroupId, UserId};
 use crate::session::SessionView;
 
@@ -28,6 +29,20 @@ impl SessionTable {
         }
         keys.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         (keys.into_iter().map(|key| self.sessions[key].view()).collect(), total)
+    }
+
+    /// The sessions for which most bytes wait, the worst first, at most so many. None for which nothing waits.
+    pub fn slowest(&self, limit: usize) -> Vec<SessionView> {
+        let waiting = self.sessions.iter().map(|(key, session)| (session.queue.bytes(), key));
+        let mut waiting: Vec<_> = waiting.filter(|(bytes, _)| *bytes > 0).collect();
+        waiting.sort_unstable_by_key(|(bytes, key)| (std::cmp::Reverse(*bytes), *key));
+        waiting.truncate(limit);
+        waiting.into_iter().map(|(_, key)| self.sessions[key].view()).collect()
+    }
+
+    /// How many sessions hang on a link.
+    pub fn sessions_on(&self, link: LinkId) -> usize {
+        self.by_link.get(&link).map_or(0, |link| link.channels.len())
     }
 
     /// How many sessions a user has, and when the oldest was opened.

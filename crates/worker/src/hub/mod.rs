@@ -10,6 +10,7 @@ mod errands;
 mod guarded;
 mod moves;
 mod presence;
+mod status;
 mod waits;
 
 use std::collections::VecDeque;
@@ -276,7 +277,9 @@ impl Hub {
     /// # Errors
     /// As [`Hub::open`].
     pub(crate) fn reopen(&self, reopening: Reopening) -> Result<SessionId, Denied> {
-        self.begin(|state, now, out| state.shard.reopen(reopening, now, out))
+        let reopened = self.begin(|state, now, out| state.shard.reopen(reopening, now, out))?;
+        self.metrics.arrived.fetch_add(1, Ordering::Relaxed);
+        Ok(reopened)
     }
 
     /// Goes on with a session whose client has a new socket.

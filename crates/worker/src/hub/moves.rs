@@ -1,5 +1,6 @@
 //! Sessions that leave.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ringway_ring::MemberId;
@@ -84,9 +85,11 @@ impl Hub {
         resumable_for: Duration,
     ) -> Result<SessionId, Denied> {
         let id = state.id;
-        self.begin(|state_of, now, out| {
+        let taken = self.begin(|state_of, now, out| {
             state_of.shard.take_over(state, now + resumable_for, now, out).map(|()| id)
-        })
+        })?;
+        self.metrics.arrived.fetch_add(1, Ordering::Relaxed);
+        Ok(taken)
     }
 
     /// How many sessions this worker still has to do with.

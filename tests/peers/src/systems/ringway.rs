@@ -40,7 +40,7 @@ pub(super) fn up(workers: usize) -> Result<System> {
     let (home, secret) = (super::home()?, ClusterSecret::generate());
     let (clients, rpc) = (super::reserve(), super::reserve());
     let config = format!(
-        "{}\n[cluster]\nsecret = {:?}\n",
+        "{}\n[cluster]\nsecret = {:?}\n[pages]\nenabled = false\n",
         include_str!("../../configs/ringway.toml"),
         secret.expose()
     );

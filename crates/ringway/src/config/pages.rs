@@ -1,0 +1,55 @@
+//! Who may use the pages, if they are served.
+
+use ringway_pages::{Access, AdminToken};
+
+use super::Settings;
+use super::check::{Role, set_too};
+use super::reader::Reader;
+
+/// Who may use them; nothing if they are not served.
+pub(super) fn access(settings: &Settings, role: Role, reader: &mut Reader) -> Option<Access> {
+    path(settings, reader);
+    let token = token(settings, reader);
+    let is_local = role == Role::Up && settings.gateway.listen.ip().is_loopback();
+    match (settings.pages.enabled, token) {
+        (Some(false), _) => None,
+        (Some(true), Some(token)) => Some(Access::Admin(token)),
+        (None, Some(token)) => (role == Role::Up).then_some(Access::Admin(token)),
+        (_, None) if is_local => Some(Access::ThisMachine),
+        (None, None) => None,
+        (Some(true), None) => {
+            let is_said =
+                ["pages.admin_token", "pages.admin_token_file"].iter().any(|key| reader.is_set(key));
+            if matches!(role, Role::Up | Role::Gateway) && !is_said {
+                reader.demand(
+                    "pages.admin_token is missing: set it (RINGWAY_PAGES_ADMIN_TOKEN) or pages.admin_token_file, since \
+                     others can reach the pages; `openssl rand -hex 32` makes one",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn path(settings: &Settings, reader: &mut Reader) {
+    let path = &settings.pages.path;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
+    if !path.starts_with('/') || path.ends_with('/') || path.contains("//") || !path.bytes().all(is_plain) {
+        let problem =
+            "expected a path that begins with a slash and does not end with one, such as \"/ringway\"";
+        reader.object("pages.path", problem);
+    }
+}
+
+fn token(settings: &Settings, reader: &mut Reader) -> Option<AdminToken> {
+    let (text, key) = match (&settings.pages.admin_token, &settings.pages.admin_token_file) {
+        (Some(_), Some(_)) => {
+            reader.object("pages.admin_token_file", set_too("pages.admin_token", reader));
+            return None;
+        }
+        (Some(token), None) => (token.expose().to_owned(), "pages.admin_token"),
+        (None, Some(path)) => (reader.file_text("pages.admin_token_file", path)?, "pages.admin_token_file"),
+        (None, None) => return None,
+    };
+    AdminToken::new(&text).map_err(|error| reader.object(key, error)).ok()
+}

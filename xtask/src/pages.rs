@@ -1,0 +1,21 @@
+//! The gateway's pages in a real browser: the tests in `tests/browser`, driven by playwright-core, which brings no browser of its
+//! own.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::step;
+
+/// Installs what the tests' lock file names, and runs them with this binary and this browser.
+pub(crate) fn test(npm: &Path, chromium: &Path, binary: &Path) -> Result<()> {
+    let directory = step::root().join("tests/browser");
+    let no_browser = ("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+    step::run_in(&directory, "pages: packages", Command::new(npm).arg("ci").env(no_browser.0, no_browser.1))?;
+    step::run_in(
+        &directory,
+        "pages: tests",
+        Command::new(npm).arg("test").env("RINGWAY_BIN", binary).env("RINGWAY_CHROMIUM", chromium),
+    )
+}
