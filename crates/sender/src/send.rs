@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ringway_dispatch::{Allowance, Attempts, Hops, WAIT_ACKNOWLEDGED_MAX, new_message_id};
 use ringway_proto::v1::publish_request::Send as Request;
-use ringway_proto::{Reason, Refusal, v1};
+use ringway_proto::{Refusal, v1};
 use ringway_session::SessionId;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::error::SendError;
 use crate::measure;
@@ -36,7 +36,6 @@ pub struct SendCall {
     wait_acknowledged: Duration,
     deadline: Duration,
     retry_ambiguous: bool,
-    unary: bool,
 }
 
 /// A message that has passed the rules, with its time running.
@@ -66,7 +65,6 @@ impl SendCall {
             wait_acknowledged: Duration::ZERO,
             deadline,
             retry_ambiguous: false,
-            unary: false,
         }
     }
 
@@ -137,24 +135,11 @@ impl SendCall {
         self
     }
 
-    /// Has [`send`](SendCall::send) make a call for this message alone, so that dropping its future cancels the call.
-    pub fn unary(mut self) -> Self {
-        self.unary = true;
-        self
-    }
-
     /// Sends it and waits for the receipt. `.await` on the call itself does the same.
-    ///
-    /// A message to a user that is to be neither stored nor acknowledged goes on the stream of the [published](SendCall::publish) ones,
-    /// which costs less than half of a call of its own: so once it has been begun, it is sent also if the future is dropped. See
-    /// [`unary`](SendCall::unary).
     ///
     /// # Errors
     /// The last attempt's refusal, with what is known of all attempts.
     pub async fn send(self) -> Result<Receipt, SendError> {
-        if self.goes_on_stream() {
-            return self.send_on_stream().await;
-        }
         let sender = self.sender.clone();
         let prepared = self.prepare()?;
         // Boxed: whoever awaits it holds what a retry needs only while it is sent.
@@ -177,30 +162,6 @@ impl SendCall {
     pub async fn publish(self) -> Result<Ticket, SendError> {
         let sender = self.sender.clone();
         sender.shared.publish.enter(self.prepare()?).await
-    }
-
-    /// Whether nothing that follows on the stream, for the same target, would have to wait for it.
-    fn goes_on_stream(&self) -> bool {
-        let is_for_user = matches!(self.target, Target::User(_));
-        is_for_user
-            && !self.unary
-            && self.guarantee == v1::Guarantee::AtMostOnce
-            && self.wait_acknowledged.is_zero()
-    }
-
-    async fn send_on_stream(self) -> Result<Receipt, SendError> {
-        let sender = self.sender.clone();
-        let prepared = self.prepare()?;
-        let (deadline, message_id) = (prepared.allowance.deadline, prepared.message_id.clone());
-        match timeout_at(deadline, sender.shared.publish.enter(prepared)).await {
-            Ok(ticket) => ticket?.await,
-            Err(_) => {
-                let message =
-                    "not sent: it waited until its deadline for room among those that are unanswered";
-                let refusal = Refusal::new(Reason::DeadlineExceeded, message);
-                Err(SendError::after(Attempts::default(), refusal, &message_id))
-            }
-        }
     }
 
     fn prepare(self) -> Result<Prepared, SendError> {

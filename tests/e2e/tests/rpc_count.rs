@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use ringway_e2e::client::Client;
 use ringway_e2e::{Cluster, PATIENCE};
 use ringway_sender::{Outcome, Sender};
 
@@ -14,31 +13,27 @@ async fn served(cluster: &Cluster, method: &str) -> (f64, f64) {
     (cluster.over_workers(SERVED, &[&method]).await, cluster.over_workers(SERVED, &[]).await)
 }
 
-const SENDS: u32 = 200;
-
-/// Forty clients of users, and a way to send.
-async fn crowd(cluster: &Cluster) -> (Sender, Vec<Client>) {
-    let mut clients = Vec::new();
-    for number in 0..40 {
-        clients.push(cluster.client(&user(number)).await);
-    }
-    (cluster.sender().await, clients)
-}
-
-fn user(number: u32) -> String {
-    format!("user{}", number % 40)
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unary_send_to_a_user_is_exactly_one_rpc() {
+async fn a_send_to_a_user_is_exactly_one_rpc() {
+    const SENDS: u32 = 200;
     for workers in [1, 16] {
         let cluster = Cluster::start(workers).await;
-        let (sender, _clients) = crowd(&cluster).await;
-        let before = served(&cluster, "Delivery/SendToUser").await;
+        let sender = cluster.sender().await;
+        let mut clients = Vec::new();
+        for number in 0..40 {
+            clients.push(cluster.client(&format!("user{number}")).await);
+        }
+        let (calls_before, before) = (sender.calls(), served(&cluster, "Delivery/SendToUser").await);
         for number in 0..SENDS {
-            let receipt = sender.send_to_user(user(number), "hello").unary().await.expect("it is taken");
+            let receipt =
+                sender.send_to_user(format!("user{}", number % 40), "hello").await.expect("it is taken");
             assert_eq!(receipt.outcome, Outcome::Delivered);
         }
+        assert_eq!(
+            sender.calls() - calls_before,
+            u64::from(SENDS),
+            "the sender's calls at {workers} workers"
+        );
         let after = served(&cluster, "Delivery/SendToUser").await;
         assert_eq!(after.0 - before.0, f64::from(SENDS), "sends answered by {workers} workers");
         assert_eq!(after.1 - before.1, f64::from(SENDS), "calls of any kind between {workers} workers");
@@ -46,15 +41,16 @@ async fn a_unary_send_to_a_user_is_exactly_one_rpc() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_send_of_the_library_to_a_user_is_no_rpc_once_there_is_a_stream_to_each_worker() {
+async fn a_published_message_to_a_user_is_no_rpc_once_there_is_a_stream_to_each_worker() {
     for workers in [1, 16] {
         let cluster = Cluster::start(workers).await;
-        let (sender, _clients) = crowd(&cluster).await;
+        let sender = cluster.sender().await;
         for round in 0..2 {
             let (calls_before, before) = (sender.calls(), served(&cluster, "Delivery/SendToUser").await);
-            for number in 0..SENDS {
-                let receipt = sender.send_to_user(user(number), "hello").await.expect("it is taken");
-                assert_eq!(receipt.outcome, Outcome::Delivered);
+            for number in 0..200 {
+                let ticket = sender.send_to_user(format!("user{number}"), "hello").publish().await;
+                let receipt = ticket.expect("it complies with the rules").await.expect("it is taken");
+                assert_eq!(receipt.outcome, Outcome::NoSession);
             }
             let calls = sender.calls() - calls_before;
             assert!(calls <= if round == 0 { workers as u64 } else { 0 }, "{calls} calls, {workers} workers");

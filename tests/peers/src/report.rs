@@ -56,11 +56,11 @@ const DELIVERY: Columns = &[
     ("paced_all_us", "the same, ringway's sender included, µs"),
     ("paced_p50_ms", "at the rate: p50, ms"),
     ("paced_p99_ms", "at the rate: p99, ms"),
-    ("awaited_us", "at the rate, by the library's awaited sends: CPU per message, µs"),
-    ("awaited_all_us", "the same, the sender included, µs"),
-    ("awaited_p50_ms", "by awaited sends: p50, ms"),
-    ("awaited_p99_ms", "by awaited sends: p99, ms"),
-    ("awaited_failed", "by awaited sends: refused or lost"),
+    ("published_us", "at the rate, through Publish: CPU per message, µs"),
+    ("published_all_us", "the same, ringway's sender included, µs"),
+    ("published_p50_ms", "through Publish: p50, ms"),
+    ("published_p99_ms", "through Publish: p99, ms"),
+    ("published_failed", "through Publish: refused or lost"),
     ("handshake_us", "CPU per handshake, µs"),
 ];
 const SCALING: Columns = &[

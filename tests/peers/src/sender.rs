@@ -71,11 +71,7 @@ impl Waiting {
     /// Starts it, and waits until it has reached every worker once.
     pub(crate) fn start(node: &str, secret: &str, plan: &Plan, clients: usize) -> Result<Self> {
         let users = if plan.to == Receivers::All { 0 } else { clients as u64 };
-        let call = match plan.call {
-            Call::Unary => "unary",
-            Call::Awaited => "awaited",
-            Call::Publish => "publish",
-        };
+        let call = if plan.call == Call::Unary { "unary" } else { "publish" };
         // The bound is of deliveries; each answer stands for as many as there are receivers.
         let each = plan.receivers(clients);
         let (rate, in_flight) = match plan.pace {
@@ -169,8 +165,7 @@ async fn warm_up(role: &Role, sender: &Sender) -> Result<()> {
     for number in 0..targets {
         let call = call(role, sender, number, Payload::text("warm"));
         match role.call {
-            Call::Unary => call.unary().await,
-            Call::Awaited => call.await,
+            Call::Unary => call.await,
             Call::Publish => call.publish().await.context("warming up")?.await,
         }
         .context("warming up")?;
@@ -188,7 +183,7 @@ async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
         start(role, sender, tally, (number, now_ns()), &mut calls).await;
         while calls.try_join_next().is_some() {}
         // A stream waits by itself.
-        if role.call != Call::Publish && calls.len() >= role.in_flight as usize {
+        if role.call == Call::Unary && calls.len() >= role.in_flight as usize {
             calls.join_next().await;
         }
     }
@@ -218,9 +213,6 @@ async fn start(role: &Role, sender: &Sender, tally: &Arc<Tally>, due: (u64, u64)
     let tally = Arc::clone(tally);
     match role.call {
         Call::Unary => {
-            calls.spawn(async move { tally.note(is_delivered(call.unary().await)) });
-        }
-        Call::Awaited => {
             calls.spawn(async move { tally.note(is_delivered(call.await)) });
         }
         Call::Publish => match call.publish().await {

@@ -24,7 +24,7 @@ use super::seat::Seat;
 use crate::metrics::Meters;
 
 /// How long reports of written bytes gather.
-pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
 /// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB).
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
 /// How many reports one frame carries (link.proto).

@@ -213,7 +213,7 @@ impl Pump {
     async fn hand_over(&self, call: SendCall, sent: Sent, due: Duration) -> Result<(), SendError> {
         match self.cargo.manner {
             Manner::Publish => self.answers.ticket(call.publish().await?, sent, due).await,
-            Manner::Unary => self.answers.call(call.unary(), sent, due),
+            Manner::Unary => self.answers.call(call, sent, due),
         }
         Ok(())
     }

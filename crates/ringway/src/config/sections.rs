@@ -41,7 +41,8 @@ section! {
         /// Where `/healthz`, `/readyz` and `/metrics` are served over plain HTTP. Not set: nowhere.
         status_listen: Option<SocketAddr> = "";
         /// On how many threads the process runs. Each more lets it do more at a time, and makes what it does dearer. Not set: half
-        /// as many as there are processors, and at least one.
+        /// as many as there are processors (rounded up), so that a gateway and a worker may share a machine. A node with a machine
+        /// of its own should have as many as there are processors. In `ringway up` with pages each worker has a thread beside these.
         threads: Option<usize> = "", "1" to "1024";
         /// How long the last phase of a shutdown may take: calls under way end, sessions are told, links close.
         shutdown_timeout: Duration = "10s", "0s" to "1h";

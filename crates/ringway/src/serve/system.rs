@@ -66,7 +66,7 @@ pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Half as many threads as there are processors, so that a gateway and a worker may share a machine; at least one.
+/// Half as many as there are processors, rounded up: so a gateway and a worker may share a machine.
 pub(super) fn half_of_the_processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
 }

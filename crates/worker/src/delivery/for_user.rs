@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ringway_cluster::View;
 use ringway_dispatch::{Earlier, Way};
-use ringway_proto::v1::{Message, Receipt, SendToUserRequest};
+use ringway_proto::v1::{Guarantee, Message, Receipt, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
 use ringway_session::{Circle, InVain, NotHere, Tally};
@@ -92,13 +92,15 @@ pub(super) fn place_at_once(
     request: &mut SendToUserRequest,
     earlier: Option<&Earlier>,
 ) -> Result<Option<PlacedForUser>, Refusal> {
-    let (user, checked) = shared.rules().user_send(request)?;
     let view = shared.view();
     let is_ours = view.owner(&request.user).is_some_and(|owner| shared.is_me(&owner.id));
     let lets_pass = earlier.is_none_or(|earlier| earlier.lets_pass(Way::Here));
-    if checked.keeping.is_some() || !is_ours || !lets_pass || shared.hub.is_leaving() {
+    let is_kept =
+        request.message.as_ref().is_some_and(|message| message.guarantee() != Guarantee::AtMostOnce);
+    if is_kept || !is_ours || !lets_pass || shared.hub.is_leaving() {
         return Ok(None);
     }
+    let (user, checked) = shared.rules().user_send(request)?;
     let (message, exclude) = checked.into_parts();
     let Ok(placed) = shared.hub.send_to_user(&user, &message, &exclude) else { return Ok(None) };
     let (shared, version, message_id) = (Arc::clone(shared), view.version(), message.into_id());

@@ -48,9 +48,7 @@ pub(crate) enum Pace {
 pub(crate) enum Call {
     /// A call for each.
     Unary,
-    /// The library's own way to send and wait for the receipt.
-    Awaited,
-    /// The library's stream.
+    /// A message on a stream for each.
     Publish,
 }
 

@@ -54,13 +54,13 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         ("lost", (fan_out.lost + saturated.lost + paced.lost) as f64),
     ]);
     if let Kind::Ringway { .. } = kind {
-        let awaited = at_the_rate(Call::Awaited)?;
+        let published = at_the_rate(Call::Publish)?;
         figures.extend([
-            ("awaited_us", awaited.cpu_us()),
-            ("awaited_all_us", awaited.cpu_all_us()),
-            ("awaited_p50_ms", awaited.p50_us as f64 / 1e3),
-            ("awaited_p99_ms", awaited.p99_us as f64 / 1e3),
-            ("awaited_failed", (awaited.failed + awaited.lost) as f64),
+            ("published_us", published.cpu_us()),
+            ("published_all_us", published.cpu_all_us()),
+            ("published_p50_ms", published.p50_us as f64 / 1e3),
+            ("published_p99_ms", published.p99_us as f64 / 1e3),
+            ("published_failed", (published.failed + published.lost) as f64),
         ]);
     }
     system.assert_sound()?;

@@ -40,7 +40,7 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
         count: size.one_by_one,
         to: Receivers::Users,
         pace: Pace::Saturated { outstanding_max: 0 },
-        call: Call::Awaited,
+        call: Call::Unary,
     };
     let sent = load::run(&system, &crowd, &plan)?;
     let saturated = Pace::Saturated { outstanding_max: size.unicasts_outstanding };

@@ -49,10 +49,11 @@ pub(super) fn up(workers: usize) -> Result<System> {
     command.arg("up").arg("--config").arg(config).args(["--workers", &workers.to_string()]);
     let listen = [("--listen", clients), ("--rpc-listen", rpc), ("--workers-listen", (rpc.ip(), 0).into())];
     command.args(listen.iter().flat_map(|(flag, address)| [(*flag).to_owned(), address.to_string()]));
-    // What names other programs is none of its settings. And there it leaves its secret.
+    // What names other programs is none of its settings.
     let ours = std::env::vars_os().map(|(name, _)| name);
     ours.filter(|name| name.to_string_lossy().starts_with("RINGWAY_"))
         .for_each(|name| _ = command.env_remove(name));
+    // There it leaves its secret.
     command.env("XDG_RUNTIME_DIR", home.path());
     let mut running = Running::start("up", &mut command, home.path())?;
     super::wait_for(clients, &mut running)?;
