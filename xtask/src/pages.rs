@@ -1,7 +1,7 @@
 //! The gateway's pages in a real browser: the tests in `tests/browser`, driven by playwright-core, which brings no browser of its
 //! own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -16,6 +16,13 @@ pub(crate) fn test(npm: &Path, chromium: &Path, binary: &Path) -> Result<()> {
     step::run_in(
         &directory,
         "pages: tests",
-        Command::new(npm).arg("test").env("RINGWAY_BIN", binary).env("RINGWAY_CHROMIUM", chromium),
+        Command::new(npm).arg("test").env("RINGWAY_BIN", binary).env("RINGWAY_CHROMIUM", absolute(chromium)),
     )
+}
+
+/// Where a program is that is named by its bare name: playwright-core does not look on the PATH.
+fn absolute(program: &Path) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|at| at.is_file());
+    found.unwrap_or_else(|| program.to_owned())
 }
