@@ -20,9 +20,6 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use exit::Ending;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let command = Cli::parse().command;
     let form = command.form();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use metrics::{Counter, counter};
 
 /// Every method of the package, and those of health and reflection, as they stand in an HTTP/2 `:path`.
-const PATHS: [&str; 29] = [
+const PATHS: [&str; 30] = [
     "/ringway.v1.Delivery/SendToUser",
     "/ringway.v1.Delivery/SendToGroup",
     "/ringway.v1.Delivery/SendToAll",
@@ -32,6 +32,7 @@ const PATHS: [&str; 29] = [
     "/ringway.v1.Node/Drain",
     "/ringway.v1.Node/Undrain",
     "/ringway.v1.Node/SetWeight",
+    "/ringway.v1.Node/Status",
     "/ringway.v1.Events/Subscribe",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
