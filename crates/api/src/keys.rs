@@ -149,15 +149,20 @@ fn check_name(name: &str) -> Result<(), KeysError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     match (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(fits) {
         true => Ok(()),
-        false => Err(KeysError::Name(name.to_owned())),
+        false => Err(KeysError::Name(shown(name))),
     }
+}
+
+/// A name as it may be shown where something is wrong: what is as long as a key may be one, in the wrong place.
+fn shown(name: &str) -> String {
+    if name.len() < KEY_BYTES_MIN { name.to_owned() } else { "(hidden: as long as a key)".to_owned() }
 }
 
 fn check_key(name: &str, key: &str) -> Result<(), KeysError> {
     let fits = (KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len());
     match fits && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(()),
-        false => Err(KeysError::Key { name: name.to_owned() }),
+        false => Err(KeysError::Key { name: shown(name) }),
     }
 }
 
@@ -180,7 +185,10 @@ mod tests {
             ("\n0123456789abcdef".to_owned(), Err(KeysError::Line { line: 2 })),
             (format!("= {BILLING}"), Err(KeysError::Name(String::new()))),
             (format!("a b = {BILLING}"), Err(KeysError::Name("a b".to_owned()))),
-            (format!("{name} = {BILLING}"), Err(KeysError::Name(name))),
+            (format!("{name} = {BILLING}"), Err(KeysError::Name(shown(&name)))),
+            // A key without a name, in base 64.
+            (format!("{BILLING}="), key(&shown(BILLING))),
+            (format!("{BILLING}+=="), Err(KeysError::Name(shown(BILLING)))),
             (format!("a = {BILLING}\na = {SHOP}"), Err(KeysError::NameTwice("a".to_owned()))),
             (format!("a = {BILLING}\nb = {BILLING}"), Err(KeysError::KeyTwice { name: "b".to_owned() })),
             ("a = 0123456789abcde".to_owned(), key("a")),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::request::Parts;
+use http::{Method, Request, Response};
 use ringway_gateway::Pages;
 use support::{Bench, upgrade};
 
@@ -18,6 +19,10 @@ struct Mirror;
 impl Pages for Mirror {
     fn has(&self, path: &str) -> bool {
         path.starts_with("/pages/") || path == "/metrics"
+    }
+
+    fn reads_body(&self, head: &Parts) -> bool {
+        head.method == Method::POST
     }
 
     async fn answer(&self, request: Request<Bytes>, _: SocketAddr) -> Response<Bytes> {
@@ -48,6 +53,8 @@ async fn requests_for_pages_are_theirs_with_their_bodies() {
     assert_eq!(bench.ask(&request("POST", "/pages/api", &largest)).await.status, 200);
     let answer = bench.ask(&request("POST", "/pages/api", &(largest + "x"))).await;
     assert_eq!((answer.status, answer.reason().as_str()), (413, "body_unreadable"));
+    let unread = bench.ask(&request("PUT", "/pages/api", "unread")).await;
+    assert_eq!((unread.status, unread.body), (200, "PUT /pages/api ".to_owned()));
     bench.end().await;
 }
 

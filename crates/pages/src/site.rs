@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{ALLOW, LOCATION};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use ringway_dispatch::Dispatcher;
@@ -80,6 +81,12 @@ impl Site {
     /// Whether a path belongs to the site.
     pub fn has(&self, path: &str) -> bool {
         self.below(path).is_some()
+    }
+
+    /// Whether a request's body matters: if it is a question, and of one who may ask.
+    pub fn reads_body(&self, head: &Parts) -> bool {
+        let is_question = self.below(head.uri.path()).is_some_and(|name| name.starts_with("api/"));
+        is_question && head.method == Method::POST && self.config.access.check(&head.headers).is_ok()
     }
 
     /// Answers a request for such a path.

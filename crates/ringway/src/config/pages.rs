@@ -12,7 +12,9 @@ pub(super) fn access(settings: &Settings, role: Role, reader: &mut Reader) -> Op
     let token = token(settings, reader);
     let is_local = role == Role::Up && settings.gateway.listen.ip().is_loopback();
     match (settings.pages.enabled, token) {
+        // A worker that takes clients itself serves no pages, and so takes no passes.
         (Some(false), _) => None,
+        _ if role == Role::Worker => None,
         (Some(true), Some(token)) => Some(Access::Admin(token)),
         (None, Some(token)) => (role == Role::Up).then_some(Access::Admin(token)),
         (_, None) if is_local => Some(Access::ThisMachine),

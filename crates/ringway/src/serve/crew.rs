@@ -182,6 +182,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        self.work.abort();
         if let Some(runtime) = self.runtime.take() {
             // Every task ends where it is; whatever they hold is dropped, sockets and lease included.
             runtime.shutdown_background();

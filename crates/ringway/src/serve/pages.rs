@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
 use ringway_auth::{Authenticator, TokenSource};
 use ringway_dispatch::Dispatcher;
@@ -65,6 +66,10 @@ struct Served(Site);
 impl Pages for Served {
     fn has(&self, path: &str) -> bool {
         self.0.has(path)
+    }
+
+    fn reads_body(&self, head: &Parts) -> bool {
+        self.0.reads_body(head)
     }
 
     async fn answer(&self, request: Request<Bytes>, peer: SocketAddr) -> Response<Bytes> {

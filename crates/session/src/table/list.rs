@@ -35,8 +35,12 @@ impl SessionTable {
     pub fn slowest(&self, limit: usize) -> Vec<SessionView> {
         let waiting = self.sessions.iter().map(|(key, session)| (session.queue.bytes(), key));
         let mut waiting: Vec<_> = waiting.filter(|(bytes, _)| *bytes > 0).collect();
-        waiting.sort_unstable_by_key(|(bytes, key)| (std::cmp::Reverse(*bytes), *key));
-        waiting.truncate(limit);
+        let order = |(bytes, key): &(u64, Key)| (std::cmp::Reverse(*bytes), *key);
+        if limit < waiting.len() {
+            waiting.select_nth_unstable_by_key(limit, order);
+            waiting.truncate(limit);
+        }
+        waiting.sort_unstable_by_key(order);
         waiting.into_iter().map(|(_, key)| self.sessions[key].view()).collect()
     }
 
