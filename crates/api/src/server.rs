@@ -86,10 +86,12 @@ async fn serve_connection(
         return debug!(%peer, %error, "a connection of the API was lost at once");
     }
     let Some(tls) = tls else { return serve_http(api, stream, peer, stop).await };
-    match timeout(api.config().head_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_http(api, stream, peer, stop).await,
-        Ok(Err(error)) => debug!(%peer, %error, "the TLS handshake failed"),
-        Err(_) => debug!(%peer, "the TLS handshake took too long"),
+    let handshake = timeout(api.config().head_timeout, tls.accept(stream));
+    match stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => serve_http(api, stream, peer, stop).await,
+        Some(Ok(Err(error))) => debug!(%peer, %error, "the TLS handshake failed"),
+        Some(Err(_)) => debug!(%peer, "the TLS handshake took too long"),
+        None => debug!(%peer, "a TLS handshake is cut off: the node shuts down"),
     }
 }
 

@@ -1,12 +1,15 @@
 //! A change of the ring, tried before it is made: what would move, from whom to whom, and who of those connected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use ringway_cluster::View;
 use ringway_dispatch::{Dispatcher, Hops};
 use ringway_proto::v1::ListSessionsRequest;
 use ringway_ring::{MemberId, Ring, RingError, RingMember, SLOT_COUNT, Weight};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::answer::{self, Answer};
@@ -43,14 +46,23 @@ pub(crate) async fn trial(dispatcher: &Dispatcher, body: &[u8], deadline: Instan
         return answer::invalid("a trial may have 64 changes");
     }
     let view = dispatcher.views().current();
-    let older = view.ring();
-    let newer = match changed(older, &trial.changes) {
+    let newer = match build(&view, trial.changes).await {
         Ok(newer) => newer,
-        Err(error) => return answer::invalid(&error.to_string()),
+        Err(error) => return answer::invalid(&error),
     };
-    let mut told = figures(older, &newer);
-    told["users"] = users(dispatcher, &newer, deadline).await;
+    let mut told = figures(view.ring(), &newer);
+    told["users"] = users(dispatcher, (view.ring(), &newer), deadline).await;
     answer::json(&told)
+}
+
+/// Builds the changed ring, one at a time and beside the clients: with many members of much weight that takes a second.
+async fn build(view: &Arc<View>, changes: Vec<Change>) -> Result<Ring, String> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    // It is never closed.
+    let _turn = TURN.acquire().await;
+    let view = Arc::clone(view);
+    let built = tokio::task::spawn_blocking(move || changed(view.ring(), &changes)).await;
+    built.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 fn changed(ring: &Ring, changes: &[Change]) -> Result<Ring, RingError> {
@@ -94,16 +106,15 @@ pub(crate) fn share(slots: u32) -> f64 {
 }
 
 /// Who of those connected would move.
-async fn users(dispatcher: &Dispatcher, newer: &Ring, deadline: Instant) -> Value {
+async fn users(dispatcher: &Dispatcher, (older, newer): (&Ring, &Ring), deadline: Instant) -> Value {
     let request = ListSessionsRequest { filter: None, limit: SESSIONS_MAX, routing: None };
     let found = match dispatcher.list_sessions(request, Hops::FromClient, deadline).await {
         Ok(found) => found,
         Err(refusal) => return json!({ "problem": refusal.message }),
     };
     let users: BTreeSet<&str> = found.sessions.iter().map(|session| session.user.as_str()).collect();
-    let view = dispatcher.views().current();
     let moves = |user: &&str| {
-        let (from, to) = (view.ring().owner(user), newer.owner(user));
+        let (from, to) = (older.owner(user), newer.owner(user));
         (from != to).then(|| json!({ "user": user, "from": from, "to": to }))
     };
     let moving: Vec<Value> = users.iter().filter_map(moves).collect();
