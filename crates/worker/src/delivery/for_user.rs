@@ -59,10 +59,8 @@ pub(super) async fn place_for_user(
         }
         let why = match shared.hub.send_to_user(&user, &message, &exclude) {
             Ok(placed) => {
-                let (shared, version) = (Arc::clone(shared), view.version());
-                let message_id = message.into_id();
-                let onward = request.message.take_if(|_| !placed.waits.is_empty());
-                return Ok(ForUserPlace::Here(PlacedForUser { shared, placed, onward, message_id, version }));
+                let placed = PlacedForUser::new((shared, &view), placed, message.into_id(), &mut request);
+                return Ok(ForUserPlace::Here(placed));
             }
             Err(why) => why,
         };
@@ -103,9 +101,7 @@ pub(super) fn place_at_once(
     let (user, checked) = shared.rules().user_send(request)?;
     let (message, exclude) = checked.into_parts();
     let Ok(placed) = shared.hub.send_to_user(&user, &message, &exclude) else { return Ok(None) };
-    let (shared, version, message_id) = (Arc::clone(shared), view.version(), message.into_id());
-    let onward = request.message.take_if(|_| !placed.waits.is_empty());
-    Ok(Some(PlacedForUser { shared, placed, onward, message_id, version }))
+    Ok(Some(PlacedForUser::new((shared, &view), placed, message.into_id(), request)))
 }
 
 /// A message that has its place.
@@ -119,6 +115,17 @@ pub(super) struct PlacedForUser {
 }
 
 impl PlacedForUser {
+    /// Of the request it keeps the message, if a session is waited for.
+    fn new(
+        (shared, view): (&Arc<Shared>, &View),
+        placed: Placed,
+        message_id: String,
+        request: &mut SendToUserRequest,
+    ) -> Self {
+        let onward = request.message.take_if(|_| !placed.waits.is_empty());
+        Self { shared: Arc::clone(shared), placed, onward, message_id, version: view.version() }
+    }
+
     /// Whether the receipt waits for no session that is to arrive.
     pub(super) fn is_done(&self) -> bool {
         self.placed.waits.is_empty()
