@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod exit;
 mod failure;
+mod memory;
 mod output;
 mod secret_file;
 mod serve;
@@ -21,6 +22,7 @@ use cli::{Cli, Command};
 use exit::Ending;
 
 fn main() -> ExitCode {
+    memory::use_small_pages();
     let command = Cli::parse().command;
     let form = command.form();
     match run(command) {
