@@ -8,6 +8,7 @@
 //! program that only writes, the worker of a broadcast design, and ringway's sender.
 
 mod clock;
+mod cores;
 mod crowd;
 mod figures;
 mod goals;

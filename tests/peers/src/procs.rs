@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -81,6 +81,11 @@ impl Family {
         self.members().into_iter().map(cpu).sum()
     }
 
+    /// How often their threads have given up a processor, by themselves or not.
+    pub(crate) fn switches(&self) -> u64 {
+        self.members().into_iter().flat_map(tasks).map(|task| switches(&task)).sum()
+    }
+
     /// Resident memory in bytes. Memory that processes share counts once.
     pub(crate) fn resident(&self) -> u64 {
         self.members().into_iter().map(resident).sum()
@@ -94,15 +99,26 @@ impl Family {
 
 /// By the scheduler, in nanoseconds; where the kernel does not tell, by `/proc/PID/stat`, in steps of 10 ms.
 pub(crate) fn cpu(id: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().filter_map(Result::ok);
-    let of_task = |task: fs::DirEntry| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+    let of_task = |task: PathBuf| {
+        let text = fs::read_to_string(task.join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     };
-    match tasks.filter_map(of_task).sum::<u64>() {
+    match tasks(id).filter_map(of_task).sum::<u64>() {
         0 => procfs::cpu_time(id),
         nanoseconds => Duration::from_nanos(nanoseconds),
     }
+}
+
+/// The directories of a process's threads.
+pub(crate) fn tasks(id: u32) -> impl Iterator<Item = PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten();
+    tasks.filter_map(Result::ok).map(|task| task.path())
+}
+
+fn switches(task: &Path) -> u64 {
+    let text = fs::read_to_string(task.join("status")).unwrap_or_default();
+    let counts = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+    counts.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
 }
 
 /// A process's part of what is resident: its own, and its share of what it shares.

@@ -68,9 +68,11 @@ const SCALING: Columns = &[
     ("user_gross_us", "the same, all, µs"),
     ("idle_percent", "idle: CPU, % of a core"),
     ("user_all_us", "all, and ringway's sender, µs"),
+    ("user_switches", "switches of its threads per message"),
     ("user_per_second", "messages/s"),
     ("user_p99_ms", "p99, ms"),
     ("streamed_us", "as fast as it goes (`Publish`): CPU per message, µs"),
+    ("streamed_switches", "switches of its threads per message, as fast as it goes"),
     ("failed", "refused, by their receipts"),
     ("lost", "lost"),
 ];
@@ -86,7 +88,8 @@ const ARTICLE: Columns = &[
 const RING: Columns = &[
     ("look_up_ns", "look-up of a 16-byte key, ns"),
     ("build_ms", "128 members built, ms"),
-    ("change_ms", "one of 128 added, ms"),
+    ("change_ms", "one of 128 added, for the first time, ms"),
+    ("next_change_ms", "the same, later, ms"),
 ];
 
 impl Facts {

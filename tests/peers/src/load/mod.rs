@@ -63,6 +63,8 @@ pub(crate) struct Outcome {
     pub(crate) time: Duration,
     /// Of the system's processes.
     pub(crate) cpu: Duration,
+    /// How often its threads gave up a processor.
+    pub(crate) switches: u64,
     /// Of ringway's sender, if it was one.
     pub(crate) sender_cpu: Option<Duration>,
     pub(crate) p50_us: u64,
@@ -106,7 +108,7 @@ pub(crate) fn run(system: &System, crowd: &Crowd, plan: &Plan) -> Result<Outcome
         Inlet::Sender { node, secret } => Some(Waiting::start(node, secret, plan, crowd.len())?),
         Inlet::Echo | Inlet::Stream(_) => None,
     };
-    let (began, before) = (Instant::now(), family.cpu());
+    let (began, before, switches) = (Instant::now(), family.cpu(), family.switches());
     let sender = waiting.map(|waiting| waiting.go(crowd, plan)).transpose()?;
     let connection = match &system.inlet {
         Inlet::Echo => echo::send(crowd, plan).map(|()| None),
@@ -125,6 +127,7 @@ pub(crate) fn run(system: &System, crowd: &Crowd, plan: &Plan) -> Result<Outcome
         lost,
         time: began.elapsed(),
         cpu: spent(&family, before),
+        switches: family.switches().saturating_sub(switches),
         sender_cpu: sender.as_ref().and_then(|told| Some(Duration::from_micros(told["cpu_us"].as_u64()?))),
         p50_us: latencies.value_at_quantile(0.5),
         p99_us: latencies.value_at_quantile(0.99),
@@ -145,6 +148,11 @@ impl Outcome {
     /// The same with that of ringway's sender.
     pub(crate) fn cpu_all_us(&self) -> f64 {
         each(self.cpu + self.sender_cpu.unwrap_or_default(), self.deliveries)
+    }
+
+    /// How often the system's threads gave up a processor, for a delivery.
+    pub(crate) fn switches_each(&self) -> f64 {
+        self.switches as f64 / self.deliveries.max(1) as f64
     }
 
     /// Deliveries in a second.

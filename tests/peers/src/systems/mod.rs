@@ -9,6 +9,7 @@ mod pushpin;
 mod ringway;
 mod socketio;
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -118,10 +119,15 @@ fn reserve() -> SocketAddr {
 
 /// Waits until a server that we started takes connections.
 fn wait_for(address: SocketAddr, running: &mut Running) -> Result<()> {
+    wait_until(running, "taking connections", || TcpStream::connect(address).map(|_| true))
+}
+
+/// Asks again and again, until the answer is yes. An error is a no.
+fn wait_until(running: &mut Running, what: &str, is_so: impl Fn() -> io::Result<bool>) -> Result<()> {
     let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
+    while !is_so().unwrap_or_default() {
         running.assert_runs()?;
-        ensure!(began.elapsed() < PATIENCE, "takes no connections: {}", running.last_words());
+        ensure!(began.elapsed() < PATIENCE, "is not {what}: {}", running.last_words());
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! ringway itself: one gateway and its workers, each a process, or all in one.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -56,10 +58,21 @@ pub(super) fn up(workers: usize) -> Result<System> {
     // There it leaves its secret.
     command.env("XDG_RUNTIME_DIR", home.path());
     let mut running = Running::start("up", &mut command, home.path())?;
-    super::wait_for(clients, &mut running)?;
+    wait_until_ready(clients, &mut running)?;
     let inlet = Inlet::Sender { node: format!("http://{rpc}"), secret: secret.expose().to_owned() };
     let door = Door::at(clients, path);
     Ok(System { door, group_door: None, inlet, running: vec![running], cluster: None, _home: home })
+}
+
+/// Until the gateway knows a worker: before, it sends clients away.
+fn wait_until_ready(clients: SocketAddr, running: &mut Running) -> Result<()> {
+    super::wait_until(running, "ready", || {
+        let mut stream = TcpStream::connect(clients)?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200"))
+    })
 }
 
 /// Clients get back what they send.
