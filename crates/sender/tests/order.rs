@@ -237,20 +237,21 @@ async fn only(member: Member, end: &CancellationToken) -> Views {
     views
 }
 
-async fn sender(house: &House) -> Sender {
+async fn sender(house: &House, room: u32) -> Sender {
     let mut config = SenderConfig::new([house.members[0].rpc_url.clone()], secret());
     config.deadline = Duration::from_secs(60);
+    config.streams.in_flight_max = room;
     let pauses = Duration::from_millis(2);
     config.retry = RetryConfig { first_pause_max: pauses, pause_max: pauses, ..RetryConfig::default() };
     soon("a sender", Sender::connect(config)).await.unwrap()
 }
 
-/// Publishes everything while the ring changes, and gives back what was carried out.
-async fn run(seed: u64) -> HashMap<String, Vec<usize>> {
+/// Publishes everything, with so much room on each stream, while the ring changes, and gives back what was carried out.
+async fn run(seed: u64, room: u32) -> HashMap<String, Vec<usize>> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut house = House::start(seed).await;
     house.change(0).await;
-    let sender = sender(&house).await;
+    let sender = sender(&house, room).await;
     let mut tickets = Vec::new();
     for number in 0..EACH {
         for user in 0..USERS {
@@ -272,8 +273,8 @@ async fn run(seed: u64) -> HashMap<String, Vec<usize>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_refused_and_passed_on_each_user_gets_everything_once_and_in_order() {
-    for seed in 0..5 {
-        let log = run(seed).await;
+    for (seed, room) in [4096, 4096, 4096, 64, 12, 3].into_iter().enumerate() {
+        let log = run(seed as u64, room).await;
         assert_eq!(log.len(), USERS);
         for (user, numbers) in log {
             assert_eq!(numbers, (0..EACH).collect::<Vec<_>>(), "seed {seed}: {user}");
