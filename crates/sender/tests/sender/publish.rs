@@ -279,3 +279,40 @@ async fn messages_for_all_keep_their_order_while_one_of_them_waits_for_room() {
         assert_eq!(answer(ticket).await, Ok(id));
     }
 }
+
+#[tokio::test]
+async fn a_worker_that_takes_nothing_does_not_use_up_all_of_the_room() {
+    let cluster = FakeCluster::start(2).await;
+    let mut config = config(&cluster);
+    config.streams.in_flight_max = 2;
+    config.publish.in_flight_max = 8;
+    config.deadline = Duration::from_secs(60);
+    let sender = soon("a sender", Sender::connect(config)).await.unwrap();
+    let (here, there) = (cluster.user_of(0), cluster.user_of(1));
+    cluster.workers[1].script.then(Take::Hold);
+    let mut held = Vec::new();
+    for n in 0..6 {
+        held.push(publish(&sender, &there, &n.to_string()).await);
+    }
+    cluster.workers[1].script.saw(1).await;
+    // Those that wait for room stand before whoever comes.
+    let waiting = (6..9).map(|n| sender.send_to_user(&there, "hello").message_id(n.to_string()).publish());
+    let mut waiting: Vec<_> = waiting.map(Box::pin).collect();
+    assert!(waiting.iter_mut().all(|publishing| publishing.now_or_never().is_none()));
+    for n in 0..20 {
+        let id = n.to_string();
+        assert_eq!(answer(publish(&sender, &here, &id).await).await, Ok(id));
+    }
+    // More at once than the spare room and the stream have.
+    let ids: Vec<_> = (0..10).map(|n| format!("crowd {n}")).collect();
+    let crowd = ids.iter().map(async |id| answer(publish(&sender, &here, id).await).await.unwrap());
+    soon("answers to a crowd", join_all(crowd)).await;
+    assert!(waiting.iter_mut().all(|publishing| publishing.now_or_never().is_none()));
+    cluster.workers[1].script.release.notify_one();
+    for publishing in waiting {
+        held.push(soon("room", publishing).await.unwrap());
+    }
+    for (n, ticket) in held.into_iter().enumerate() {
+        assert_eq!(answer(ticket).await, Ok(n.to_string()));
+    }
+}
