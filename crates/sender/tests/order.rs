@@ -1,5 +1,5 @@
 //! Order on the whole way: a sender's pipeline, the streams that nodes serve, and what they forward, while nodes refuse, delay
-//! and pass on at random and the ring changes. The nodes are played; everything between is the real thing.
+//! and pass on at random, end their streams, and the ring changes. The nodes are played; everything between is the real thing.
 
 #![allow(clippy::unwrap_used)]
 
@@ -142,7 +142,13 @@ fn refusal(reason: Reason) -> Refusal {
     Refusal::new(reason, "chance has it so")
 }
 
-struct Service(Fickle);
+struct Service {
+    fickle: Fickle,
+    end: End,
+}
+
+/// Ends the streams to a node; another one for those that come later.
+type End = Arc<Mutex<CancellationToken>>;
 
 #[tonic::async_trait]
 impl Delivery for Service {
@@ -164,7 +170,8 @@ impl Delivery for Service {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        let replies = serve_publish(request.into_inner(), self.0.clone(), StreamBounds::default());
+        let (fickle, end) = (self.fickle.clone(), self.end.lock().clone());
+        let replies = serve_publish(request.into_inner(), fickle, StreamBounds::default(), end);
         Ok(Response::new(Box::pin(replies)))
     }
 }
@@ -174,6 +181,7 @@ struct House {
     registry: MemoryRegistry,
     members: Vec<Member>,
     leases: Vec<Option<Box<dyn Lease>>>,
+    ends: Vec<End>,
     log: Log,
     _end: DropGuard,
 }
@@ -182,7 +190,7 @@ impl House {
     async fn start(seed: u64) -> Self {
         let (registry, log, end) = (MemoryRegistry::new(), Log::default(), CancellationToken::new());
         let ring = views(&registry, Strategy::Slots, end.clone());
-        let mut listeners = Vec::new();
+        let (mut listeners, ends) = (Vec::new(), Vec::from_iter((0..NODES).map(|_| End::default())));
         for _ in 0..NODES {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
         }
@@ -191,19 +199,20 @@ impl House {
             let next = only(members[(n + 1) % NODES].clone(), &end).await;
             let onward = Dispatcher::new(next, pool()).publisher(Hops::Forwarded, PublisherConfig::default());
             let rng = Mutex::new(SmallRng::seed_from_u64(seed * 100 + n as u64));
-            let service = Service(Fickle(Arc::new(Inner {
-                log: Arc::clone(&log),
-                rng,
-                arrivals: Mutex::default(),
-                onward,
-            })));
+            let inner = Inner { log: Arc::clone(&log), rng, arrivals: Mutex::default(), onward };
+            let service = Service { fickle: Fickle(Arc::new(inner)), end: Arc::clone(&ends[n]) };
             let services = NodeServices::new(HealthHandle::new())
                 .with(pool().limits().delivery_server(service))
                 .with(pool().limits().ring_server(RingService::new(ring.clone(), end.clone())));
             tokio::spawn(serve_node(listener, services, secret(), ServerConfig::default(), end.clone()));
         }
         let leases = members.iter().map(|_| None).collect();
-        House { registry, members, leases, log, _end: end.drop_guard() }
+        House { registry, members, leases, ends, log, _end: end.drop_guard() }
+    }
+
+    /// A node ends its streams, as at its own end.
+    fn end_streams(&self, n: usize) {
+        std::mem::take(&mut *self.ends[n].lock()).cancel();
     }
 
     /// A node joins or leaves.
@@ -260,6 +269,9 @@ async fn run(seed: u64, room: u32) -> HashMap<String, Vec<usize>> {
         }
         if number % 10 == 0 {
             house.change(rng.random_range(1..NODES)).await;
+        }
+        if number % 7 == 0 {
+            house.end_streams(rng.random_range(0..NODES));
         }
         if rng.next_u32().is_multiple_of(4) {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -5,7 +5,8 @@
 //! - At most `in_flight_max` requests and about `in_flight_bytes_max` bytes of payload are unanswered; beyond it
 //!   [`Publisher::reserve`] waits, and [`Publisher::try_reserve`] has nothing to give.
 //! - Every ticket resolves. When the stream breaks, all tickets do: with `ConnectionLost` if the request had been handed
-//!   to the transport, with `Unreachable` if it surely had not. The next call opens a new stream.
+//!   to the transport, with `Unreachable` if it surely had not. A node that ends says that it has taken nothing that it has not
+//!   answered: these tickets resolve with `Draining`. The next call opens a new stream.
 //! - When the last handle is dropped, what was accepted is still sent and answered, for at most `linger`; then the
 //!   task ends.
 

@@ -120,8 +120,9 @@ impl House {
         if let Some(export) = &self.export {
             worker.export_presence(Arc::clone(export));
         }
-        let services = worker.add_services(NodeServices::new(HealthHandle::default()));
         let (stop, server_stop) = (self.shutdown.child_token(), self.shutdown.child_token());
+        let services = NodeServices::new(HealthHandle::default());
+        let services = worker.add_services(services, server_stop.clone());
         let config = ServerConfig { shutdown_timeout: Duration::from_millis(100), ..ServerConfig::default() };
         let serving = serve_node(listener, services, self.secret.clone(), config, server_stop.clone());
         let server = self.tasks.spawn(async move { serving.await.unwrap() });
@@ -192,6 +193,7 @@ impl Gateway {
             Gateway { frames, answers, pending: Default::default(), sessions: HashMap::new(), next: 0 };
         let Down::Welcome(welcome) = gateway.next().await else { panic!("the first frame is no Welcome") };
         assert_eq!(welcome.worker_id, worker.id().as_str());
+        assert!(welcome.window_bytes > 0);
         gateway
     }
 
