@@ -121,14 +121,13 @@ impl Worker {
         &self.shared.config.id
     }
 
-    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions, Presence, Peer and Events. `end` ends the
-    /// streams of those who publish.
-    pub fn add_services(&self, services: NodeServices, end: CancellationToken) -> NodeServices {
+    /// Adds the worker's gRPC services to those of its node: Link, Delivery, Sessions, Presence, Peer and Events.
+    pub fn add_services(&self, services: NodeServices) -> NodeServices {
         let limits = self.shared.config.limits;
         let shared = || Arc::clone(&self.shared);
         services
             .with(limits.link_server(LinkService(shared())))
-            .with(limits.delivery_server(DeliveryService { shared: shared(), end }))
+            .with(limits.delivery_server(DeliveryService(shared())))
             .with(limits.sessions_server(SessionsService(shared())))
             .with(limits.presence_server(PresenceService(shared())))
             .with(limits.peer_server(PeerService(shared())))

@@ -149,7 +149,7 @@ impl Seat {
         let (name, lease) = (format!("worker {}", member.id), registry.join(member.clone()).await?);
         let node = WorkerNode::new(member, lease, List::Own, &shared, settings);
         let server = RpcServer::new(name, listener, &shared, settings);
-        let server = node.serve_on(server, settings);
+        let server = server.with(|services| node.add_services(services, settings));
         let (mut running, serving, deadlines) =
             (Running::new(), CancellationToken::new(), Deadlines::of(settings));
         running.phase("sessions end", deadlines.sessions);

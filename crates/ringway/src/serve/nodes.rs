@@ -115,13 +115,10 @@ impl WorkerNode {
         Self { worker, membership }
     }
 
-    /// Adds the worker's services to those of its node's server.
-    pub(super) fn serve_on(&self, server: RpcServer, settings: &Settings) -> RpcServer {
+    /// Adds the worker's services to those of its node.
+    pub(super) fn add_services(&self, services: NodeServices, settings: &Settings) -> NodeServices {
         let node = NodeService { worker: self.worker.clone(), membership: Arc::clone(&self.membership) };
-        let end = server.streams.clone();
-        server.with(|services| {
-            self.worker.add_services(services, end).with(parts::limits(settings).node_server(node))
-        })
+        self.worker.add_services(services).with(parts::limits(settings).node_server(node))
     }
 
     /// Starts to work, in the present phase. The member is active as soon as `serving` says that others can call it. At the
@@ -160,7 +157,7 @@ pub(super) struct RpcServer {
     services: NodeServices,
     /// Whether the node takes work.
     pub(super) health: HealthHandle,
-    /// Ends the streams of those who watch, the ring and users, and of those who publish, when the server ends.
+    /// Ends the streams of those who watch, the ring and users, and of those who publish to a gateway, when the server ends.
     streams: CancellationToken,
 }
 

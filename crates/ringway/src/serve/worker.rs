@@ -62,7 +62,7 @@ async fn serve(mut process: Process) -> anyhow::Result<Ending> {
     let Some(lease) = open.join(&member, &process.shutdown).await? else { return Ok(Ending::Done) };
     let list = List::of(settings.cluster.registry);
     let node = WorkerNode::new(member, lease, list, &shared, settings);
-    let server = node.serve_on(server, settings);
+    let server = server.with(|services| node.add_services(services, settings));
     let health = server.health.clone();
     if let Some(socket) = clients {
         running.phase("clients leave", deadlines.clients);

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
@@ -42,7 +43,8 @@ impl Peer for PeerService {
         let acks = futures_util::stream::try_unfold(reporting, |mut reporting| async move {
             Ok(reporting.next().await?.map(|ack| (ack, reporting)))
         });
-        Ok(Response::new(Box::pin(acks)))
+        // Where the list of workers is a fixed one, those who report do not see that this one goes.
+        Ok(Response::new(Box::pin(acks.take_until(self.0.has_left.clone().cancelled_owned()))))
     }
 
     type ClaimStream = claim::Replies;

@@ -120,9 +120,8 @@ impl House {
         if let Some(export) = &self.export {
             worker.export_presence(Arc::clone(export));
         }
+        let services = worker.add_services(NodeServices::new(HealthHandle::default()));
         let (stop, server_stop) = (self.shutdown.child_token(), self.shutdown.child_token());
-        let services = NodeServices::new(HealthHandle::default());
-        let services = worker.add_services(services, server_stop.clone());
         let config = ServerConfig { shutdown_timeout: Duration::from_millis(100), ..ServerConfig::default() };
         let serving = serve_node(listener, services, self.secret.clone(), config, server_stop.clone());
         let server = self.tasks.spawn(async move { serving.await.unwrap() });
