@@ -30,10 +30,12 @@ struct Line<S, T> {
     queue: Option<S>,
 }
 
+/// A message that waits, or would.
 #[derive(Debug)]
-struct Waiting<T> {
-    deadline: Instant,
-    message: T,
+pub(super) struct Waiting<T> {
+    pub(super) order: Order,
+    pub(super) deadline: Instant,
+    pub(super) message: T,
 }
 
 /// The first messages of some lines. It stays as long as room is asked for.
@@ -57,19 +59,20 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
     }
 
     /// Puts a message behind those of its target that wait; if there are none, it is given back.
-    pub(super) fn follow(&mut self, target: &K, order: Order, deadline: Instant, message: T) -> Option<T> {
-        let Some(line) = self.lines.get_mut(target) else { return Some(message) };
-        line.waiting.insert(order, Waiting { deadline, message });
-        self.deadlines.insert((deadline, order), target.clone());
+    pub(super) fn follow(&mut self, target: &K, waiting: Waiting<T>) -> Option<Waiting<T>> {
+        let Some(line) = self.lines.get_mut(target) else { return Some(waiting) };
+        self.deadlines.insert((waiting.deadline, waiting.order), target.clone());
+        line.waiting.insert(waiting.order, waiting);
         None
     }
 
     /// Puts a message before all others of its target, and into this queue.
-    pub(super) fn wait(&mut self, at: &S, target: &K, order: Order, deadline: Instant, message: T) {
+    pub(super) fn wait(&mut self, at: &S, target: &K, waiting: Waiting<T>) {
+        let order = waiting.order;
+        self.deadlines.insert((waiting.deadline, order), target.clone());
         let line = self.lines.entry(target.clone()).or_insert_with(Line::new);
-        line.waiting.insert(order, Waiting { deadline, message });
+        line.waiting.insert(order, waiting);
         line.queue = Some(at.clone());
-        self.deadlines.insert((deadline, order), target.clone());
         let unasked = &mut self.unasked;
         let queue = self.queues.entry(at.clone()).or_insert_with(|| {
             unasked.push(at.clone());
@@ -78,7 +81,7 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         queue.firsts.insert(order, target.clone());
     }
 
-    /// A message for which room is to be asked for at this place, so that nobody else does until there is an answer
+    /// A queue for whose first message room is to be asked for. It is not named again before there is an answer
     /// ([`Queues::answered`]).
     pub(super) fn ask(&mut self) -> Option<(S, Order, &T)> {
         while let Some(at) = self.unasked.pop() {
@@ -110,7 +113,7 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         let (order, target) = self.queues.get_mut(at)?.firsts.pop_first()?;
         let line = self.lines.get_mut(&target)?;
         line.queue = None;
-        let Waiting { deadline, message } = line.waiting.remove(&order)?;
+        let Waiting { deadline, message, .. } = line.waiting.remove(&order)?;
         self.deadlines.remove(&(deadline, order));
         Some((target, order, message))
     }
@@ -118,7 +121,7 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
     /// Takes out the first message of a line that is in no queue.
     pub(super) fn next(&mut self, target: &K) -> Option<(Order, T)> {
         let line = self.lines.get_mut(target).filter(|line| line.queue.is_none())?;
-        let Some((order, Waiting { deadline, message })) = line.waiting.pop_first() else {
+        let Some((order, Waiting { deadline, message, .. })) = line.waiting.pop_first() else {
             self.lines.remove(target);
             return None;
         };
@@ -191,8 +194,8 @@ mod tests {
         fn arrive(&mut self, at: Name, target: Name, message: Name, ms: u64) -> Order {
             let (order, deadline) = (Order::nth(self.arrived), self.at(ms));
             self.arrived += 1;
-            if let Some(message) = self.queues.follow(&target, order, deadline, message) {
-                self.queues.wait(&at, &target, order, deadline, message);
+            if let Some(first) = self.queues.follow(&target, Waiting { order, deadline, message }) {
+                self.queues.wait(&at, &target, first);
             }
             order
         }
@@ -252,7 +255,7 @@ mod tests {
         for at in ["w1", "w2"] {
             let deadline = run.at(100);
             assert_eq!(run.take_first("w1"), Some("a1"));
-            run.queues.wait(&at, &"alice", a1, deadline, "a1");
+            run.queues.wait(&at, &"alice", Waiting { order: a1, deadline, message: "a1" });
             assert_eq!(run.next("alice"), None);
             assert_eq!(run.queues.first(&at), Some(a1));
         }

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::lanes::{Lanes, Order};
-use super::queues::Queues;
+use super::queues::{Queues, Waiting};
 use super::{Attempts, Parcel, Pauses};
 use crate::split::SplitPublisher;
 
@@ -121,8 +121,8 @@ impl<P: Parcel> PipelineTask<P> {
     fn send_ready(&mut self) {
         while let Some((order, item)) = self.ready.pop_front() {
             let (target, deadline) = (item.parcel.target(), item.parcel.allowance().deadline);
-            if let Some(item) = self.queues.follow(&target, order, deadline, item) {
-                self.send(order, item, None);
+            if let Some(first) = self.queues.follow(&target, Waiting { order, deadline, message: item }) {
+                self.send(order, first.message, None);
             }
         }
     }
@@ -177,7 +177,7 @@ impl<P: Parcel> PipelineTask<P> {
             Ok(Ok(reserved)) => self.enter(order, item, request, reserved),
             Ok(Err(publisher)) => {
                 item.request = Some(request);
-                self.queues.wait(&publisher, &target, order, deadline, item);
+                self.queues.wait(&publisher, &target, Waiting { order, deadline, message: item });
             }
             Err(refusal) => self.unsent(order, item, refusal),
         }
@@ -274,5 +274,5 @@ async fn another_view(views: &mut Option<watch::Receiver<Arc<View>>>) {
         }
         *views = None;
     }
-    pending().await
+    pending::<()>().await;
 }
