@@ -52,7 +52,20 @@ impl SplitPublisher {
     /// # Errors
     /// `NoWorkers`: the ring is empty.
     pub async fn reserve(&self, send: &mut Send) -> Result<Reserved, Refusal> {
-        self.0.stream_for(send)?.reserve(send).await
+        self.route(send)?.reserve(send).await
+    }
+
+    /// The stream of a message's owner by the present view. Sets the message's routing; one without an id gets one.
+    ///
+    /// # Errors
+    /// `NoWorkers`: the ring is empty.
+    pub(crate) fn route(&self, send: &mut Send) -> Result<Publisher, Refusal> {
+        self.0.stream_for(send)
+    }
+
+    /// Tells when another view may give messages other owners.
+    pub(crate) fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.0.dispatcher.views().subscribe()
     }
 
     /// Puts a message that came on a served stream on its owner's, behind the [`Earlier`] ones. Dropping the future before it

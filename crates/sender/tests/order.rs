@@ -1,5 +1,5 @@
 //! Order on the whole way: a sender's pipeline, the streams that nodes serve, and what they forward, while nodes refuse, delay
-//! and pass on at random and the ring changes. The nodes are played; everything between is the real thing.
+//! and pass on at random, end their streams, and the ring changes. The nodes are played; everything between is the real thing.
 
 #![allow(clippy::unwrap_used)]
 
@@ -142,7 +142,13 @@ fn refusal(reason: Reason) -> Refusal {
     Refusal::new(reason, "chance has it so")
 }
 
-struct Service(Fickle);
+struct Service {
+    fickle: Fickle,
+    end: End,
+}
+
+/// Ends the streams to a node; another one for those that come later.
+type End = Arc<Mutex<CancellationToken>>;
 
 #[tonic::async_trait]
 impl Delivery for Service {
@@ -164,7 +170,8 @@ impl Delivery for Service {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        let replies = serve_publish(request.into_inner(), self.0.clone(), StreamBounds::default());
+        let (fickle, end) = (self.fickle.clone(), self.end.lock().clone());
+        let replies = serve_publish(request.into_inner(), fickle, StreamBounds::default(), end);
         Ok(Response::new(Box::pin(replies)))
     }
 }
@@ -174,6 +181,7 @@ struct House {
     registry: MemoryRegistry,
     members: Vec<Member>,
     leases: Vec<Option<Box<dyn Lease>>>,
+    ends: Vec<End>,
     log: Log,
     _end: DropGuard,
 }
@@ -182,7 +190,7 @@ impl House {
     async fn start(seed: u64) -> Self {
         let (registry, log, end) = (MemoryRegistry::new(), Log::default(), CancellationToken::new());
         let ring = views(&registry, Strategy::Slots, end.clone());
-        let mut listeners = Vec::new();
+        let (mut listeners, ends) = (Vec::new(), Vec::from_iter((0..NODES).map(|_| End::default())));
         for _ in 0..NODES {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
         }
@@ -191,19 +199,20 @@ impl House {
             let next = only(members[(n + 1) % NODES].clone(), &end).await;
             let onward = Dispatcher::new(next, pool()).publisher(Hops::Forwarded, PublisherConfig::default());
             let rng = Mutex::new(SmallRng::seed_from_u64(seed * 100 + n as u64));
-            let service = Service(Fickle(Arc::new(Inner {
-                log: Arc::clone(&log),
-                rng,
-                arrivals: Mutex::default(),
-                onward,
-            })));
+            let inner = Inner { log: Arc::clone(&log), rng, arrivals: Mutex::default(), onward };
+            let service = Service { fickle: Fickle(Arc::new(inner)), end: Arc::clone(&ends[n]) };
             let services = NodeServices::new(HealthHandle::new())
                 .with(pool().limits().delivery_server(service))
                 .with(pool().limits().ring_server(RingService::new(ring.clone(), end.clone())));
             tokio::spawn(serve_node(listener, services, secret(), ServerConfig::default(), end.clone()));
         }
         let leases = members.iter().map(|_| None).collect();
-        House { registry, members, leases, log, _end: end.drop_guard() }
+        House { registry, members, leases, ends, log, _end: end.drop_guard() }
+    }
+
+    /// A node ends its streams, as at its own end.
+    fn end_streams(&self, n: usize) {
+        std::mem::take(&mut *self.ends[n].lock()).cancel();
     }
 
     /// A node joins or leaves.
@@ -237,20 +246,21 @@ async fn only(member: Member, end: &CancellationToken) -> Views {
     views
 }
 
-async fn sender(house: &House) -> Sender {
+async fn sender(house: &House, room: u32) -> Sender {
     let mut config = SenderConfig::new([house.members[0].rpc_url.clone()], secret());
     config.deadline = Duration::from_secs(60);
+    config.streams.in_flight_max = room;
     let pauses = Duration::from_millis(2);
     config.retry = RetryConfig { first_pause_max: pauses, pause_max: pauses, ..RetryConfig::default() };
     soon("a sender", Sender::connect(config)).await.unwrap()
 }
 
-/// Publishes everything while the ring changes, and gives back what was carried out.
-async fn run(seed: u64) -> HashMap<String, Vec<usize>> {
+/// Publishes everything, with so much room on each stream, while the ring changes, and gives back what was carried out.
+async fn run(seed: u64, room: u32) -> HashMap<String, Vec<usize>> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut house = House::start(seed).await;
     house.change(0).await;
-    let sender = sender(&house).await;
+    let sender = sender(&house, room).await;
     let mut tickets = Vec::new();
     for number in 0..EACH {
         for user in 0..USERS {
@@ -259,6 +269,9 @@ async fn run(seed: u64) -> HashMap<String, Vec<usize>> {
         }
         if number % 10 == 0 {
             house.change(rng.random_range(1..NODES)).await;
+        }
+        if number % 7 == 0 {
+            house.end_streams(rng.random_range(0..NODES));
         }
         if rng.next_u32().is_multiple_of(4) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -272,8 +285,8 @@ async fn run(seed: u64) -> HashMap<String, Vec<usize>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_refused_and_passed_on_each_user_gets_everything_once_and_in_order() {
-    for seed in 0..5 {
-        let log = run(seed).await;
+    for (seed, room) in [4096, 4096, 4096, 64, 12, 3].into_iter().enumerate() {
+        let log = run(seed as u64, room).await;
         assert_eq!(log.len(), USERS);
         for (user, numbers) in log {
             assert_eq!(numbers, (0..EACH).collect::<Vec<_>>(), "seed {seed}: {user}");

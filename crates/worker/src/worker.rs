@@ -73,7 +73,7 @@ pub(crate) struct Shared {
     pub(crate) valid_until: Mutex<Option<ValidUntil>>,
     /// Where it is written who is online, if anywhere.
     pub(crate) export: Mutex<Option<Arc<dyn PresenceExport>>>,
-    /// The worker has left: streams of watchers end.
+    /// The worker has left: the streams of those who watch, publish and report end.
     pub(crate) has_left: CancellationToken,
 }
 

@@ -1,5 +1,7 @@
 //! Messages arrive: at the right sessions, in order, byte for byte; and the receipt says so.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ringway_e2e::{Client, Cluster};
 use ringway_proto::{Reason, Refusal, v1};
@@ -236,4 +238,25 @@ async fn a_client_that_does_not_read_is_closed_and_the_others_go_on() {
     let target = SessionTarget::User(UserId::new("quick").expect("a good name"));
     sender.close_sessions(&target, ringway_sender::CloseCode::NORMAL, "done").await.expect("it is there");
     assert_eq!(quick.closed().await, (1000, "done".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_window_slows_a_quick_client_down_but_little() {
+    // Half as long as this takes if room in the window comes back only with the reports that gather for 100 ms.
+    const PROMPTLY: Duration = Duration::from_secs(10);
+    const COUNT: usize = 200;
+    let cluster = Cluster::builder().config("[sessions]\nwindow_bytes = \"1KiB\"").start().await;
+    let sender = cluster.sender().await;
+    let mut alice = cluster.client("alice").await;
+    let payload = |number| format!("{number:>1000}");
+    for number in 0..COUNT {
+        // Those that are behind the window wait at the worker.
+        sender.send_to_user("alice", payload(number)).await.expect("it is taken");
+    }
+    let reading = async {
+        for number in 0..COUNT {
+            assert_eq!(alice.text().await, payload(number));
+        }
+    };
+    tokio::time::timeout(PROMPTLY, reading).await.expect("the messages come in time");
 }

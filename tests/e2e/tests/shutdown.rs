@@ -53,3 +53,22 @@ async fn a_gateway_is_unready_before_it_ends() {
     ringway_e2e::Client::connect(clients, "late").await.close().await;
     assert!(gateway.exit(PATIENCE).await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_on_a_fixed_list_ends_while_a_sender_holds_a_stream_to_it() {
+    // Much longer than this test has patience.
+    let config = "[node]\nshutdown_timeout = \"10m\"";
+    let mut cluster = Cluster::builder().workers(2).config(config).start().await;
+    let sender = cluster.sender().await;
+    let mut tickets = Vec::new();
+    for number in 0..20 {
+        tickets.push(
+            sender.send_to_user(format!("user{number}"), "hello").publish().await.expect("it is taken"),
+        );
+    }
+    for ticket in tickets {
+        ticket.await.expect("it is answered");
+    }
+    cluster.workers[0].process.terminate();
+    assert!(cluster.workers[0].process.exit(PATIENCE).await.success());
+}

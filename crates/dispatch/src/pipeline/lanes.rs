@@ -25,6 +25,13 @@ pub(super) struct Lanes<K, T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Order(u64);
 
+#[cfg(test)]
+impl Order {
+    pub(super) fn nth(n: u64) -> Self {
+        Order(n)
+    }
+}
+
 #[derive(Debug)]
 struct Lane<T> {
     /// Messages that were let go and have no answer.

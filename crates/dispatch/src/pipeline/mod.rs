@@ -1,10 +1,12 @@
 //! The pipeline: messages go out without waiting for each answer, and are sent again in their turn.
 //!
-//! `lanes` decides which message may go now, and is pure; `task` carries messages between the lanes and the streams. How many
-//! messages there may be is bounded by whoever puts them in: each holds its room until it has come to its end.
+//! `lanes` decides which message may go now, `queues` which one gets room on a stream that has none; both are pure. `task`
+//! carries messages between them and the streams. A worker that takes nothing holds up its own messages only. How many messages
+//! there may be is bounded by whoever puts them in: each holds its room until it has come to its end.
 
 mod attempts;
 mod lanes;
+mod queues;
 mod task;
 
 use std::hash::Hash;

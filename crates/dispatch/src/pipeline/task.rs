@@ -1,23 +1,26 @@
 //! Carries messages from the callers through the lanes onto the streams, and their answers back.
 //!
-//! One message enters the streams at a time: that is what keeps the order of the calls. While it waits for room there,
-//! answers are still taken. When it has room, it enters in the same step in which its lane is looked at, so no answer comes
-//! in between.
+//! A message that has room on its owner's stream enters it at once, in the same step in which its lane is looked at, so no
+//! answer comes in between. One that has none waits in a queue of that stream (`queues`); the others go on.
 
 use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use ringway_proto::v1::Turn;
-use ringway_proto::{Reason, Refusal, v1};
-use ringway_rpc::{Entered, PublishTicket, Reserved, Unentered};
-use tokio::sync::mpsc;
+use ringway_cluster::View;
+use ringway_proto::v1::publish_request::Send as Request;
+use ringway_proto::v1::{self, Turn};
+use ringway_proto::{Reason, Refusal};
+use ringway_rpc::{Entered, PublishTicket, Publisher, Reserved, Unentered};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::lanes::{Lanes, Order};
+use super::queues::{Queues, Waiting};
 use super::{Attempts, Parcel, Pauses};
 use crate::split::SplitPublisher;
 
@@ -28,16 +31,14 @@ struct Item<P> {
     attempts: Attempts,
     /// Why the last attempt failed.
     last: Option<Refusal>,
+    /// What is sent, if it was made already.
+    request: Option<Request>,
 }
 
-type Entering<P> = Pin<Box<dyn Future<Output = (Order, Item<P>, Result<Entrance, Refusal>)> + Send>>;
+/// Room on a stream, found for the message with this place.
+type Room = (Publisher, Order, Result<Reserved, Refusal>);
+type Asking = Pin<Box<dyn Future<Output = Room> + Send>>;
 type Answering<P> = Pin<Box<dyn Future<Output = (Order, Item<P>, Result<v1::Receipt, Refusal>)> + Send>>;
-
-/// A message in the form in which it is sent, and the room for it.
-struct Entrance {
-    send: v1::publish_request::Send,
-    reserved: Reserved,
-}
 
 pub(super) struct PipelineTask<P: Parcel> {
     received: mpsc::Receiver<P>,
@@ -46,7 +47,12 @@ pub(super) struct PipelineTask<P: Parcel> {
     lanes: Lanes<P::Target, Item<P>>,
     /// Messages that may go, in their order.
     ready: VecDeque<(Order, Item<P>)>,
-    entering: Option<Entering<P>>,
+    /// Messages for which there is no room on their stream.
+    queues: Queues<Publisher, P::Target, Item<P>>,
+    /// One for each queue.
+    asking: FuturesUnordered<Asking>,
+    /// When to look for other owners of those that wait for room. `None`: there are no more views.
+    views: Option<watch::Receiver<Arc<View>>>,
     answering: FuturesUnordered<Answering<P>>,
     closed: bool,
 }
@@ -55,11 +61,13 @@ impl<P: Parcel> PipelineTask<P> {
     pub(super) fn new(received: mpsc::Receiver<P>, publisher: SplitPublisher, pauses: Pauses) -> Self {
         PipelineTask {
             received,
+            views: Some(publisher.views()),
             publisher,
             pauses,
             lanes: Lanes::new(),
             ready: VecDeque::new(),
-            entering: None,
+            queues: Queues::new(),
+            asking: FuturesUnordered::new(),
             answering: FuturesUnordered::new(),
             closed: false,
         }
@@ -68,17 +76,16 @@ impl<P: Parcel> PipelineTask<P> {
     /// Ends when no caller is left and every message has come to its end, which its deadline bounds.
     pub(super) async fn run(mut self) {
         loop {
-            self.begin_to_enter();
-            let due = self.lanes.next_due();
+            self.send_ready();
+            self.ask_for_room();
+            let due = [self.lanes.next_due(), self.queues.next_deadline()].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 Some((order, item, answer)) = self.answering.next() => self.answered(order, item, answer),
-                (order, item, entrance) = poll_some(&mut self.entering), if self.entering.is_some() => {
-                    self.entering = None;
-                    self.enter(order, item, entrance);
-                }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.release(),
-                received = self.received.recv(), if !self.closed && self.entering.is_none() => match received {
+                Some(room) = self.asking.next(), if !self.queues.is_empty() => self.found(room),
+                () = sleep_till(due), if due.is_some() => self.release(),
+                () = another_view(&mut self.views), if !self.queues.is_empty() => self.reroute(),
+                received = self.received.recv(), if !self.closed => match received {
                     Some(parcel) => self.arrived(parcel),
                     None => self.closed = true,
                 },
@@ -89,54 +96,117 @@ impl<P: Parcel> PipelineTask<P> {
 
     fn arrived(&mut self, parcel: P) {
         let target = parcel.target();
-        let item = Item { parcel, attempts: Attempts::default(), last: None };
+        let item = Item { parcel, attempts: Attempts::default(), last: None, request: None };
         self.ready.extend(self.lanes.arrive(&target, item));
     }
 
-    /// Lanes whose pause is over.
+    /// Lanes whose pause is over, and messages that have waited for room until their deadline.
     fn release(&mut self) {
-        while let Some(messages) = self.lanes.take_due(Instant::now()) {
+        let now = Instant::now();
+        while let Some(messages) = self.lanes.take_due(now) {
             self.ready.extend(messages);
         }
-    }
-
-    fn begin_to_enter(&mut self) {
-        while self.entering.is_none() {
-            let Some((order, item)) = self.ready.pop_front() else { return };
-            let Some((order, item)) = self.recheck(order, item) else { continue };
-            if item.parcel.allowance().deadline > Instant::now() {
-                self.entering = Some(Box::pin(find_room(self.publisher.clone(), order, item)));
-                return;
-            }
-            let refusal = item
-                .last
-                .clone()
-                .unwrap_or_else(|| too_late("behind an earlier message that was sent again"));
-            self.conclude(item, Err(refusal));
+        while let Some((target, order, item)) = self.queues.take_late(now) {
+            self.unsent(order, item, too_late("for room on its worker's stream"));
+            self.go_on(&target);
         }
     }
 
-    fn recheck(&mut self, order: Order, item: Item<P>) -> Option<(Order, Item<P>)> {
-        let target = item.parcel.target();
-        self.lanes.recheck(&target, order, item)
+    /// Those that wait may have other owners now.
+    fn reroute(&mut self) {
+        self.asking.clear();
+        self.ready.extend(self.queues.take_all());
     }
 
-    fn enter(&mut self, order: Order, item: Item<P>, entrance: Result<Entrance, Refusal>) {
-        let Some((order, mut item)) = self.recheck(order, item) else { return };
+    fn send_ready(&mut self) {
+        while let Some((order, item)) = self.ready.pop_front() {
+            let (target, deadline) = (item.parcel.target(), item.parcel.allowance().deadline);
+            if let Some(first) = self.queues.follow(&target, Waiting { order, deadline, message: item }) {
+                self.send(order, first.message, None);
+            }
+        }
+    }
+
+    /// Those behind a message that does not wait for room any more.
+    fn go_on(&mut self, target: &P::Target) {
+        while let Some((order, item)) = self.queues.next(target) {
+            self.send(order, item, None);
+        }
+    }
+
+    fn ask_for_room(&mut self) {
+        if self.queues.is_empty() && !self.asking.is_empty() {
+            self.reroute();
+        }
+        while let Some((publisher, order, item)) = self.queues.ask() {
+            let Some(request) = &item.request else { continue };
+            let reserved = publisher.reserve(request);
+            self.asking.push(Box::pin(async move { (publisher, order, reserved.await) }));
+        }
+    }
+
+    /// There is room on a stream: for the message for which it was asked for, and perhaps for more.
+    fn found(&mut self, (publisher, asked_for, reserved): Room) {
+        let mut found = Some(reserved);
+        while let Some((target, order, item)) = self.queues.take_first(&publisher) {
+            let reserved = found.take_if(|_| order == asked_for);
+            // It may be for one that has come to its end.
+            found = None;
+            self.send(order, item, reserved);
+            self.go_on(&target);
+            if self.queues.first(&publisher) == Some(order) {
+                break;
+            }
+        }
+        self.queues.answered(&publisher);
+    }
+
+    /// Waiting in its lane | at its end | waiting for room | on a stream.
+    fn send(&mut self, order: Order, item: Item<P>, reserved: Option<Result<Reserved, Refusal>>) {
+        let target = item.parcel.target();
+        let Some((order, mut item)) = self.lanes.recheck(&target, order, item) else { return };
+        let deadline = item.parcel.allowance().deadline;
+        if deadline <= Instant::now() {
+            let behind = || too_late("behind an earlier message that was sent again");
+            let refusal = item.last.clone().unwrap_or_else(behind);
+            return self.conclude(item, Err(refusal));
+        }
+        let mut request = item.request.take().unwrap_or_else(|| item.parcel.request());
+        let room = reserved.map_or_else(|| self.room_for(&mut request), |room| room.map(Ok));
+        match room {
+            Ok(Ok(reserved)) => self.enter(order, item, request, reserved),
+            Ok(Err(publisher)) => {
+                item.request = Some(request);
+                self.queues.wait(&publisher, &target, Waiting { order, deadline, message: item });
+            }
+            Err(refusal) => self.unsent(order, item, refusal),
+        }
+    }
+
+    /// Room on the owner's stream, or that stream if there is none.
+    fn room_for(&self, request: &mut Request) -> Result<Result<Reserved, Publisher>, Refusal> {
+        let publisher = self.publisher.route(request)?;
+        Ok(publisher.try_reserve(request).ok_or(publisher))
+    }
+
+    fn enter(&mut self, order: Order, item: Item<P>, request: Request, reserved: Reserved) {
         let target = item.parcel.target();
         let after = self.lanes.stream(&target);
         let turn = if after.is_some() { Turn::Follows } else { Turn::First };
-        match entrance.map(|Entrance { send, reserved }| reserved.enter(send, turn, after)) {
-            Ok(Ok(Entered { ticket, stream })) => {
+        match reserved.enter(request, turn, after) {
+            Ok(Entered { ticket, stream }) => {
                 self.lanes.entered(&target, stream);
                 self.answering.push(Box::pin(answer(order, item, ticket)));
             }
-            Ok(Err(Unentered::OtherStream(_))) => self.lanes.retry(&target, order, item, Instant::now()),
-            Ok(Err(Unentered::Gone(refusal))) | Err(refusal) => {
-                item.attempts.count += 1;
-                self.failed(order, item, refusal);
-            }
+            Err(Unentered::OtherStream(_)) => self.lanes.retry(&target, order, item, Instant::now()),
+            Err(Unentered::Gone(refusal)) => self.unsent(order, item, refusal),
         }
+    }
+
+    /// An attempt failed before the message was on a stream.
+    fn unsent(&mut self, order: Order, mut item: Item<P>, refusal: Refusal) {
+        item.attempts.count += 1;
+        self.failed(order, item, refusal);
     }
 
     fn answered(&mut self, order: Order, mut item: Item<P>, answer: Result<v1::Receipt, Refusal>) {
@@ -175,19 +245,6 @@ impl<P: Parcel> PipelineTask<P> {
     }
 }
 
-/// Waits for room on the owner's stream, at most until the deadline.
-async fn find_room<P: Parcel>(
-    publisher: SplitPublisher,
-    order: Order,
-    item: Item<P>,
-) -> (Order, Item<P>, Result<Entrance, Refusal>) {
-    let mut send = item.parcel.request();
-    let late = |_| too_late("for room on its worker's stream");
-    let found = timeout_at(item.parcel.allowance().deadline, publisher.reserve(&mut send)).await;
-    let found = found.map_err(late).flatten();
-    (order, item, found.map(|reserved| Entrance { send, reserved }))
-}
-
 /// Waits for the answer, at most until the deadline.
 async fn answer<P: Parcel>(
     order: Order,
@@ -203,10 +260,19 @@ fn too_late(what: &str) -> Refusal {
     Refusal::new(Reason::DeadlineExceeded, format!("not sent: it waited until its deadline {what}"))
 }
 
-/// Polls what is there; its place is kept when this future is dropped.
-async fn poll_some<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
-    match future {
-        Some(future) => future.await,
+async fn sleep_till(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
         None => pending().await,
     }
+}
+
+async fn another_view(views: &mut Option<watch::Receiver<Arc<View>>>) {
+    if let Some(following) = views {
+        if following.changed().await.is_ok() {
+            return;
+        }
+        *views = None;
+    }
+    pending::<()>().await;
 }

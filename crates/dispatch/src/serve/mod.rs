@@ -6,10 +6,13 @@
 //! (`earlier`). Answers wait for no request. Only a caller that takes no answers stops everything.
 //!
 //! A request that cannot be read, such as one beyond the size limit, ends the stream: what was taken before it is
-//! answered, then its status is the last word. Neither it nor what came after it is taken.
+//! answered, then its status is the last word. Neither it nor what came after it is taken. So does a node that ends: its last
+//! word is `DRAINING`, and whoever reads it knows that what has no answer was not taken.
 
 mod earlier;
 mod lanes;
+
+use std::pin::pin;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -20,6 +23,7 @@ use ringway_proto::v1::{PublishReply, PublishRequest, Receipt};
 use ringway_proto::{Reason, Refusal};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 
 pub use earlier::{Earlier, Way};
@@ -73,16 +77,17 @@ impl Default for StreamBounds {
 }
 
 /// Serves one stream in a task of its own, until the caller has ended its half and everything is answered, or until it
-/// takes no more answers. Gives back the answers.
+/// takes no more answers. From `end` on it takes no more requests. Gives back the answers.
 pub fn serve_publish(
     requests: Streaming<PublishRequest>,
     handler: impl PublishHandler,
     bounds: StreamBounds,
+    end: CancellationToken,
 ) -> impl Stream<Item = Result<PublishReply, Status>> + Send + 'static {
     let (replies, receiver) = mpsc::channel(bounds.replies_max);
     tokio::spawn(async move {
         // The caller takes no more answers: there is nobody to tell.
-        let _ = PublishTask::new(&handler, bounds, replies).run(requests).await;
+        let _ = PublishTask::new(&handler, bounds, replies).run(requests, end).await;
     });
     ReceiverStream::new(receiver)
 }
@@ -116,8 +121,15 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
         PublishTask { handler, bounds, replies, lanes: Lanes::default(), placing, under_way }
     }
 
-    async fn run(mut self, mut requests: Streaming<PublishRequest>) -> Result<(), NoCaller> {
+    async fn run(
+        mut self,
+        mut requests: Streaming<PublishRequest>,
+        end: CancellationToken,
+    ) -> Result<(), NoCaller> {
         let mut state = Requests::Open;
+        // One for this stream: those of others would wait for the same lock.
+        let end = end.child_token();
+        let mut ended = pin!(end.cancelled());
         loop {
             tokio::select! {
                 biased;
@@ -131,6 +143,7 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
                     self.taken(place, taken).await?;
                     self.go_on(place.0).await?;
                 }
+                () = &mut ended, if matches!(state, Requests::Open) => state = Requests::Broken(good_bye()),
                 // Cancel-safe: a request that was not taken out stays in the stream.
                 request = requests.message(), if self.has_room() && matches!(state, Requests::Open) => match request {
                     Ok(Some(request)) => self.arrived(request).await?,
@@ -227,6 +240,13 @@ fn reply(sequence: u64, answer: Result<Receipt, Refusal>) -> PublishReply {
         Err(refusal) => Reply::Error(refusal.to_publish_error()),
     };
     PublishReply { sequence, result: Some(result) }
+}
+
+/// The status with which a stream ends at a node that ends.
+fn good_bye() -> Status {
+    let message =
+        "the node is about to end, and the stream ends here: no request without an answer was carried out";
+    Refusal::new(Reason::Draining, message).to_status()
 }
 
 /// The status with which a stream ends whose next request cannot be read.

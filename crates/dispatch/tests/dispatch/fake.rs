@@ -348,6 +348,16 @@ impl FakeCluster {
         soon("the worker in the view", joined).await.unwrap();
     }
 
+    /// Takes a worker off the ring, and waits until the view shows it.
+    #[allow(dead_code, reason = "for the tests of the sender")]
+    pub(crate) async fn leave(&mut self, n: usize) {
+        let worker = &mut self.workers[n];
+        worker.lease.take().unwrap().leave().await.unwrap();
+        let (mut views, id) = (self.views.subscribe(), worker.member.id.clone());
+        let left = views.wait_for(|view| view.member(&id).is_none());
+        soon("the view without the worker", left).await.unwrap();
+    }
+
     /// Ends a worker's process, while the registry still shows it.
     pub(crate) async fn crash(&mut self, n: usize) {
         let serving = &mut self.workers[n].serving;
@@ -384,7 +394,12 @@ impl FakeCluster {
 
     /// A user that this worker owns.
     pub(crate) fn user_of(&self, n: usize) -> String {
-        (0..).map(|i| format!("user{i}")).find(|user| self.owner(user) == n).unwrap()
+        self.users_of(n, 1).remove(0)
+    }
+
+    /// Users that this worker owns.
+    pub(crate) fn users_of(&self, n: usize, count: usize) -> Vec<String> {
+        (0..).map(|i| format!("user{i}")).filter(|user| self.owner(user) == n).take(count).collect()
     }
 }
 

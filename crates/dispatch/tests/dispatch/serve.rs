@@ -75,7 +75,7 @@ fn done() -> Receipt {
     Receipt { sessions: 1, ..Receipt::default() }
 }
 
-struct Service(Arc<Gates>);
+struct Service(Arc<Gates>, CancellationToken);
 
 #[tonic::async_trait]
 impl Delivery for Service {
@@ -98,7 +98,7 @@ impl Delivery for Service {
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
         let handler = Scripted(Arc::clone(&self.0));
-        let replies = serve_publish(request.into_inner(), handler, StreamBounds::default());
+        let replies = serve_publish(request.into_inner(), handler, StreamBounds::default(), self.1.clone());
         Ok(Response::new(Box::pin(replies)))
     }
 }
@@ -109,6 +109,8 @@ struct Bench {
     requests: mpsc::Sender<PublishRequest>,
     replies: Streaming<PublishReply>,
     sequence: u64,
+    /// Ends the stream.
+    drain: CancellationToken,
     _end: DropGuard,
 }
 
@@ -117,13 +119,14 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = NodeUrl::from(listener.local_addr().unwrap());
         let (gates, end) = (Arc::<Gates>::default(), CancellationToken::new());
-        let service = LIMITS.delivery_server(Service(Arc::clone(&gates)));
+        let drain = CancellationToken::new();
+        let service = LIMITS.delivery_server(Service(Arc::clone(&gates), drain.clone()));
         let services = NodeServices::new(HealthHandle::new()).with(service);
         tokio::spawn(serve_node(listener, services, secret(), ServerConfig::default(), end.clone()));
         let transport = NodePool::new(secret(), PoolConfig::default()).node(&url).transport();
         let (requests, received) = mpsc::channel(16);
         let stream = DeliveryClient::new(transport).publish(ReceiverStream::new(received)).await.unwrap();
-        Bench { gates, requests, replies: stream.into_inner(), sequence: 0, _end: end.drop_guard() }
+        Bench { gates, requests, replies: stream.into_inner(), sequence: 0, drain, _end: end.drop_guard() }
     }
 
     /// Sends a request; the first one has sequence number 1.
@@ -239,4 +242,28 @@ async fn the_end_of_the_requests_waits_for_what_is_being_taken_and_for_the_answe
     bench.gates.answer.notify_one();
     assert_eq!(bench.reply().await.unwrap(), Some((1, Ok(()))));
     assert_eq!(bench.reply().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_node_that_ends_answers_what_it_has_taken_and_says_that_the_rest_may_come_again() {
+    let mut bench = Bench::start().await;
+    // Of these three is one under way, one is being taken, and one waits for that.
+    for user in ["later", "slow", "slow"] {
+        bench.send(user, 1).await;
+    }
+    bench.send("alice", 1).await;
+    assert_eq!(bench.reply().await.unwrap(), Some((4, Ok(()))));
+    bench.drain.cancel();
+    bench.send("alice", 1).await;
+    for sequence in [2, 3] {
+        bench.gates.take.notify_one();
+        assert_eq!(bench.reply().await.unwrap(), Some((sequence, Ok(()))));
+    }
+    let early = tokio::time::timeout(Duration::from_millis(50), bench.replies.message()).await;
+    assert!(early.is_err(), "the first request is not answered yet: {early:?}");
+    bench.gates.answer.notify_one();
+    assert_eq!(bench.reply().await.unwrap(), Some((1, Ok(()))));
+    let refusal = Refusal::from_status(&bench.reply().await.unwrap_err());
+    assert_eq!(refusal.reason, Reason::Draining, "{refusal}");
+    assert_eq!(*bench.gates.taking.lock(), ["later", "slow", "alice", "slow"], "nothing was taken later");
 }

@@ -4,8 +4,8 @@
 //! until the writer has made room; frames that cannot wait (opens, reports, ends) go in all the same, one for each client
 //! at most.
 //!
-//! Reports of written bytes are not urgent: they gather for [`REPORT_INTERVAL`], so that a quiet client's messages do not
-//! cost a frame each in the other direction, and then share one.
+//! Reports of written bytes are not urgent as long as the client's window has room: they gather for [`REPORT_INTERVAL`], so that
+//! a quiet client's messages do not cost a frame each in the other direction, and then share one.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ use crate::metrics::Meters;
 
 /// How long reports of written bytes gather.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_millis(100);
-/// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB).
+/// From how many written bytes on a client's report does not wait: a small part of the usual window (256 KiB). If the window is
+/// small, half of it: otherwise it would be full until the report.
 const REPORT_NOW_BYTES: u64 = 16 * 1024;
 /// How many reports one frame carries (link.proto).
 const REPORTS_MAX: usize = 1024;
@@ -44,6 +45,8 @@ pub(crate) struct SendQueue {
     /// Whether there is no room: a look at it without the lock, for each time that a client is read.
     full: AtomicBool,
     bytes_max: usize,
+    /// From how many written bytes on a client's report does not wait.
+    report_now_bytes: AtomicU64,
     meters: Arc<Meters>,
 }
 
@@ -85,8 +88,18 @@ impl SendQueue {
             writer: Notify::new(),
             full: AtomicBool::new(false),
             bytes_max,
+            report_now_bytes: AtomicU64::new(REPORT_NOW_BYTES),
             meters,
         }
+    }
+
+    /// Reports by what the worker says its clients' windows are; 0 if it does not say.
+    pub(crate) fn heed_window(&self, window_bytes: u64) {
+        let bytes = match window_bytes {
+            0 => REPORT_NOW_BYTES,
+            _ => REPORT_NOW_BYTES.min(window_bytes.div_ceil(2)),
+        };
+        self.report_now_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Puts a frame in. On a broken link it is forgotten: what it spoke of is gone.
@@ -103,7 +116,7 @@ impl SendQueue {
     /// Notes what a channel's worker has not been told of what left for the client, to be reported soon.
     pub(crate) fn written(&self, channel: u64, seat: &Arc<Seat>, untold: Untold) {
         let Untold { bytes, is_news, tenure } = untold;
-        if bytes >= REPORT_NOW_BYTES {
+        if bytes >= self.report_now_bytes.load(Ordering::Relaxed) {
             let bytes = seat.outbound().tell(tenure);
             self.push(Frame::Written(Written { channels: vec![channel], bytes: vec![bytes] }));
         } else if is_news {
@@ -374,5 +387,12 @@ mod tests {
         assert_eq!(reported(), [100 + 20_064], "with what was gathered");
         queue.gather_reports();
         assert_eq!(reported(), [0; 0], "nothing is told twice");
+        for (window_bytes, at_once) in [(1 << 20, false), (0, false), (602, false), (600, true), (1, true)] {
+            queue.heed_window(window_bytes);
+            give(236);
+            assert_eq!(reported().len(), usize::from(at_once), "half of {window_bytes}");
+            queue.gather_reports();
+            reported();
+        }
     }
 }

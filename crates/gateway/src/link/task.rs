@@ -102,7 +102,7 @@ impl LinkTask {
     async fn once(&self, backoff: &mut Backoff) -> Result<(), LinkError> {
         let (says, outgoing) = mpsc::channel(BATCHES_MAX);
         let greeting = self.greet(&says, outgoing);
-        let mut incoming = tokio::select! {
+        let (mut incoming, welcome) = tokio::select! {
             biased;
             () = self.stop.cancelled() => return Ok(()),
             greeted = tokio::time::timeout(self.config.connect_timeout, greeting) => {
@@ -111,6 +111,7 @@ impl LinkTask {
         };
         backoff.failures = 0;
         let link = Link::new(self.member.id.clone(), self.config.queue_bytes_max, Arc::clone(&self.moves));
+        link.queue().heed_window(welcome.window_bytes);
         let up = Up::begin(self, Arc::clone(&link));
         let outcome = self.carry(&link, says, &mut incoming).await;
         drop(up);
@@ -121,7 +122,7 @@ impl LinkTask {
         &self,
         says: &mpsc::Sender<GatewayFrames>,
         outgoing: mpsc::Receiver<GatewayFrames>,
-    ) -> Result<WorkerStream, LinkError> {
+    ) -> Result<(WorkerStream, Welcome), LinkError> {
         let hello = Hello { gateway_id: self.gateway_id.clone(), protocol: LINK_PROTOCOL };
         let frames = vec![GatewayFrame { frame: Some(Frame::Hello(hello)) }];
         says.send(GatewayFrames { frames }).await.map_err(|_| LinkError::Ended)?;
@@ -133,7 +134,7 @@ impl LinkTask {
         }
         let ring_version = RingVersion::from_u64(welcome.ring_version);
         debug!(incarnation = welcome.incarnation, %ring_version, "the worker welcomes the gateway");
-        Ok(incoming)
+        Ok((incoming, welcome))
     }
 
     /// Carries frames both ways. Neither direction waits for the other.

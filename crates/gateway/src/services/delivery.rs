@@ -53,7 +53,8 @@ impl Delivery for DeliveryService {
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
         let handler = PublishForwarder::new(Arc::clone(&self.0));
-        let replies = serve_publish(request.into_inner(), handler, self.0.config.stream);
+        let Forwarder { config, end, .. } = &*self.0;
+        let replies = serve_publish(request.into_inner(), handler, config.stream, end.clone());
         Ok(Response::new(Box::pin(replies)))
     }
 }

@@ -51,7 +51,8 @@ impl Default for ForwardConfig {
     }
 }
 
-/// Adds a gateway's services, Delivery, Sessions and Presence, to those of its node. `end` ends the streams of those who watch.
+/// Adds a gateway's services, Delivery, Sessions and Presence, to those of its node. `end` ends the streams of those who
+/// watch and of those who publish.
 pub fn add_services(
     services: NodeServices,
     dispatcher: Dispatcher,

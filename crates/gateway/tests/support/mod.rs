@@ -344,7 +344,7 @@ impl FakeWorker {
         match said {
             Said::Hello(_) => {
                 let worker_id = self.0.id.to_owned();
-                vec![Told::Welcome(Welcome { worker_id, incarnation: 1, ring_version: 0 })]
+                vec![Told::Welcome(Welcome { worker_id, incarnation: 1, ..Welcome::default() })]
             }
             Said::Open(open) => self.answer_to(open).into_iter().collect(),
             Said::Detach(detach) => self.let_go(detach.channel),

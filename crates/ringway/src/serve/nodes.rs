@@ -157,18 +157,18 @@ pub(super) struct RpcServer {
     services: NodeServices,
     /// Whether the node takes work.
     pub(super) health: HealthHandle,
-    /// Ends those who watch, the ring and users, when the server ends.
-    watchers: CancellationToken,
+    /// Ends the streams of those who watch, the ring and users, and of those who publish to a gateway, when the server ends.
+    streams: CancellationToken,
 }
 
 impl RpcServer {
     /// The server of a node, with the ring on it.
     pub(super) fn new(name: String, listener: TcpListener, shared: &Shared, settings: &Settings) -> Self {
-        let (health, watchers) = (HealthHandle::new(), CancellationToken::new());
-        let ring = RingService::new(shared.views.clone(), watchers.clone());
+        let (health, streams) = (HealthHandle::new(), CancellationToken::new());
+        let ring = RingService::new(shared.views.clone(), streams.clone());
         let limits = parts::limits(settings);
         let services = NodeServices::new(health.clone()).with(limits.ring_server(ring));
-        Self { name, listener, services, health, watchers }
+        Self { name, listener, services, health, streams }
     }
 
     /// Adds services.
@@ -180,10 +180,10 @@ impl RpcServer {
     /// Starts to serve, in the present phase.
     pub(super) fn start(self, running: &mut Running, shared: &Shared, settings: &Settings) {
         let (secret, config) = (shared.secret.clone(), parts::server(settings));
-        let Self { name, listener, services, health, watchers } = self;
+        let Self { name, listener, services, health, streams } = self;
         health.set_serving();
         running.start(format!("the gRPC server of {name}"), |stop| async move {
-            let ended = at_end_of(stop.clone(), move || watchers.cancel());
+            let ended = at_end_of(stop.clone(), move || streams.cancel());
             tokio::select! {
                 biased;
                 served = serve_node(listener, services, secret, config, stop) => Ok(served?),
@@ -196,7 +196,7 @@ impl RpcServer {
 /// The server of a gateway: it forwards calls to the workers concerned.
 pub(super) fn forwarding(server: RpcServer, shared: &Shared, settings: &Settings) -> RpcServer {
     let dispatcher = Dispatcher::new(shared.views.clone(), shared.pool.clone());
-    let (config, end) = (parts::forward(settings), server.watchers.clone());
+    let (config, end) = (parts::forward(settings), server.streams.clone());
     server.with(|services| ringway_gateway::add_services(services, dispatcher, config, end))
 }
 

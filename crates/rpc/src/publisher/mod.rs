@@ -3,9 +3,10 @@
 //!
 //! - Requests are taken in the order in which they entered; those that enter after the stream broke are on another one.
 //! - At most `in_flight_max` requests and about `in_flight_bytes_max` bytes of payload are unanswered; beyond it
-//!   [`Publisher::reserve`] waits.
+//!   [`Publisher::reserve`] waits, and [`Publisher::try_reserve`] has nothing to give.
 //! - Every ticket resolves. When the stream breaks, all tickets do: with `ConnectionLost` if the request had been handed
-//!   to the transport, with `Unreachable` if it surely had not. The next call opens a new stream.
+//!   to the transport, with `Unreachable` if it surely had not. A node that ends says that it has taken nothing that it has not
+//!   answered: these tickets resolve with `Draining`. The next call opens a new stream.
 //! - When the last handle is dropped, what was accepted is still sent and answered, for at most `linger`; then the
 //!   task ends.
 
@@ -14,6 +15,7 @@ mod requests;
 mod task;
 mod ticket;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ impl Default for PublisherConfig {
     }
 }
 
-/// Publishes to one node. A cheap handle: clones share the stream.
+/// Publishes to one node. A cheap handle: clones share the stream, and are equal.
 #[derive(Clone, Debug)]
 pub struct Publisher(Arc<Handle>);
 
@@ -79,19 +81,50 @@ impl Publisher {
         }))
     }
 
-    /// Waits for room for a request. What was reserved and is not used is given back.
+    /// Waits for room for a request; whoever waits gets it in the order of the calls. What was reserved and is not used is
+    /// given back.
     ///
     /// # Errors
     /// When the publisher's task is gone because the runtime shuts down.
-    pub async fn reserve(&self, send: &Send) -> Result<Reserved, Refusal> {
-        let handle = &self.0;
-        let bytes = payload_bytes(send).min(handle.config.in_flight_bytes_max as usize);
-        let bytes = u32::try_from(bytes).unwrap_or(handle.config.in_flight_bytes_max);
+    pub fn reserve(
+        &self,
+        send: &Send,
+    ) -> impl Future<Output = Result<Reserved, Refusal>> + std::marker::Send + use<> {
+        let (publisher, bytes) = (self.clone(), self.bytes_of(send));
+        async move {
+            let Handle { requests, bytes: room, .. } = &*publisher.0;
+            let room = Room { _request: acquire(requests, 1).await?, _bytes: acquire(room, bytes).await? };
+            Ok(Reserved { publisher, room })
+        }
+    }
+
+    /// Room for a request, if there is some that nobody waits for.
+    pub fn try_reserve(&self, send: &Send) -> Option<Reserved> {
         let room = Room {
-            _request: acquire(&handle.requests, 1).await?,
-            _bytes: acquire(&handle.bytes, bytes).await?,
+            _request: Arc::clone(&self.0.requests).try_acquire_owned().ok()?,
+            _bytes: Arc::clone(&self.0.bytes).try_acquire_many_owned(self.bytes_of(send)).ok()?,
         };
-        Ok(Reserved { publisher: self.clone(), room })
+        Some(Reserved { publisher: self.clone(), room })
+    }
+
+    /// What a request counts: one that is larger than all of the room counts as this much.
+    fn bytes_of(&self, send: &Send) -> u32 {
+        let max = self.0.config.in_flight_bytes_max;
+        u32::try_from(payload_bytes(send)).unwrap_or(max).min(max)
+    }
+}
+
+impl PartialEq for Publisher {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Publisher {}
+
+impl Hash for Publisher {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringway_proto::v1::PublishReply;
 use ringway_proto::{Reason, Refusal};
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::book::Book;
 use super::requests::Requests;
@@ -36,7 +36,7 @@ impl PublisherTask {
     }
 
     /// One stream from its opening to its end; says why it ended. A refusal of the stream as a whole came before any
-    /// request was read; once answers have begun, what is unanswered may have been carried out.
+    /// request was read; once answers have begun, what is unanswered may have been carried out, unless the node says otherwise.
     async fn stream(&self) -> Refusal {
         let requests = Requests::new(Arc::clone(&self.book.0));
         match self.node.delivery().publish(requests).await {
@@ -50,8 +50,17 @@ impl PublisherTask {
             match answers.message().await {
                 Ok(Some(reply)) => self.take(reply),
                 Ok(None) => return self.lost("the node ended the stream"),
-                Err(status) => return self.lost(status.message()),
+                Err(status) => return self.ended(&status),
             }
+        }
+    }
+
+    /// A node that drains has answered all that it has taken. After any other end nobody knows.
+    fn ended(&self, status: &Status) -> Refusal {
+        let refusal = Refusal::from_status(status);
+        match refusal.reason {
+            Reason::Draining => refusal,
+            _ => self.lost(status.message()),
         }
     }
 

@@ -93,6 +93,23 @@ async fn a_broken_stream_resolves_every_ticket_and_the_next_request_opens_anothe
     }
 }
 
+#[tokio::test]
+async fn what_a_node_that_ends_has_not_answered_was_not_taken() {
+    let mut node = FakeNode::start().await;
+    let publisher = publisher(&node);
+    let tickets = [publish(&publisher, "m0").await, publish(&publisher, "m1").await];
+    let mut stream = node.opened().await;
+    let sequence = stream.next().await.sequence;
+    stream.reply(sequence, Reply::Receipt(receipt("m0"))).await;
+    let last_word = Refusal::new(Reason::Draining, "the test says so").to_status();
+    stream.replies.send(Err(last_word)).await.unwrap();
+    let [first, second] = tickets;
+    assert_eq!(answer(first).await, Ok("m0".into()));
+    assert_eq!(answer(second).await, Err(Reason::Draining));
+    let _third = publish(&publisher, "m2").await;
+    assert_eq!(message_id(&node.opened().await.next().await), "m2");
+}
+
 async fn crash_and_rebind(node: FakeNode) -> tokio::net::TcpListener {
     let address = node.url.authority().to_owned();
     node.crash().await;

@@ -7,7 +7,7 @@ use ringway_proto::v1::publish_request::Send as Request;
 use ringway_proto::{Reason, Refusal, v1};
 use tokio::sync::oneshot;
 
-use super::Room;
+use super::room::Room;
 use crate::error::SendError;
 use crate::measure;
 use crate::message::Target;

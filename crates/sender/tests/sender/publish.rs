@@ -172,3 +172,147 @@ async fn what_was_published_is_sent_without_its_ticket_and_without_the_sender() 
     assert_eq!(answer(ticket).await, Ok("a2".into()));
     assert_eq!(script.ids(), ["a1", "a2", "a2"]);
 }
+
+/// A sender of which each stream has room for this many messages.
+async fn narrow(cluster: &FakeCluster, in_flight_max: u32, deadline: Duration) -> Sender {
+    let mut config = config(cluster);
+    config.streams.in_flight_max = in_flight_max;
+    config.deadline = deadline;
+    soon("a sender", Sender::connect(config)).await.unwrap()
+}
+
+/// What a worker saw of each of these users, by their messages' ids.
+fn ids_of(cluster: &FakeCluster, users: &[String]) -> Vec<Vec<String>> {
+    let ids = |user: &String| {
+        let seen = cluster.script_of(user).seen();
+        seen.into_iter().filter(|seen| seen.key == *user).map(|seen| seen.message_id).collect()
+    };
+    users.iter().map(ids).collect()
+}
+
+#[tokio::test]
+async fn a_worker_that_takes_nothing_holds_up_only_what_is_for_it() {
+    const EACH: usize = 50;
+    let cluster = FakeCluster::start(2).await;
+    let sender = narrow(&cluster, 3, Duration::from_secs(60)).await;
+    let (here, there) = (cluster.users_of(0, 4), cluster.users_of(1, 4));
+    cluster.workers[1].script.then(Take::Hold);
+    let (mut free, mut held) = (Vec::new(), Vec::new());
+    for n in 0..EACH {
+        for (here, there) in here.iter().zip(&there) {
+            held.push(publish(&sender, there, &format!("{n:03}")).await);
+            free.push(publish(&sender, here, &format!("{n:03}")).await);
+        }
+    }
+    let receipts = soon("the answers of the other worker", join_all(free)).await;
+    assert!(receipts.iter().all(Result::is_ok));
+    assert!(held.iter_mut().all(|ticket| ticket.now_or_never().is_none()));
+    assert_eq!(cluster.workers[1].script.seen().len(), 1);
+    cluster.workers[1].script.release.notify_one();
+    let receipts = soon("all answers", join_all(held)).await;
+    assert!(receipts.iter().all(Result::is_ok));
+    let expected: Vec<_> = (0..EACH).map(|n| format!("{n:03}")).collect();
+    for ids in ids_of(&cluster, &[here, there].concat()) {
+        assert_eq!(ids, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_room_ends_with_its_own_deadline_and_was_surely_not_sent() {
+    let cluster = FakeCluster::start(1).await;
+    let sender = narrow(&cluster, 1, Duration::from_secs(60)).await;
+    cluster.workers[0].script.then(Take::Hold);
+    let on_stream = publish(&sender, "alice", "a1").await;
+    let waits = publish(&sender, "alice", "a2").await;
+    let behind = publish(&sender, "alice", "a5").await;
+    for (user, id) in [("alice", "a3"), ("bob", "b1"), ("bob", "b2")] {
+        let call = sender.send_to_user(user, "hello").message_id(id).deadline(Duration::from_millis(30));
+        let error = soon("the deadline", call.publish().await.unwrap()).await.unwrap_err();
+        assert_eq!((error.reason(), error.maybe_delivered), (Reason::DeadlineExceeded, false), "{id}");
+        assert!(error.to_string().contains("for room on its worker's stream"), "{error}");
+    }
+    cluster.workers[0].script.release.notify_one();
+    for (ticket, id) in [(on_stream, "a1"), (waits, "a2"), (behind, "a5")] {
+        assert_eq!(answer(ticket).await, Ok(id.into()));
+    }
+    assert_eq!(cluster.workers[0].script.ids(), ["a1", "a2", "a5"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_room_at_a_worker_that_leaves_goes_to_the_next_owner_in_order() {
+    let mut cluster = FakeCluster::start(2).await;
+    let sender = narrow(&cluster, 1, Duration::from_secs(60)).await;
+    let (user, other) = (cluster.user_of(1), cluster.users_of(1, 2).remove(1));
+    cluster.workers[1].script.then(Take::Hang);
+    let _hangs = publish(&sender, &user, "hangs").await;
+    let mut tickets = Vec::new();
+    for id in ["o1", "o2", "o3"] {
+        tickets.push(publish(&sender, &other, id).await);
+    }
+    cluster.workers[1].script.saw(1).await;
+    cluster.leave(1).await;
+    let receipts = soon("answers from the next owner", join_all(tickets)).await;
+    assert!(receipts.iter().all(Result::is_ok));
+    assert_eq!(cluster.workers[0].script.ids(), ["o1", "o2", "o3"]);
+}
+
+#[tokio::test]
+async fn messages_for_all_keep_their_order_while_one_of_them_waits_for_room() {
+    let cluster = FakeCluster::start(2).await;
+    let sender = narrow(&cluster, 1, Duration::from_secs(60)).await;
+    let user = cluster.user_of(1);
+    cluster.workers[1].script.then(Take::Hold);
+    let first = publish(&sender, &user, "first").await;
+    // A message for all goes to the owner of its id.
+    let ids = [cluster.users_of(1, 2), cluster.users_of(0, 2)].concat();
+    let mut tickets = Vec::new();
+    for id in &ids {
+        let call = sender.send_to_all("hello").message_id(id);
+        tickets.push(soon("room", call.publish()).await.unwrap());
+    }
+    let here = cluster.user_of(0);
+    assert_eq!(answer(publish(&sender, &here, "not for all").await).await, Ok("not for all".into()));
+    assert!(tickets.iter_mut().all(|ticket| ticket.now_or_never().is_none()));
+    assert_eq!(cluster.workers[0].script.ids(), ["not for all"]);
+    cluster.workers[1].script.release.notify_one();
+    for (ticket, id) in [(first, "first".to_owned())].into_iter().chain(tickets.into_iter().zip(ids)) {
+        assert_eq!(answer(ticket).await, Ok(id));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_takes_nothing_does_not_use_up_all_of_the_room() {
+    let cluster = FakeCluster::start(2).await;
+    let mut config = config(&cluster);
+    config.streams.in_flight_max = 2;
+    config.publish.in_flight_max = 8;
+    config.deadline = Duration::from_secs(60);
+    let sender = soon("a sender", Sender::connect(config)).await.unwrap();
+    let (here, there) = (cluster.user_of(0), cluster.user_of(1));
+    cluster.workers[1].script.then(Take::Hold);
+    let mut held = Vec::new();
+    for n in 0..6 {
+        held.push(publish(&sender, &there, &n.to_string()).await);
+    }
+    cluster.workers[1].script.saw(1).await;
+    // Those that wait for room stand before whoever comes.
+    let waiting = (6..9).map(|n| sender.send_to_user(&there, "hello").message_id(n.to_string()).publish());
+    let mut waiting: Vec<_> = waiting.map(Box::pin).collect();
+    assert!(waiting.iter_mut().all(|publishing| publishing.now_or_never().is_none()));
+    for n in 0..20 {
+        let id = n.to_string();
+        assert_eq!(answer(publish(&sender, &here, &id).await).await, Ok(id));
+    }
+    // More at once than the spare room and the stream have.
+    let ids: Vec<_> = (0..10).map(|n| format!("crowd {n}")).collect();
+    let crowd = ids.iter().map(async |id| answer(publish(&sender, &here, id).await).await.unwrap());
+    soon("answers to a crowd", join_all(crowd)).await;
+    assert!(waiting.iter_mut().all(|publishing| publishing.now_or_never().is_none()));
+    cluster.workers[1].script.release.notify_one();
+    for publishing in waiting {
+        held.push(soon("room", publishing).await.unwrap());
+    }
+    for (n, ticket) in held.into_iter().enumerate() {
+        assert_eq!(answer(ticket).await, Ok(n.to_string()));
+    }
+}

@@ -36,8 +36,9 @@ impl Delivery for DeliveryService {
         &self,
         request: Request<Streaming<PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
-        let handler = Publishing::new(Arc::clone(&self.0));
-        let replies = serve_publish(request.into_inner(), handler, self.0.config.publish);
+        let shared = &self.0;
+        let (handler, end) = (Publishing::new(Arc::clone(shared)), shared.has_left.clone());
+        let replies = serve_publish(request.into_inner(), handler, shared.config.publish, end);
         Ok(Response::new(Box::pin(replies)))
     }
 }

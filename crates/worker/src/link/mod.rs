@@ -60,6 +60,7 @@ where
         worker_id: shared.config.id.to_string(),
         incarnation: shared.incarnation,
         ring_version: shared.views.current().version().as_u64(),
+        window_bytes: shared.config.policy.window_bytes,
     }));
     info!(gateway = hello.gateway_id, link = id.0, "a gateway has attached");
     let link = AttachedLink {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::peer_server::Peer;
 use ringway_proto::v1::{
@@ -27,6 +28,10 @@ use crate::hub::{Denied, Receivers};
 use crate::interest::{Interest, ReportStream};
 use crate::worker::Shared;
 
+/// When others have seen that this worker has left, and have ended their reports. Where the list of workers is a fixed one they see
+/// nothing, and their reports are ended here.
+const DEPARTURE_SEEN_AFTER: Duration = Duration::from_secs(2);
+
 pub(crate) struct PeerService(pub(crate) Arc<Shared>);
 
 #[tonic::async_trait]
@@ -42,7 +47,12 @@ impl Peer for PeerService {
         let acks = futures_util::stream::try_unfold(reporting, |mut reporting| async move {
             Ok(reporting.next().await?.map(|ack| (ack, reporting)))
         });
-        Ok(Response::new(Box::pin(acks)))
+        let has_left = self.0.has_left.clone();
+        let unseen = async move {
+            has_left.cancelled().await;
+            tokio::time::sleep(DEPARTURE_SEEN_AFTER).await;
+        };
+        Ok(Response::new(Box::pin(acks.take_until(Box::pin(unseen)))))
     }
 
     type ClaimStream = claim::Replies;

@@ -192,6 +192,7 @@ impl Gateway {
             Gateway { frames, answers, pending: Default::default(), sessions: HashMap::new(), next: 0 };
         let Down::Welcome(welcome) = gateway.next().await else { panic!("the first frame is no Welcome") };
         assert_eq!(welcome.worker_id, worker.id().as_str());
+        assert!(welcome.window_bytes > 0);
         gateway
     }
 
