@@ -16,6 +16,7 @@ mod document;
 mod keys;
 mod message;
 mod metrics;
+mod peer;
 mod query;
 mod receipt;
 mod refusal;
