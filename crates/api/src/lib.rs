@@ -31,7 +31,6 @@ pub use config::ApiConfig;
 pub use keys::{Keys, KeysError, KeysHandle};
 pub use receipt::receipt_json;
 pub use server::serve;
-pub use user::session_json;
 
 /// What requests are answered with.
 type Body = http_body_util::Full<bytes::Bytes>;

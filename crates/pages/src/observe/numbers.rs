@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringway_cluster::{Member, View};
+use ringway_proto::session_json;
 use ringway_proto::v1::{NodeStatus, Session};
 use ringway_ring::{MemberId, SLOT_COUNT, Slot};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::gather::Gathered;
-use crate::lookup::session;
 use crate::trial::share;
 
 /// Of how many slots, evenly over all, the owners are told.
@@ -127,7 +127,7 @@ fn slowest(gathered: &Gathered) -> Vec<Value> {
         .filter(|session| session.queue_bytes > 0)
         .collect();
     slowest.sort_by_key(|session| std::cmp::Reverse(session.queue_bytes));
-    slowest.into_iter().take(SLOWEST_MAX).map(session).collect()
+    slowest.into_iter().take(SLOWEST_MAX).map(session_json).collect()
 }
 
 #[cfg(test)]
