@@ -142,7 +142,7 @@ async fn serve_http<S>(
         Ok(Ok(())) => {}
         Ok(Err(error)) => debug!(peer = %address, %error, "a connection of the API broke"),
         Err(_) => {
-            debug!(peer = %address, "a client of the API shows no key or takes no answers, it is cut off")
+            debug!(peer = %address, "a client of the API shows no key or takes no answers, it is cut off");
         }
     }
 }
@@ -151,14 +151,13 @@ async fn serve_http<S>(
 async fn still_strange(peer: &Peer, known_by: Instant) {
     sleep_until(known_by).await;
     if peer.is_known() {
-        pending().await
+        pending::<()>().await;
     }
 }
 
 /// Waits for a connection's last answer: not for long if nobody who is known waits for it, too. Whoever has been let in at the
 /// last moment gets the answer to what may have been carried out.
-async fn last_answer<C: Future>(peer: &Peer, connection: Pin<&mut C>) -> Result<C::Output, Elapsed> {
-    let mut connection = connection;
+async fn last_answer<C: Future>(peer: &Peer, mut connection: Pin<&mut C>) -> Result<C::Output, Elapsed> {
     match timeout(LAST_REFUSAL_MAX, connection.as_mut()).await {
         Err(_) if peer.is_known() => timeout(LAST_ANSWER_MAX, connection).await,
         ended => ended,
