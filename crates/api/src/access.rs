@@ -1,10 +1,7 @@
 //! Who may call: whoever shows a key. Without keys, only those on this machine who mean this server.
 
-use std::net::IpAddr;
-
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST};
-use http::uri::Authority;
+use ringway_auth::{bearer, is_for_this_machine};
 
 use crate::keys::KeysHandle;
 use crate::refusal::Refusal;
@@ -25,36 +22,14 @@ impl Access {
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<String, Refusal> {
         match self {
             Access::Keys(keys) => {
-                let shown = bearer(headers)?;
+                let shown = bearer(headers).ok_or(Refusal::KeyMissing)?;
                 let keys = keys.current();
                 keys.name_of(shown).map(str::to_owned).ok_or(Refusal::KeyUnknown)
             }
-            Access::Loopback if is_meant(headers) => Ok(String::new()),
+            Access::Loopback if is_for_this_machine(headers) => Ok(String::new()),
             Access::Loopback => Err(Refusal::HostForeign),
         }
     }
-}
-
-/// The credential in the header (RFC 6750 section 2.1). The scheme's case does not count (RFC 9110 section 11.1).
-fn bearer(headers: &HeaderMap) -> Result<&[u8], Refusal> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (value, None) = (values.next().ok_or(Refusal::KeyMissing)?, values.next()) else {
-        return Err(Refusal::KeyMissing);
-    };
-    let (scheme, key) = value.as_bytes().split_at_checked("Bearer ".len()).ok_or(Refusal::KeyMissing)?;
-    match scheme.eq_ignore_ascii_case(b"Bearer ") {
-        true => Ok(key.trim_ascii()),
-        false => Err(Refusal::KeyMissing),
-    }
-}
-
-fn is_meant(headers: &HeaderMap) -> bool {
-    let authority = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    authority.is_some_and(|authority| {
-        let host = authority.host();
-        let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
-    })
 }
 
 #[cfg(test)]
@@ -89,22 +64,8 @@ mod tests {
 
     #[test]
     fn without_keys_the_host_must_be_this_machine() {
-        let cases = [
-            (Some("127.0.0.1:8090"), true),
-            (Some("127.0.0.9"), true),
-            (Some("localhost:8090"), true),
-            (Some("LOCALHOST"), true),
-            (Some("[::1]:8090"), true),
-            (Some("evil.example:8090"), false),
-            (Some("127.0.0.1.evil.example"), false),
-            (Some("10.0.0.1:8090"), false),
-            (Some("["), false),
-            (Some(""), false),
-            (None, false),
-        ];
-        for (host, expected) in cases {
-            let given: Vec<_> = host.into_iter().map(|host| ("host", host)).collect();
-            assert_eq!(Access::Loopback.check(&headers(&given)).is_ok(), expected, "{host:?}");
+        for (host, expected) in [("127.0.0.1:8090", true), ("evil.example:8090", false)] {
+            assert_eq!(Access::Loopback.check(&headers(&[("host", host)])).is_ok(), expected, "{host}");
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A request is checked in a fixed order, cheapest first: key, path and method, room, query, body. Only what has passed all of
 //! that is heard by a worker.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
@@ -22,6 +21,7 @@ use crate::config::ApiConfig;
 use crate::document::DOCUMENT;
 use crate::message::Message;
 use crate::metrics::{self, Present};
+use crate::peer::Peer;
 use crate::query::parameters;
 use crate::receipt::receipt_json;
 use crate::refusal::{Refusal, respond};
@@ -52,22 +52,25 @@ impl Api {
         &self.0.config
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let (began, _present) = (Instant::now(), Present::request());
+    /// Answers one request of a peer.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        let (began, _present, address) = (Instant::now(), Present::request(), peer.address);
         let (head, mut body) = request.into_parts();
         let route = Route::of(&head.method, head.uri.path());
         let operation = route.as_ref().map_or("none", Route::operation);
         let caller = self.0.access.check(&head.headers);
+        if caller.is_ok() {
+            peer.let_in();
+        }
         let key = caller.as_deref().unwrap_or_default().to_owned();
         let outcome = self.admit(route, caller, &head, &mut body).await;
         let response = match outcome {
             Ok(response) => {
-                debug!(%peer, operation, key, "a request was answered");
+                debug!(peer = %address, operation, key, "a request was answered");
                 response
             }
             Err(refusal) => {
-                debug!(%peer, operation, key, reason = refusal.reason(), "a request was refused");
+                debug!(peer = %address, operation, key, reason = refusal.reason(), "a request was refused");
                 discard(&head.headers, &mut body).await;
                 refusal.to_response()
             }

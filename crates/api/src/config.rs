@@ -12,9 +12,12 @@ pub struct ApiConfig {
     pub requests_max: usize,
     /// Connections at the same time. Beyond it new ones wait to be accepted. Default 4,096.
     pub connections_max: usize,
-    /// How long a client may take for its TLS handshake, and again for each request's head; so it is also how long a
-    /// connection may be idle. Then it is closed. Default 60 s.
+    /// How long a client may take for a request's head; so it is also how long a connection may be idle. Then it is closed.
+    /// Default 60 s.
     pub head_timeout: Duration,
+    /// How long a connection may be there before a request on it is let in, the TLS handshake and that request's head included.
+    /// Then it is closed, so that whoever has no key takes no room for long. Default 10 s.
+    pub stranger_timeout: Duration,
     /// How long the body of a request may take; then it is answered 408. Default 30 s.
     pub body_timeout: Duration,
     /// How long a connection lives at most, before it is closed after the answer that is under way. So one whose client takes no
@@ -31,6 +34,7 @@ impl Default for ApiConfig {
             requests_max: 1_024,
             connections_max: 4_096,
             head_timeout: Duration::from_secs(60),
+            stranger_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             lifetime_max: Duration::from_secs(5 * 60),
             shutdown_timeout: Duration::from_secs(10),

@@ -16,6 +16,7 @@ mod document;
 mod keys;
 mod message;
 mod metrics;
+mod peer;
 mod query;
 mod receipt;
 mod refusal;
@@ -30,7 +31,6 @@ pub use config::ApiConfig;
 pub use keys::{Keys, KeysError, KeysHandle};
 pub use receipt::receipt_json;
 pub use server::serve;
-pub use user::session_json;
 
 /// What requests are answered with.
 type Body = http_body_util::Full<bytes::Bytes>;

@@ -1,7 +1,8 @@
 //! Every way in which a request is not carried out: one enum, one table. What the cluster refuses keeps its reason and has the
-//! status of the map in `ringway-proto`; the rest is about HTTP, and listed in `docs/http-api.md`, which a test holds.
+//! status of the map in `ringway-proto`; the rest is about HTTP, and listed in `docs/http-api.md`, which a test holds. Who is not
+//! let in has its connection closed, too.
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use ringway_proto::{Reason, Retry};
 use ringway_sender::SendError;
@@ -66,7 +67,15 @@ impl Refusal {
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
+        if self.is_of_a_stranger() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
+    }
+
+    /// Whether the caller was not let in.
+    fn is_of_a_stranger(&self) -> bool {
+        matches!(self, Refusal::KeyMissing | Refusal::KeyUnknown | Refusal::HostForeign)
     }
 
     /// The table.
@@ -166,6 +175,8 @@ mod tests {
             let told: Vec<_> = told.into_iter().flatten().collect();
             let expected: Vec<_> = header.into_iter().map(|(_, value)| value).collect();
             assert_eq!(told, expected, "{reason}");
+            let closes = response.headers().contains_key(CONNECTION);
+            assert_eq!(closes, ["UNAUTHENTICATED", "HOST_FOREIGN"].contains(&reason), "{reason}");
         }
     }
 

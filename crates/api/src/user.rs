@@ -1,26 +1,11 @@
 //! Where a user is: who owns it, whether it is online, and its sessions.
 
-use ringway_proto::{Reason, Refusal as ClusterRefusal};
+use ringway_proto::{Reason, Refusal as ClusterRefusal, session_json};
 use ringway_ring::Slot;
-use ringway_sender::{SendError, Sender, Session, SessionFilter, UserId};
+use ringway_sender::{SendError, Sender, SessionFilter, UserId};
 use serde_json::{Value, json};
 
 use crate::refusal::Refusal;
-
-/// A session for programs: here, and in what `ringway sessions --json` prints.
-pub fn session_json(session: &Session) -> Value {
-    json!({
-        "id": session.id,
-        "user": session.user,
-        "groups": session.groups,
-        "worker": session.worker,
-        "gateway": session.gateway,
-        "remote_address": session.remote_address,
-        "subprotocol": session.subprotocol,
-        "opened_at_ms": session.opened_at_ms,
-        "queue_bytes": session.queue_bytes,
-    })
-}
 
 /// Asks the user's owner. `online` is null while nothing sure can be said.
 pub(crate) async fn user_json(sender: &Sender, name: &str) -> Result<Value, Refusal> {

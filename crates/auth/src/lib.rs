@@ -8,6 +8,8 @@
 //!    token at its word, [`Jwt`] verifies a signature first ([`jwt`]).
 //! 3. May this page connect at all? [`OriginPolicy`] judges the `Origin` header ([`origin`]).
 //!
+//! Beside them stands what a request that is no handshake shows of its caller ([`bearer`], [`is_for_this_machine`]).
+//!
 //! The law of this crate: neither a token nor a key is ever written into an error, a log line or a `Debug`
 //! output. [`Token::expose`] and [`jwt::Secret::expose`] are the only ways to their text.
 
@@ -19,6 +21,7 @@ mod error;
 mod identity;
 mod name;
 mod plain;
+mod request;
 mod token;
 
 pub use error::AuthError;
@@ -28,4 +31,5 @@ pub use jwt::{Jwt, JwtConfig, JwtSigner, KeyError, KeySource};
 pub use name::{NAME_BYTES_MAX, NameError, check_group, check_user};
 pub use origin::{AllowedOrigins, OriginConfig, OriginError, OriginParseError, OriginPolicy};
 pub use plain::Plain;
+pub use request::{bearer, is_for_this_machine};
 pub use token::Token;

@@ -29,6 +29,6 @@ pub use config::{
     TlsFiles,
 };
 pub use gateway::{Gateway, GatewayError, GatewayParts, MetricsRenderer};
-pub use http::{Listener, Pages, TlsError};
+pub use http::{Listener, OPERATOR_PATHS, Pages, TlsError};
 pub use link::{GatewayStream, Grpc, InProcess, LinkConnector, WorkerStream};
 pub use services::{ForwardConfig, add_services};

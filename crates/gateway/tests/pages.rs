@@ -45,7 +45,12 @@ fn request(method: &str, path: &str, body: &str) -> String {
 #[tokio::test]
 async fn requests_for_pages_are_theirs_with_their_bodies() {
     let bench = bench().await;
-    for (method, path, body) in [("GET", "/pages/a?b=c", ""), ("POST", "/pages/api", "{\"x\":1}")] {
+    for (method, path, body) in [
+        ("GET", "/pages/a?b=c", ""),
+        ("POST", "/pages/api", "{\"x\":1}"),
+        // Sockets are opened at such a path, too, but not by this request.
+        ("GET", "/pages/users/ws", ""),
+    ] {
         let answer = bench.ask(&request(method, path, body)).await;
         assert_eq!((answer.status, answer.body), (200, format!("{method} {path} {body}")));
     }

@@ -20,7 +20,9 @@ byId("ring").append(ring.element);
 byId("chart").append(chart.element);
 const lookAgain = lookUp(ring);
 
-const socket = connect(site, "dashboard");
+// A user of its own in the cluster, also when it gets another pass.
+const viewer = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const socket = connect(site, "dashboard", { viewer });
 socket.on("status", hear);
 socket.events.on("open", () => say("connected", "good"));
 socket.events.on("closed", ({ willRetry }) => say(willRetry ? "reconnecting" : "signed out", willRetry ? "warn" : "bad"));
@@ -55,53 +57,54 @@ function hear(status) {
   show(status);
 }
 
-function show({ ring: { version, strategy, slots }, workers, gateways, slowest, log, observer }) {
+/** Of a large cluster so many workers and gateways are told one by one, and the `others` together; `totals` are of all. */
+function show({ ring: { version, strategy, slots }, totals: all, workers, others, gateways, other_gateways: otherGateways, slowest, log, observer }) {
   know(workers.map(({ id }) => id));
-  const totals = sum(workers);
-  showTiles(workers, totals);
+  const totals = numbers(all);
+  showTiles(totals);
   byId("ring-version").textContent = `version ${version}, strategy ${strategy}`;
-  ring.show(workers, slots, totals.sessions);
+  ring.show(workers, slots, others, totals.sessions);
   if (version !== source.version) lookAgain();
   source.version = version;
   chart.add(totals.messages, totals.deliveries);
-  showMembers(workers);
-  showGateways(gateways);
+  showMembers(workers, others);
+  showGateways(gateways, otherGateways);
   showSlowest(slowest);
-  trial.show(workers);
+  trial.show(workers, totals.workers);
   for (const entry of news.show(log, observer)) {
     if (entry.kind === "handover") for (const [from, to] of ways(entry)) ring.flow(from, to);
     if (entry.kind === "ring") for (const { from, to } of entry.flows) ring.flow(from, to);
   }
 }
 
-function sum(workers) {
-  const add = (kind, name) => workers.reduce((total, worker) => total + (worker[kind]?.[name] ?? 0), 0);
-  const round = (number) => Math.round(number * 10) / 10;
+/** What workers have together; nothing is told of what none of them has. */
+function numbers({ workers, active, silent, share, has, per_second: rates }) {
   return {
-    sessions: add("has", "sessions"),
-    users: add("has", "users"),
-    inTransit: add("has", "in_transit"),
-    expected: add("has", "expected"),
-    overflows: add("has", "overflows"),
-    queueBytes: add("has", "queue_bytes"),
-    messages: round(add("per_second", "messages")),
-    deliveries: round(add("per_second", "deliveries")),
-    bytes: add("per_second", "delivered_bytes"),
-    fromClients: round(add("per_second", "client_messages")),
-    arriving: round(add("per_second", "arrived")),
-    overflowing: round(add("per_second", "overflows")),
+    workers,
+    active,
+    silent,
+    share,
+    sessions: has.sessions ?? 0,
+    users: has.users ?? 0,
+    inTransit: has.in_transit ?? 0,
+    expected: has.expected ?? 0,
+    overflows: has.overflows ?? 0,
+    messages: rates.messages ?? 0,
+    deliveries: rates.deliveries ?? 0,
+    bytes: rates.delivered_bytes ?? 0,
+    fromClients: rates.client_messages ?? 0,
+    arriving: rates.arrived ?? 0,
+    overflowing: rates.overflows ?? 0,
   };
 }
 
-function showTiles(workers, totals) {
+function showTiles(totals) {
   const tell = (name, number, more) => {
     byId(name).textContent = number.toLocaleString("en");
     byId(`${name}-more`).textContent = more;
   };
-  const active = workers.filter(({ state }) => state === "active").length;
-  const silent = workers.filter(({ answers }) => !answers).length;
   tell("sessions", totals.sessions, `of ${count(totals.users, "user")}`);
-  tell("workers", workers.length, silent > 0 ? `${silent} silent` : `${active} on the ring`);
+  tell("workers", totals.workers, totals.silent > 0 ? `${totals.silent} silent` : `${totals.active} on the ring`);
   tell("messages", totals.messages, `${totals.fromClients.toLocaleString("en")} from clients`);
   tell("deliveries", totals.deliveries, `${bytes(totals.bytes)}/s`);
   tell("moving", Math.max(totals.inTransit, totals.expected), `${totals.arriving.toLocaleString("en")} arrive per second`);
@@ -109,7 +112,7 @@ function showTiles(workers, totals) {
   byId("slow-tile").classList.toggle("alarm", totals.overflowing > 0);
 }
 
-function showMembers(workers) {
+function showMembers(workers, others) {
   const kinds = { active: "good", draining: "warn", joining: "warn" };
   const row = ({ id, state, share, has, per_second: rates, answers, rpc_url: url, weight, zone }) => {
     const about = [url, `weight ${weight}`, zone && `zone ${zone}`].filter(Boolean).join(", ");
@@ -120,10 +123,17 @@ function showMembers(workers) {
       make("td", { class: "number" }, has ? has.sessions.toLocaleString("en") : "–"),
       make("td", { class: "number" }, rates ? rates.messages.toLocaleString("en") : "–"));
   };
-  byId("members").replaceChildren(...[...workers].sort((a, b) => byName(a.id, b.id)).map(row));
+  const rest = ({ workers: number, active, silent, share, sessions, messages }) => make("tr", { class: "others" },
+    make("td", {}, count(number, "other")),
+    make("td", { class: "soft" }, silent > 0 ? `${silent.toLocaleString("en")} silent` : `${active.toLocaleString("en")} active`),
+    make("td", { class: "number" }, percent(share)),
+    make("td", { class: "number" }, sessions.toLocaleString("en")),
+    make("td", { class: "number" }, messages.toLocaleString("en")));
+  byId("members").replaceChildren(...[...workers].sort((a, b) => byName(a.id, b.id)).map(row),
+    ...(others.workers > 0 ? [rest(numbers(others))] : []));
 }
 
-function showGateways(gateways) {
+function showGateways(gateways, others) {
   const most = Math.max(1, ...gateways.map(({ sessions }) => sessions));
   const row = ({ id, sessions }) => {
     const inner = make("i");
@@ -131,8 +141,11 @@ function showGateways(gateways) {
     return [make("span", {}, id || "clients that are away"), make("span", { class: "bar", "aria-hidden": "true" }, inner),
       make("span", { class: "number" }, sessions.toLocaleString("en"))];
   };
+  const rest = others.gateways > 0
+    ? [make("span", {}, count(others.gateways, "other")), make("span"), make("span", { class: "number" }, others.sessions.toLocaleString("en"))]
+    : [];
   byId("gateways").replaceChildren(gateways.length > 0
-    ? make("div", { class: "pair" }, gateways.flatMap(row))
+    ? make("div", { class: "pair" }, gateways.flatMap(row), rest)
     : make("p", { class: "small soft" }, "No worker has a link."));
 }
 

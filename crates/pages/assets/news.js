@@ -72,9 +72,13 @@ function flows(all) {
   return all.length > FLOWS_MAX ? `${shown.join(", ")}, …` : shown.join(", ");
 }
 
-function handover({ left, arrived }) {
-  const list = (counts, verb) => Object.entries(counts).map(([id, sessions]) => `${id} ${verb} ${count(sessions, "session")}`);
-  const [gone, come] = [list(left, "hands over"), list(arrived, "takes over")];
+function handover({ left, left_others: leftOthers, arrived, arrived_others: arrivedOthers }) {
+  const list = (counts, others, verb) => {
+    const named = Object.entries(counts).map(([id, sessions]) => `${id} ${verb}s over ${count(sessions, "session")}`);
+    const rest = others.workers > 0 ? [`${count(others.workers, "other worker")} together ${others.sessions.toLocaleString("en")}`] : [];
+    return [...named, ...rest];
+  };
+  const [gone, come] = [list(left, leftOthers, "hand"), list(arrived, arrivedOthers, "take")];
   // What arrives though nobody has let it go had a worker that died.
   return [...gone, ...come].join(", ") + (gone.length === 0 ? " of a lost worker" : "");
 }

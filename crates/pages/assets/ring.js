@@ -29,16 +29,17 @@ export class Ring {
       this.#slots, this.#slices, this.#flows, this.#needle, this.#middle, this.#under);
   }
 
-  /** Shows these workers, and the owners of the sampled slots as positions among them. */
-  show(workers, slots, sessions) {
+  /** Shows these workers, the share of all others, and the owners of the sampled slots as positions among the workers. */
+  show(workers, slots, others, sessions) {
     this.#middle.textContent = sessions.toLocaleString("en");
     this.#under.textContent = sessions === 1 ? "session" : "sessions";
-    const told = JSON.stringify([workers.map(({ id, share }) => [id, share]), slots]);
+    const told = JSON.stringify([workers.map(({ id, share }) => [id, share]), slots, others.workers, others.share]);
     if (told === this.#drawn) return;
     this.#drawn = told;
-    this.#drawSlices(workers);
+    this.#drawSlices(workers, others);
     this.#drawSlots(workers, slots);
     const shares = workers.filter(({ share }) => share > 0).map(({ id, share }) => `${id} ${percent(share)}`);
+    if (others.share > 0) shares.push(`${others.workers} others ${percent(others.share)}`);
     this.element.setAttribute("aria-label", shares.length > 0 ? `The shares of the ring: ${shares.join(", ")}` : "The ring is empty");
   }
 
@@ -74,23 +75,27 @@ export class Ring {
     return id === undefined ? undefined : this.#was.get(id);
   }
 
-
-  #drawSlices(workers) {
+  #drawSlices(workers, others) {
     this.#was = this.#at;
     this.#at = new Map();
     const owners = workers.filter(({ share }) => share > 0);
     let begin = 0;
-    const slices = owners.flatMap(({ id, share }) => {
+    const slice = (name, colour, share) => {
       const end = begin + share;
       const middle = (begin + end) / 2;
-      this.#at.set(id, middle);
-      const slice = draw("path", { class: `slice ${colourOf(id)}`, d: sector(begin, end) },
-        draw("title", {}, `${id}: ${percent(share)}`));
+      const picture = draw("path", { class: `slice ${colour}`, d: sector(begin, end) },
+        draw("title", {}, `${name}: ${percent(share)}`));
       const [x, y] = point(middle, (RIM + HUB) / 2);
-      const label = share >= LABEL_MIN ? [draw("text", { class: "label", x, y }, id)] : [];
+      const label = share >= LABEL_MIN ? [draw("text", { class: "label", x, y }, name)] : [];
       begin = end;
-      return [slice, ...label];
+      return [middle, picture, ...label];
+    };
+    const slices = owners.flatMap(({ id, share }) => {
+      const [middle, ...pictures] = slice(id, colourOf(id), share);
+      this.#at.set(id, middle);
+      return pictures;
     });
+    if (others.share > 0) slices.push(...slice(`${others.workers} others`, "", others.share).slice(1));
     this.#slices.replaceChildren(...slices);
   }
 

@@ -13,6 +13,7 @@ export class Trial {
   #members = [];
   #added = [];
   #shown = "";
+  #count = 0;
   #asked = 0;
 
   constructor() {
@@ -27,8 +28,10 @@ export class Trial {
     this.#form.addEventListener("input", () => void this.#try());
   }
 
-  /** The workers as they are. Rows that somebody works on stay while the workers are the same. */
-  show(workers) {
+  /** The workers as they are, as far as they are told one by one, and how many there are. Rows that somebody works on stay while the
+   * workers are the same. */
+  show(workers, number) {
+    this.#count = number;
     this.#members = workers.map(({ id, weight, state }) => ({ id, weight, isOnRing: state === "active" }));
     const told = JSON.stringify(this.#members);
     if (told === this.#shown) return;
@@ -51,7 +54,7 @@ export class Trial {
 
   #add() {
     const taken = new Set([...this.#members.map(({ id }) => id), ...this.#added]);
-    let next = taken.size + 1;
+    let next = this.#count + this.#added.length + 1;
     while (taken.has(`w${next}`)) next += 1;
     this.#added.push(`w${next}`);
     this.#keepInputs(() => this.#draw());

@@ -3,12 +3,18 @@
 //! A browser sends requests for any page that its user has open. So a request that a page of another origin may have caused is
 //! refused, by what the browser says about it (Fetch Metadata, `Origin`); and where no token is asked for, one whose `Host` is not
 //! this machine, since a foreign name can be made to lead here (DNS rebinding).
+//!
+//! A proxy may put another `Host` into requests than the browser meant, so that `Origin` is of another one. Where a token is asked for,
+//! `Sec-Fetch-Site: same-origin` counts instead. The browser compares the origins itself, as it knows them in front of the proxy; no
+//! script can set a header whose name begins with `Sec-` (Fetch, "forbidden request-header"); and whoever is no browser, and says so
+//! falsely, needs the token all the same, which no browser adds to anybody's request by itself. Without a token the two must agree: there
+//! `Host` is all that keeps others out, and a proxy that puts `localhost` there would let everybody's pages in.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName};
+use ringway_auth::{bearer, is_for_this_machine};
 use subtle::ConstantTimeEq as _;
 
 /// The shortest admin token that is taken, in bytes.
@@ -36,6 +42,12 @@ pub struct AdminToken(String);
 #[derive(Debug, thiserror::Error)]
 #[error("the admin token must have {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} visible ASCII characters")]
 pub struct AdminTokenError;
+
+/// Whose page has caused a request.
+enum Site {
+    Same,
+    Other,
+}
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,40 +89,36 @@ impl Access {
     /// # Errors
     /// Why not.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
-        if is_of_another_site(headers) {
+        let is_of_this_site = match (said_by_browser(headers), self) {
+            (Some(Site::Other), _) => false,
+            (Some(Site::Same), Self::Admin(_)) => true,
+            (Some(Site::Same) | None, _) => is_origin_the_host(headers),
+        };
+        if !is_of_this_site {
             return Err(Denied::OtherSite);
         }
         match self {
             Self::Admin(token) => {
                 bearer(headers).filter(|shown| token.is(shown)).map(drop).ok_or(Denied::Token)
             }
-            Self::ThisMachine if is_this_machine(headers) => Ok(()),
+            Self::ThisMachine if is_for_this_machine(headers) => Ok(()),
             Self::ThisMachine => Err(Denied::OtherHost),
         }
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+/// Where a browser says that the request comes from; nothing if it does not say, or that nobody's page has caused it.
+fn said_by_browser(headers: &HeaderMap) -> Option<Site> {
+    let mut said = headers.get_all(FETCH_SITE).iter().filter(|site| *site != "none").peekable();
+    said.peek()?;
+    Some(if said.all(|site| site == "same-origin") { Site::Same } else { Site::Other })
 }
 
-fn is_of_another_site(headers: &HeaderMap) -> bool {
-    let site = headers.get(FETCH_SITE);
-    if site.is_some_and(|site| site != "same-origin" && site != "none") {
-        return true;
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return false };
+/// Whether the request says that it comes from the host that it was sent to, or from no page.
+fn is_origin_the_host(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
-    authority.is_none_or(|authority| headers.get(HOST).is_none_or(|host| host != authority))
-}
-
-fn is_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let authority: Option<http::uri::Authority> = host.parse().ok();
-    let Some(name) = authority.as_ref().map(http::uri::Authority::host) else { return false };
-    let is_loopback = |ip: IpAddr| ip.is_loopback();
-    name.eq_ignore_ascii_case("localhost") || name.trim_matches(['[', ']']).parse().is_ok_and(is_loopback)
+    authority.is_some_and(|authority| headers.get(HOST).is_some_and(|host| host == authority))
 }
 
 #[cfg(test)]
@@ -173,6 +181,28 @@ mod tests {
             ("sec-fetch-site", "same-site"),
         ] {
             check(&access, &[host, other], Err(Denied::OtherSite));
+        }
+    }
+
+    /// The `Host` in front of the proxy was `pages.example`.
+    #[test]
+    fn behind_a_proxy_the_browsers_word_counts_where_a_token_is_asked_for() {
+        let admin = Access::Admin(AdminToken::new(TOKEN).expect("a token"));
+        let (token, site) = (("authorization", "Bearer 0123456789abcdef"), |is| ("sec-fetch-site", is));
+        let (host, loopback) = (("host", "10.0.0.9:8080"), ("host", "127.0.0.1:8080"));
+        let (ours, theirs) = (("origin", "https://pages.example"), ("origin", "https://evil.example"));
+        for (access, headers, expected) in [
+            (&admin, &[token, host, ours, site("same-origin")][..], Ok(())),
+            (&admin, &[token, host, site("same-origin")], Ok(())),
+            (&admin, &[token, host, ours], Err(Denied::OtherSite)),
+            (&admin, &[token, host, ours, site("none")], Err(Denied::OtherSite)),
+            (&admin, &[token, host, theirs, site("cross-site")], Err(Denied::OtherSite)),
+            (&admin, &[token, host, theirs, site("same-site")], Err(Denied::OtherSite)),
+            (&admin, &[token, host, theirs, site("same-origin, cross-site")], Err(Denied::OtherSite)),
+            (&admin, &[host, ours, site("same-origin")], Err(Denied::Token)),
+            (&Access::ThisMachine, &[loopback, ours, site("same-origin")], Err(Denied::OtherSite)),
+        ] {
+            check(access, headers, expected);
         }
     }
 

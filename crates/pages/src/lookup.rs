@@ -2,10 +2,11 @@
 
 use ringway_auth::check_user;
 use ringway_dispatch::{Dispatcher, Hops};
+use ringway_proto::session_json;
+use ringway_proto::v1::ListSessionsRequest;
 use ringway_proto::v1::list_sessions_request::Filter;
-use ringway_proto::v1::{ListSessionsRequest, Session};
 use ringway_ring::{Slot, hash_of};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::answer::{self, Answer};
@@ -38,26 +39,11 @@ pub(crate) async fn user(dispatcher: &Dispatcher, user: &str, deadline: Instant)
     let request = ListSessionsRequest { filter, limit: SESSIONS_MAX, routing: None };
     match dispatcher.list_sessions(request, Hops::FromClient, deadline).await {
         Ok(found) => {
-            placed["sessions"] = found.sessions.iter().map(session).collect();
+            placed["sessions"] = found.sessions.iter().map(session_json).collect();
             placed["sessions_total"] = json!(found.total);
         }
         // What the ring says is right all the same.
         Err(refusal) => placed["problem"] = json!(refusal.message),
     }
     answer::json(&placed)
-}
-
-/// A session as pages show it.
-pub(crate) fn session(session: &Session) -> Value {
-    json!({
-        "id": session.id,
-        "user": session.user,
-        "groups": session.groups,
-        "worker": session.worker,
-        "gateway": session.gateway,
-        "remote_address": session.remote_address,
-        "subprotocol": session.subprotocol,
-        "opened_at_ms": session.opened_at_ms,
-        "queue_bytes": session.queue_bytes,
-    })
 }

@@ -19,8 +19,11 @@ use crate::demo;
 
 /// How passes begin: like no name of a user, so that in mode `plain` none is taken for one.
 const PREFIX: &str = "ringway:pass.";
-/// Who dashboards are.
-const DASHBOARD_USER: &str = "ringway:dashboard";
+/// How the names of the users begin whom dashboards are: each is one of its own, so that no limit for one user's sessions sets them
+/// against each other.
+const DASHBOARD_USERS: &str = "ringway:dashboard:";
+/// How long the name of a viewer is: so that no two make up the same.
+const VIEWER_DIGITS: usize = 32;
 /// The group of all dashboards. No token but a pass leads there, and no client can join it or send to it.
 pub(crate) const DASHBOARDS: &str = "ringway:dashboards";
 
@@ -42,15 +45,41 @@ struct Said {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Purpose {
     /// To see the cluster's numbers, and nothing else.
-    Dashboard,
+    Dashboard(Viewer),
     /// To be one of the people of the demonstration.
     Demo(String),
 }
+
+/// One dashboard that somebody looks at: a name that its page makes up, and keeps for as long as it is open, whichever passes it gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Viewer(String);
+
+/// Why a text cannot be a viewer.
+#[derive(Debug, thiserror::Error)]
+#[error("`viewer` must have {VIEWER_DIGITS} hexadecimal digits in lower case")]
+pub(crate) struct ViewerError;
 
 /// An authenticator that accepts passes, and asks another one about all other tokens.
 pub struct Passes {
     key: PassKey,
     others: Arc<dyn Authenticator>,
+}
+
+impl TryFrom<String> for Viewer {
+    type Error = ViewerError;
+
+    fn try_from(text: String) -> Result<Self, ViewerError> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_right = text.len() == VIEWER_DIGITS && text.bytes().all(is_digit);
+        if is_right { Ok(Self(text)) } else { Err(ViewerError) }
+    }
+}
+
+impl From<Viewer> for String {
+    fn from(viewer: Viewer) -> Self {
+        viewer.0
+    }
 }
 
 impl PassKey {
@@ -108,7 +137,9 @@ impl Authenticator for Passes {
 /// Who that is, and what it may do.
 fn identity(purpose: &Purpose) -> Identity {
     let (user, groups, permitted) = match purpose {
-        Purpose::Dashboard => (DASHBOARD_USER.to_owned(), vec![DASHBOARDS.to_owned()], ""),
+        Purpose::Dashboard(Viewer(name)) => {
+            (format!("{DASHBOARD_USERS}{name}"), vec![DASHBOARDS.to_owned()], "")
+        }
         Purpose::Demo(person) => (demo::user(person), Vec::new(), demo::EVERYTHING),
     };
     let patterns =
@@ -145,6 +176,10 @@ mod tests {
         Passes::new(key, Arc::new(Plain::default()))
     }
 
+    fn dashboard(digit: &str) -> Purpose {
+        Purpose::Dashboard(digit.repeat(VIEWER_DIGITS).try_into().expect("a viewer"))
+    }
+
     fn read(passes: &Passes, text: &str, now: SystemTime) -> Result<Identity, &'static str> {
         passes.authenticate(&Token::new(text), now).map_err(|error| error.reason())
     }
@@ -153,11 +188,11 @@ mod tests {
     fn a_pass_is_good_for_its_time_and_for_its_cluster() {
         let (ours, theirs) = (passes("0123456789abcdef"), passes("0123456789abcdeg"));
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let pass = ours.key.sign(Purpose::Dashboard, now, MINUTE);
+        let pass = ours.key.sign(dashboard("a"), now, MINUTE);
         let identity = read(&ours, &pass, now).expect("it is good");
         assert_eq!(
             (identity.user.as_str(), identity.groups.as_slice()),
-            (DASHBOARD_USER, &[DASHBOARDS.to_owned()][..])
+            ("ringway:dashboard:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &[DASHBOARDS.to_owned()][..])
         );
         assert_eq!(identity.expires_at, Some(now + MINUTE));
         assert_eq!(read(&ours, &pass, now + MINUTE).unwrap_err(), "token_expired");
@@ -179,7 +214,23 @@ mod tests {
         assert!(may_join(alice(), "demo:tea"));
         assert!(!may_join(alice(), "tea"));
         assert!(!may_join(alice(), DASHBOARDS));
-        assert!(!may_join(Purpose::Dashboard, "demo:tea"));
+        assert!(!may_join(dashboard("a"), "demo:tea"));
+    }
+
+    #[test]
+    fn each_dashboard_is_a_user_of_its_own_whichever_pass_it_has() {
+        let passes = passes("0123456789abcdef");
+        let now = SystemTime::now();
+        let user = |purpose: Purpose, from: SystemTime| {
+            read(&passes, &passes.key.sign(purpose, from, MINUTE), now).map(|identity| identity.user)
+        };
+        let first = user(dashboard("a"), now);
+        assert!(first.as_ref().is_ok_and(|name| ringway_session::UserId::new(name).is_ok()), "{first:?}");
+        assert_eq!(first, user(dashboard("a"), now - MINUTE / 2));
+        assert_ne!(first, user(dashboard("b"), now));
+        for wrong in ["", "a", &"a".repeat(33), &"A".repeat(32), &"g".repeat(32), &":".repeat(32)] {
+            assert!(Viewer::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -187,9 +238,14 @@ mod tests {
         let passes = passes("0123456789abcdef");
         let now = SystemTime::now();
         assert_eq!(read(&passes, "alice-tea", now).map(|identity| identity.user), Ok("alice-tea".to_owned()));
-        for forged in
-            [DASHBOARD_USER, "ringway:pass", "alice-ringway:dashboards", "ringway:pass.", "ringway:pass.a.b"]
-        {
+        for forged in [
+            "ringway:dashboard",
+            "ringway:dashboard:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "ringway:pass",
+            "alice-ringway:dashboards",
+            "ringway:pass.",
+            "ringway:pass.a.b",
+        ] {
             assert!(read(&passes, forged, now).is_err(), "{forged}");
         }
     }

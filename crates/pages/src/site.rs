@@ -21,7 +21,7 @@ use tracing::{debug, info};
 use crate::access::Access;
 use crate::answer::{self, Answer};
 use crate::observe::Observer;
-use crate::pass::{PassKey, Purpose};
+use crate::pass::{PassKey, Purpose, Viewer};
 use crate::stage::Stage;
 use crate::{assets, demo, lookup, trial};
 
@@ -40,6 +40,8 @@ pub struct SiteConfig {
     /// Whether sockets are opened with the token in the URL, since the gateway looks for it nowhere else where a browser could
     /// put it.
     pub token_in_query: bool,
+    /// The longest message of the cluster, in bytes of payload.
+    pub message_bytes_max: usize,
     /// Who may use the pages.
     pub access: Access,
     /// For how long a pass is good. The pages get a new one in time.
@@ -65,6 +67,12 @@ pub struct Site {
     observer: Observer,
 }
 
+/// Which dashboard a pass is for.
+#[derive(Deserialize)]
+struct Looking {
+    viewer: Viewer,
+}
+
 /// Who a pass of the demonstration is for.
 #[derive(Deserialize)]
 struct Person {
@@ -74,7 +82,12 @@ struct Person {
 impl Site {
     /// A site that nobody has asked for anything yet.
     pub fn new(config: SiteConfig, parts: SiteParts) -> Self {
-        let observer = Observer::new(config.gateway.clone(), parts.dispatcher.clone(), parts.end.clone());
+        let observer = Observer::new(
+            config.gateway.clone(),
+            config.message_bytes_max,
+            parts.dispatcher.clone(),
+            parts.end.clone(),
+        );
         Self { config, parts, observer }
     }
 
@@ -142,7 +155,7 @@ impl Site {
                 trial::trial(&self.parts.dispatcher, request.body(), deadline).await
             }
             (&Method::POST, ["watch"]) => answer::json(&json!({ "status": self.observer.watch() })),
-            (&Method::POST, ["passes", "dashboard"]) => self.pass(Purpose::Dashboard),
+            (&Method::POST, ["passes", "dashboard"]) => self.dashboard_pass(request.body()),
             (&Method::POST, ["passes", "demo"]) => self.demo_pass(request.body()),
             (&Method::POST, ["workers", worker, act @ ("kill" | "drain" | "undrain")]) => {
                 self.act(worker, act, deadline).await
@@ -169,6 +182,13 @@ impl Site {
         let lifetime = self.config.pass_lifetime;
         let token = self.parts.passes.sign(purpose, SystemTime::now(), lifetime);
         answer::json(&json!({ "token": token, "lifetime_ms": lifetime.as_millis() as u64 }))
+    }
+
+    fn dashboard_pass(&self, body: &[u8]) -> Answer {
+        match serde_json::from_slice::<Looking>(body) {
+            Ok(Looking { viewer }) => self.pass(Purpose::Dashboard(viewer)),
+            Err(error) => answer::invalid(&error.to_string()),
+        }
     }
 
     fn demo_pass(&self, body: &[u8]) -> Answer {

@@ -4,8 +4,10 @@
 //! Nothing else in the workspace knows how a refusal looks on the wire: a node answers with
 //! [`Refusal`], a caller reads it back with [`Refusal::from_status`].
 
+mod json;
 mod refusal;
 
+pub use json::session_json;
 pub use refusal::{Reason, Refusal, Retry};
 
 /// The messages and services of the package `ringway.v1`.

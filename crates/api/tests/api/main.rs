@@ -16,4 +16,5 @@ mod life;
 mod refusals;
 mod sends;
 mod site;
+mod strangers;
 mod users;

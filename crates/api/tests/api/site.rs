@@ -12,6 +12,7 @@ use ringway_store::{Clock, Limits, MemoryMailbox};
 use ringway_worker::Mailboxes;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
@@ -25,10 +26,20 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start(config: ApiConfig, sender: Sender, access: Access) -> Self {
+        Self::start_with(config, sender, access, None).await
+    }
+
+    /// The same over TLS, if there is an acceptor.
+    pub(crate) async fn start_with(
+        config: ApiConfig,
+        sender: Sender,
+        access: Access,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let api = Api::new(config, sender, access);
-        let task = tokio::spawn(serve(listener, None, api, stop.clone()));
+        let task = tokio::spawn(serve(listener, tls, api, stop.clone()));
         Self { address, stop, task }
     }
 

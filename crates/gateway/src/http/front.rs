@@ -1,4 +1,6 @@
-//! Answers requests: health, metrics, and the handshakes that become client sockets.
+//! Answers requests: for operators (health, metrics), for pages, and the handshakes that become client sockets, looked for in this
+//! order. Where both a page and a socket may be, a request that wants to become a socket is a handshake and any other is for the page.
+//! A path at which nothing is gets a handshake's refusal, which says where sockets are.
 //!
 //! A handshake is checked in a fixed order, cheapest first: path, method and headers, origin, token, subprotocols,
 //! signature. Only who has passed all of them is heard by a worker.
@@ -9,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_TYPE, ORIGIN, UPGRADE};
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Body as HttpBody;
 use rand::RngExt;
@@ -33,6 +35,9 @@ use crate::refusal::Refusal;
 use crate::resume;
 use crate::route::{Admission, Applicant, Router};
 use crate::socket::{Client, SocketShared, Wire};
+
+/// Paths that are answered for operators, whatever else shall be there.
+pub const OPERATOR_PATHS: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
 /// What a [`Front`] is made of.
 pub(crate) struct FrontParts {
@@ -157,7 +162,7 @@ impl Front {
         B: HttpBody,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let answer = match (self.inform(&request), self.pages_at(request.uri().path())) {
+        let answer = match (self.inform(&request), self.pages_for(&request)) {
             (Some(answer), _) => answer,
             (None, Some(pages)) => pages::answer(pages, request, peer).await,
             (None, None) => return self.handshake(&request, peer).await,
@@ -165,16 +170,18 @@ impl Front {
         (answer.unwrap_or_else(|refusal| refusal.to_response()), None)
     }
 
-    /// The pages, if the path is theirs: where clients open their sockets, no page is.
-    fn pages_at(&self, path: &str) -> Option<&dyn Pages> {
-        let pages = self.parts.pages.as_deref()?;
-        (!self.http().paths.matches(path) && pages.has(path)).then_some(pages)
+    /// The pages, if the request is theirs. Where clients may open their sockets, those that ask for one are not: the page of a user
+    /// whose name ends like such a path can be asked for all the same.
+    fn pages_for<B>(&self, request: &Request<B>) -> Option<&dyn Pages> {
+        let (pages, path) = (self.parts.pages.as_deref()?, request.uri().path());
+        let is_handshake = request.headers().contains_key(UPGRADE) && self.http().paths.matches(path);
+        (!is_handshake && pages.has(path)).then_some(pages)
     }
 
     /// The answer for operators, if they ask.
     fn inform<B>(&self, request: &Request<B>) -> Option<Result<Response<Body>, Refusal>> {
         let path = request.uri().path();
-        if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        if !OPERATOR_PATHS.contains(&path) {
             return None;
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {

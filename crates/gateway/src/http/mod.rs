@@ -9,6 +9,7 @@ mod listener;
 mod pages;
 mod tls;
 
+pub use front::OPERATOR_PATHS;
 pub(crate) use front::{Front, FrontParts, Stage, going_away, random_delay_ms};
 pub use listener::Listener;
 pub(crate) use listener::accept;

@@ -12,6 +12,8 @@ use crate::trial::{flows, share};
 
 /// How many entries are kept, and told each time: so a dashboard that comes later knows them, too.
 const ENTRIES_MAX: usize = 40;
+/// How many workers, or ways between two, one entry names: those with the most. The others are counted.
+const NAMED_MAX: usize = 20;
 
 /// The entries, and what the last one was made of.
 #[derive(Default)]
@@ -38,8 +40,8 @@ struct Counts {
 }
 
 impl Log {
-    /// Notes what is different from the last time. `told` is what dashboards are told beside.
-    pub(super) fn note(&mut self, view: &View, gathered: &Gathered, told: &Value) {
+    /// Notes what is different from the last time, at a moment.
+    pub(super) fn note(&mut self, view: &View, gathered: &Gathered, at_ms: u64) {
         let answers = |id: &MemberId| gathered.get(id).is_some_and(Option::is_some);
         let workers = view
             .workers()
@@ -51,20 +53,20 @@ impl Log {
             let Some(now) = &self.last else { return };
             let news = [members(&last, now), ring(&last, now), handovers(&last, now), overflows(&last, now)];
             for entry in news.into_iter().flatten() {
-                self.push(entry, told);
+                self.push(entry, at_ms);
             }
         }
     }
 
-    /// All entries, the newest last.
-    pub(super) fn tell(&self) -> Value {
-        self.entries.iter().cloned().collect()
+    /// The newest entries, at most so many, the newest last.
+    pub(super) fn tell(&self, entries_max: usize) -> Value {
+        self.entries.iter().skip(self.entries.len().saturating_sub(entries_max)).cloned().collect()
     }
 
-    fn push(&mut self, mut entry: Value, told: &Value) {
+    fn push(&mut self, mut entry: Value, at_ms: u64) {
         self.count += 1;
         entry["n"] = json!(self.count);
-        entry["at_ms"] = told["at_ms"].clone();
+        entry["at_ms"] = json!(at_ms);
         self.entries.push_back(entry);
         if self.entries.len() > ENTRIES_MAX {
             self.entries.pop_front();
@@ -107,8 +109,10 @@ fn ring(last: &Last, now: &Last) -> Vec<Value> {
     if last.ring.version() == now.ring.version() {
         return Vec::new();
     }
-    let summary = last.ring.diff(&now.ring).summary();
-    let (moved, flows) = (share(summary.slots_moved), flows(&summary.flows));
+    let mut summary = last.ring.diff(&now.ring).summary();
+    summary.flows.sort_by_key(|flow| std::cmp::Reverse(flow.slots));
+    let named = &summary.flows[..summary.flows.len().min(NAMED_MAX)];
+    let (moved, flows) = (share(summary.slots_moved), flows(named));
     vec![json!({ "kind": "ring", "version": now.ring.version(), "moved": moved, "flows": flows })]
 }
 
@@ -118,7 +122,23 @@ fn handovers(last: &Last, now: &Last) -> Vec<Value> {
     if left.is_empty() && arrived.is_empty() {
         return Vec::new();
     }
-    vec![json!({ "kind": "handover", "left": left, "arrived": arrived })]
+    let ((left, left_others), (arrived, arrived_others)) = (most(left), most(arrived));
+    vec![json!({
+        "kind": "handover",
+        "left": left,
+        "left_others": left_others,
+        "arrived": arrived,
+        "arrived_others": arrived_others,
+    })]
+}
+
+/// Those that have the most, and the others together.
+fn most(counts: BTreeMap<String, u64>) -> (BTreeMap<String, u64>, Value) {
+    let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let others = counts.split_off(counts.len().min(NAMED_MAX));
+    let sessions: u64 = others.iter().map(|(_, count)| count).sum();
+    (counts.into_iter().collect(), json!({ "workers": others.len(), "sessions": sessions }))
 }
 
 fn overflows(last: &Last, now: &Last) -> Vec<Value> {
@@ -175,7 +195,7 @@ mod tests {
         let mut log = Log::default();
         let mut kinds = |members: &[(&str, MemberState)], numbers: &[(&str, u64, u64)]| -> Vec<String> {
             let before = log.count;
-            log.note(&view(members), &gathered(numbers), &json!({ "at_ms": 5 }));
+            log.note(&view(members), &gathered(numbers), 5);
             let fresh = log.entries.iter().filter(|entry| entry["n"].as_u64() > Some(before));
             fresh
                 .map(|entry| {
@@ -200,9 +220,24 @@ mod tests {
     fn only_the_last_entries_are_kept() {
         let mut log = Log::default();
         for n in 0..3 * ENTRIES_MAX as u64 {
-            log.note(&view(&[("w1", MemberState::Active)]), &gathered(&[("w1", n, 0)]), &json!({}));
+            log.note(&view(&[("w1", MemberState::Active)]), &gathered(&[("w1", n, 0)]), 5);
         }
         assert_eq!(log.entries.len(), ENTRIES_MAX);
         assert_eq!(log.entries.back().map(|entry| entry["n"].clone()), Some(json!(log.count)));
+        for (entries_max, expected) in [(0, 0), (1, 1), (ENTRIES_MAX, ENTRIES_MAX), (1000, ENTRIES_MAX)] {
+            let told = log.tell(entries_max);
+            assert_eq!(told.as_array().map(Vec::len), Some(expected));
+            assert!(expected == 0 || told[expected - 1]["n"] == log.count, "the newest are kept");
+        }
+    }
+
+    #[test]
+    fn an_entry_names_those_with_the_most_and_counts_the_others() {
+        let counts = |count: u64| (0..count).map(|n| (format!("w{n}"), n)).collect::<BTreeMap<_, _>>();
+        let (named, others) = most(counts(20));
+        assert_eq!((named.len(), others), (20, json!({ "workers": 0, "sessions": 0 })));
+        let (named, others) = most(counts(23));
+        assert_eq!((named.len(), others), (20, json!({ "workers": 3, "sessions": 3 })));
+        assert!(named.contains_key("w22") && !named.contains_key("w2"));
     }
 }

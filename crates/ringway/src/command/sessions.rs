@@ -3,14 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use ringway_api::session_json;
 use ringway_proto::v1::list_sessions_request::Filter;
 use ringway_proto::v1::session_target::Target;
 use ringway_proto::v1::{
     CloseSessionsRequest, JoinGroupRequest, LeaveGroupRequest, ListSessionsRequest, ListSessionsResponse,
     Session, SessionTarget,
 };
-use ringway_proto::{Reason, Refusal};
+use ringway_proto::{Reason, Refusal, session_json};
 use serde_json::{Value, json};
 use tonic::{Response, Status};
 

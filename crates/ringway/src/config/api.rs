@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ringway_api::{Access, Keys, KeysHandle};
-use ringway_gateway::{TlsError, TlsFiles};
 
 use super::Settings;
+use super::certificate::{CertificateKeys, certificate};
 use super::check::set_too;
 use super::reader::Reader;
 use super::section::section;
@@ -84,7 +84,9 @@ impl Setting for ApiKeys {
 
 /// Who may call the API. What cannot be is replaced by nobody's wish, for the reader's mistakes keep it from being used.
 pub(super) fn access(settings: &Settings, reader: &mut Reader) -> Access {
-    certificate(settings, reader);
+    let tls = &settings.api_tls;
+    let keys = CertificateKeys { cert: "api.tls.cert_file", key: "api.tls.key_file" };
+    certificate(&keys, (tls.cert_file.as_ref(), tls.key_file.as_ref()), reader);
     let given = settings.api.keys.0.clone();
     let keys = match (given.is_empty(), &settings.api.keys_file) {
         (false, Some(_)) => {
@@ -108,26 +110,5 @@ fn open_to_strangers(settings: &Settings, reader: &mut Reader) {
         let problem = "without api.keys or api.keys_file everybody could send: set one of them, or listen at a \
                        loopback address such as 127.0.0.1:8090";
         reader.contradict("api.listen", &["api.keys", "api.keys_file"], problem);
-    }
-}
-
-fn certificate(settings: &Settings, reader: &mut Reader) {
-    match (&settings.api_tls.cert_file, &settings.api_tls.key_file) {
-        (Some(cert), Some(key)) => {
-            let files = TlsFiles { certificates: cert.clone(), key: key.clone() };
-            if let Err(error) = files.check() {
-                let is_key = matches!(error, TlsError::Key { .. });
-                reader.object(if is_key { "api.tls.key_file" } else { "api.tls.cert_file" }, error);
-            }
-        }
-        (Some(_), None) => {
-            let problem = "api.tls.key_file is missing: set both or neither";
-            reader.contradict("api.tls.cert_file", &["api.tls.key_file"], problem);
-        }
-        (None, Some(_)) => {
-            let problem = "api.tls.cert_file is missing: set both or neither";
-            reader.contradict("api.tls.key_file", &["api.tls.cert_file"], problem);
-        }
-        (None, None) => {}
     }
 }

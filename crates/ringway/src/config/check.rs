@@ -1,7 +1,7 @@
 //! What single settings cannot know: whether they go together, and whether the files that they name can be used.
 
 use ringway_auth::{AllowedOrigins, OriginConfig, OriginPolicy, TokenExtractor, TokenSource};
-use ringway_gateway::{TlsError, TlsFiles};
+use ringway_gateway::OPERATOR_PATHS;
 use ringway_registry_etcd::EtcdConfig;
 use ringway_registry_nacos::NacosConfig;
 use ringway_rpc::ClusterSecret;
@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::Settings;
 use super::api;
 use super::bridge::{self, Doors};
+use super::certificate::{CertificateKeys, certificate};
 use super::mailbox::mailbox;
 use super::membership::membership;
 use super::pages;
@@ -92,34 +93,18 @@ fn sockets(settings: &Settings, reader: &mut Reader) {
         let problem = format!("expected less than gateway.idle_timeout, which is {idle}");
         reader.contradict("gateway.ping_interval", &["gateway.idle_timeout"], problem);
     }
-    match (&settings.tls.cert_file, &settings.tls.key_file) {
-        (Some(_), None) => {
-            let problem = "gateway.tls.key_file is missing: set both or neither";
-            reader.contradict("gateway.tls.cert_file", &["gateway.tls.key_file"], problem);
-        }
-        (None, Some(_)) => {
-            let problem = "gateway.tls.cert_file is missing: set both or neither";
-            reader.contradict("gateway.tls.key_file", &["gateway.tls.cert_file"], problem);
-        }
-        (Some(cert), Some(key)) => {
-            certificate(&TlsFiles { certificates: cert.clone(), key: key.clone() }, reader);
-        }
-        (None, None) => {}
-    }
+    let tls = &settings.tls;
+    let keys = CertificateKeys { cert: "gateway.tls.cert_file", key: "gateway.tls.key_file" };
+    certificate(&keys, (tls.cert_file.as_ref(), tls.key_file.as_ref()), reader);
     if settings.gateway.paths.is_empty() {
         reader.object("gateway.paths", "expected at least one path, such as \"*/ws\"");
     }
-}
-
-fn certificate(files: &TlsFiles, reader: &mut Reader) {
-    if let Err(error) = files.check() {
-        let key = match &error {
-            TlsError::Key { .. } => "gateway.tls.key_file",
-            TlsError::Certificates { .. } | TlsError::NoCertificate { .. } | TlsError::Unusable { .. } => {
-                "gateway.tls.cert_file"
-            }
-        };
-        reader.object(key, error);
+    let paths = settings.gateway.paths.iter().map(|path| &path.0);
+    for path in paths.filter(|path| OPERATOR_PATHS.contains(&path.trim_start_matches('*'))) {
+        let problem = format!(
+            "{path:?} is answered for operators: expected another path in its stead, such as \"*/ws\""
+        );
+        reader.object("gateway.paths", problem);
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod api;
 mod bridge;
+mod certificate;
 mod check;
 mod layers;
 mod mailbox;

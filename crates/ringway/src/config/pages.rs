@@ -1,5 +1,6 @@
-//! Who may use the pages, if they are served.
+//! Who may use the pages, if they are served, and whether anything else is where they are.
 
+use ringway_gateway::OPERATOR_PATHS;
 use ringway_pages::{Access, AdminToken};
 
 use super::Settings;
@@ -8,8 +9,20 @@ use super::reader::Reader;
 
 /// Who may use them; nothing if they are not served.
 pub(super) fn access(settings: &Settings, role: Role, reader: &mut Reader) -> Option<Access> {
-    path(settings, reader);
-    let token = token(settings, reader);
+    let (is_path, token) = (path(settings, reader), token(settings, reader));
+    let access = for_whom(settings, token, role, reader);
+    if is_path && access.is_some() {
+        overlap(settings, reader);
+    }
+    access
+}
+
+fn for_whom(
+    settings: &Settings,
+    token: Option<AdminToken>,
+    role: Role,
+    reader: &mut Reader,
+) -> Option<Access> {
     let is_local = role == Role::Up && settings.gateway.listen.ip().is_loopback();
     match (settings.pages.enabled, token) {
         // A worker that takes clients itself serves no pages, and so takes no passes.
@@ -33,13 +46,40 @@ pub(super) fn access(settings: &Settings, role: Role, reader: &mut Reader) -> Op
     }
 }
 
-fn path(settings: &Settings, reader: &mut Reader) {
+fn path(settings: &Settings, reader: &mut Reader) -> bool {
     let path = &settings.pages.path;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.');
     if !path.starts_with('/') || path.ends_with('/') || path.contains("//") || !path.bytes().all(is_plain) {
         let problem =
             "expected a path that begins with a slash and does not end with one, such as \"/ringway\"";
         reader.object("pages.path", problem);
+        return false;
+    }
+    true
+}
+
+/// What a gateway looks for at a path before it looks for pages there would hide them.
+fn overlap(settings: &Settings, reader: &mut Reader) {
+    let pages = &settings.pages.path;
+    if OPERATOR_PATHS.contains(&pages.as_str()) {
+        let problem = "this path is answered for operators: expected another one, such as \"/ringway\"";
+        reader.object("pages.path", problem);
+    }
+    let is_in = |path: &str| {
+        path.strip_prefix(pages.as_str()).is_some_and(|rest| matches!(rest.as_bytes(), [] | [b'/', ..]))
+    };
+    let hides = |path: &str| match path.strip_prefix('*') {
+        Some(end) => pages.ends_with(end),
+        None => is_in(path),
+    };
+    // Who has left the path of the pages as it is has written the other one.
+    let key = if reader.is_set("pages.path") { "pages.path" } else { "gateway.paths" };
+    for path in settings.gateway.paths.iter().map(|path| &path.0).filter(|path| hides(path)) {
+        let problem = format!(
+            "clients open their sockets at {path:?} in gateway.paths, and the pages are at pages.path = {pages:?} and below: \
+             expected paths of which neither is in the other, such as \"*/ws\" and \"/ringway\""
+        );
+        reader.contradict(key, &["pages.path", "gateway.paths"], problem);
     }
 }
 

@@ -186,7 +186,8 @@ section! {
     GatewaySection("gateway") {
         /// Where clients connect.
         listen: SocketAddr = "127.0.0.1:8080";
-        /// The paths at which a WebSocket may be opened: `/ws` is exactly this path, `*/ws` every path that ends so.
+        /// The paths at which a WebSocket may be opened: `/ws` is exactly this path, `*/ws` every path that ends so. None of them
+        /// may be `/healthz`, `/readyz` or `/metrics`.
         paths: Vec<ClientPath> = "*/ws, */webSocket";
         /// How many clients may be connected at once. Further ones get 503.
         connections_max: usize = "1000000", "1" to "10000000";
@@ -483,7 +484,8 @@ section! {
         /// Whether they are served. Not set: by `ringway up` only, if it takes clients of this machine only or has an admin
         /// token.
         enabled: Option<bool> = "";
-        /// Where: the chat is at `chat` below this path, the dashboard at `dashboard`.
+        /// Where: the chat is at `chat` below this path, the dashboard at `dashboard`. Nothing else may be there: no entry of
+        /// `gateway.paths`, and none of `/healthz`, `/readyz` and `/metrics`.
         path: String = "/ringway";
         /// What somebody must show to use them: 16 to 1024 visible ASCII characters. `ringway up` needs none for clients of
         /// this machine.

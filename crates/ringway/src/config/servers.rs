@@ -7,6 +7,7 @@ use ringway_registry_etcd::{Credentials as EtcdCredentials, EtcdConfig, EtcdTls}
 use ringway_registry_nacos::{Credentials as NacosCredentials, NacosConfig};
 
 use super::Settings;
+use super::certificate::CertificateKeys;
 use super::check::{Role, set_too};
 use super::reader::Reader;
 use super::setting::Hidden;
@@ -30,17 +31,8 @@ pub(super) fn etcd(settings: &Settings, role: Role, reader: &mut Reader) -> Opti
     let mut pem = |key, path: &Option<PathBuf>| Some(reader.file_text(key, path.as_ref()?)?.into_bytes());
     let ca_pem = pem("etcd.ca_file", &etcd.ca_file);
     let (certificate, key) = (pem("etcd.cert_file", &etcd.cert_file), pem("etcd.key_file", &etcd.key_file));
-    match (&etcd.cert_file, &etcd.key_file) {
-        (Some(_), None) => {
-            let problem = "etcd.key_file is missing: set both or neither";
-            reader.contradict("etcd.cert_file", &["etcd.key_file"], problem);
-        }
-        (None, Some(_)) => {
-            let problem = "etcd.cert_file is missing: set both or neither";
-            reader.contradict("etcd.key_file", &["etcd.cert_file"], problem);
-        }
-        (Some(_), Some(_)) | (None, None) => {}
-    }
+    let keys = CertificateKeys { cert: "etcd.cert_file", key: "etcd.key_file" };
+    keys.both_or_neither(etcd.cert_file.as_ref(), etcd.key_file.as_ref(), reader);
     Some(EtcdConfig {
         credentials,
         tls: EtcdTls { ca_pem, identity_pem: certificate.zip(key) },

@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::bind::bind;
 use super::membership::List;
@@ -198,13 +198,66 @@ pub(super) fn shared_mailboxes(config: &Config) -> anyhow::Result<Option<Mailbox
     }
 }
 
-/// A dead worker's socket, once the system has let go of it.
+/// A dead worker's socket, once the system has let go of it. That it has to be waited for is said once, and its end, too.
 async fn bind_again(address: SocketAddr) -> TcpListener {
+    let mut failures = 0_u64;
     loop {
         match bind(address, "--workers-listen") {
-            Ok(listener) => return listener,
+            Ok(listener) => {
+                if failures > 0 {
+                    info!(%address, failures, "the dead worker's socket is free again");
+                }
+                return listener;
+            }
+            Err(error) if failures == 0 => {
+                warn!(%error, "the dead worker cannot come back yet: its socket is tried again until it is free");
+            }
             Err(error) => debug!(%error, "not yet"),
         }
+        failures += 1;
         sleep(BIND_REST).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// What is logged, as text.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_a_socket_must_be_waited_for_is_said_once_and_so_is_the_end() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let holder = bind("127.0.0.1:0".parse().unwrap(), "a test").unwrap();
+        let address = holder.local_addr().unwrap();
+        let mut again = std::pin::pin!(bind_again(address));
+        timeout(5 * BIND_REST, again.as_mut()).await.unwrap_err();
+        drop(holder);
+        assert_eq!(again.await.local_addr().unwrap(), address);
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().nth(1).unwrap_or("")).collect();
+        assert_eq!(lines, ["WARN", "INFO"], "{text}");
+        assert!(text.contains("cannot listen at") && text.contains("failures="), "{text}");
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn site(
         path: settings.pages.path.clone(),
         socket: parts::client_path(settings).to_owned(),
         token_in_query: is_token_in_query(settings),
+        message_bytes_max: settings.limits.message_bytes_max.0,
         access: checked.pages.clone()?,
         pass_lifetime: settings.pages.pass_lifetime,
     };
