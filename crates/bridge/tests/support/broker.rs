@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -39,17 +40,26 @@ struct Ports {
 }
 
 impl Ports {
-    /// Free ones. RabbitMQ's own are at an address that this process has for itself, so that nobody takes them while the broker is
-    /// down.
+    /// Free ones, which nobody takes while the broker is down: RabbitMQ's own are at an address that this process has for itself, and
+    /// Erlang's are none that the system gives to whoever asks for any.
     fn choose() -> Self {
         let [_, high, middle, low] = std::process::id().to_be_bytes();
         let own = Ipv4Addr::new(127, 64 | (high & 63), middle, low);
-        let bind = |ip: Ipv4Addr| TcpListener::bind((ip, 0)).expect("there are free ports");
-        let held = [bind(own), bind(own), bind(Ipv4Addr::LOCALHOST), bind(Ipv4Addr::LOCALHOST)];
-        let [amqp, amqps, distribution, epmd] =
-            held.each_ref().map(|it| it.local_addr().expect("it is bound"));
-        Ports { amqp, amqps, distribution: distribution.port(), epmd: epmd.port() }
+        let held = [(); 2].map(|()| TcpListener::bind((own, 0)).expect("there are free ports"));
+        let [amqp, amqps] = held.each_ref().map(|it| it.local_addr().expect("it is bound"));
+        Ports { amqp, amqps, distribution: unasked_port(), epmd: unasked_port() }
     }
+}
+
+/// A free port below those that the system gives out by itself (from 32768 on, in Linux), another one each time.
+fn unasked_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    let next = || {
+        let number = std::process::id().wrapping_mul(64).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        10_000 + (number % 20_000) as u16
+    };
+    std::iter::repeat_with(next).find(is_free).expect("there are free ports")
 }
 
 /// A process with all that it starts. Dropping it kills them.
@@ -91,7 +101,7 @@ impl Broker {
             tls.unwrap_or_default()
         );
         std::fs::write(home.path().join("rabbitmq.conf"), config).expect("a file");
-        let epmd = start_epmd(home.path(), ports);
+        let epmd = start_epmd(home.path(), ports).await;
         let mut broker = Broker { home, ports, _epmd: epmd, server: None };
         broker.start_again().await;
         Some(broker)
@@ -176,11 +186,18 @@ impl Drop for Broker {
 }
 
 /// Erlang's port mapper, in the foreground: one that Erlang started by itself would outlive the test.
-fn start_epmd(home: &Path, ports: Ports) -> Group {
+async fn start_epmd(home: &Path, ports: Ports) -> Group {
     let mut command = Command::new(program("epmd"));
     command.args(["-port", &ports.epmd.to_string()]).env("HOME", home).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Group(command.spawn().expect("epmd is beside RINGWAY_RABBITMQ"))
+    let mut epmd = Group(command.spawn().expect("epmd is beside RINGWAY_RABBITMQ"));
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, ports.epmd)).await.is_err() {
+        let ended = epmd.0.try_wait().expect("a child can be asked");
+        assert_eq!(ended, None, "epmd has ended, at port {}", ports.epmd);
+        look.tick().await;
+    }
+    epmd
 }
 
 /// Has a certificate signed for an address, and says that it is to be used there.
