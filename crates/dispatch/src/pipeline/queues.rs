@@ -129,6 +129,21 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         Some((order, message))
     }
 
+    /// Takes out all messages of a target, in their order.
+    pub(super) fn take_line(&mut self, target: &K) -> Vec<(Order, T)> {
+        let Some(Line { waiting, queue }) = self.lines.remove(target) else { return Vec::new() };
+        if let (Some(at), Some((first, _))) = (queue, waiting.first_key_value())
+            && let Some(queue) = self.queues.get_mut(&at)
+        {
+            queue.firsts.remove(first);
+        }
+        let messages = waiting.into_iter().map(|(order, Waiting { deadline, message, .. })| {
+            self.deadlines.remove(&(deadline, order));
+            (order, message)
+        });
+        messages.collect()
+    }
+
     /// When the next deadline is.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.deadlines.first_key_value().map(|((at, _), _)| *at)
@@ -300,6 +315,19 @@ mod tests {
         assert_eq!((run.next("alice"), run.take_first("w1")), (None, None));
         run.queues.answered(&"w1");
         assert!(run.asks().is_empty() && run.is_forgotten());
+    }
+
+    #[test]
+    fn the_line_of_one_target_is_taken_out_in_its_order_and_leaves_nothing() {
+        let mut run = Run::new();
+        for (target, message) in [("alice", "a1"), ("bob", "b1"), ("alice", "a2")] {
+            run.arrive("w1", target, message, 100);
+        }
+        let taken: Vec<_> = run.queues.take_line(&"alice").into_iter().map(|(_, message)| message).collect();
+        assert_eq!(taken, ["a1", "a2"]);
+        assert!(run.queues.take_line(&"alice").is_empty());
+        assert_eq!((run.take_first("w1"), run.next("bob"), run.take_first("w1")), (Some("b1"), None, None));
+        assert!(run.queues.deadlines.is_empty() && run.queues.is_empty());
     }
 
     #[test]

@@ -236,6 +236,10 @@ impl<P: Parcel> PipelineTask<P> {
         item.last = Some(refusal);
         let target = item.parcel.target();
         self.lanes.retry(&target, order, item, not_before);
+        // Those that wait for room go after it, and it shall not wait for them.
+        for (order, item) in self.queues.take_line(&target) {
+            self.send(order, item, None);
+        }
     }
 
     fn conclude(&mut self, item: Item<P>, answer: Result<v1::Receipt, Refusal>) {
