@@ -12,6 +12,7 @@ use ringway_cluster::View;
 use ringway_proto::Refusal;
 use ringway_proto::v1::Routing;
 use ringway_proto::v1::publish_request::Send;
+use ringway_ring::MemberId;
 use ringway_rpc::{Entered, NodeUrl, Publisher, PublisherConfig, Reserved, Unentered};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -47,12 +48,31 @@ impl SplitPublisher {
         }))
     }
 
-    /// Waits for room for a message on the stream of its owner. Sets the message's routing; one without an id gets one.
+    /// Waits for room for a message on the stream of its owner, whoever that is when there is some. Sets the message's routing; one
+    /// without an id gets one.
     ///
     /// # Errors
     /// `NoWorkers`: the ring is empty.
     pub async fn reserve(&self, send: &mut Send) -> Result<Reserved, Refusal> {
-        self.route(send)?.reserve(send).await
+        if let Some(reserved) = self.route(send)?.try_reserve(send) {
+            return Ok(reserved);
+        }
+        let mut views = self.views();
+        loop {
+            let publisher = self.route(send)?;
+            tokio::select! {
+                biased;
+                // Cancel-safe: what was reserved and is not used is given back.
+                reserved = publisher.reserve(send) => return reserved,
+                Ok(()) = views.changed() => {}
+            }
+        }
+    }
+
+    /// Whose message it is by the present view; nobody's if the ring is empty. One without an id gets one.
+    pub fn owner(&self, send: &mut Send) -> Option<MemberId> {
+        let (key, _) = key_and_routing(send);
+        self.0.dispatcher.views().current().owner(key).map(|owner| owner.id.clone())
     }
 
     /// The stream of a message's owner by the present view. Sets the message's routing; one without an id gets one.

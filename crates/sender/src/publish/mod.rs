@@ -8,6 +8,7 @@ mod ticket;
 
 use ringway_dispatch::{Attempts, SplitPublisher, carry};
 use ringway_proto::{Reason, Refusal};
+use ringway_rpc::payload_bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::RetryConfig;
@@ -17,13 +18,13 @@ use item::Item;
 use room::Rooms;
 pub use ticket::Ticket;
 
-/// The bounds of a sender's pipeline. The last quarter of each is only for messages whose worker takes what is sent to it, so that
-/// a worker that hangs does not stop the sender.
+/// The bounds of a sender's pipeline. A worker has at most three times as much of each as is free, so that one that hangs does not stop
+/// the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishConfig {
     /// How many messages may be unanswered; beyond it, publishing waits.
     pub in_flight_max: u32,
-    /// How many bytes of payload may be unanswered. One message that is larger than three quarters of it counts as these.
+    /// How many bytes of payload may be unanswered; beyond it, publishing waits. The last message may go beyond it.
     pub in_flight_bytes_max: u32,
 }
 
@@ -50,15 +51,12 @@ impl PublishHandle {
 
     pub(crate) async fn enter(&self, mut prepared: Prepared) -> Result<Ticket, SendError> {
         let message_id = prepared.message_id.clone();
-        let room = self.rooms.take(&self.publisher, &mut prepared.request).await;
+        let (owner, bytes) = (self.publisher.owner(&mut prepared.request), payload_bytes(&prepared.request));
+        let room = self.rooms.take(owner, bytes).await;
         let (answer, ticket) = oneshot::channel();
-        let entered = room.and_then(|room| {
-            let item = Item { prepared, answer, room };
-            self.items.try_send(item).map_err(|_| ended())
-        });
-        match entered {
+        match self.items.try_send(Item { prepared, answer, room }) {
             Ok(()) => Ok(Ticket::new(ticket, message_id)),
-            Err(refusal) => Err(SendError::after(Attempts::default(), refusal, &message_id)),
+            Err(_) => Err(SendError::after(Attempts::default(), ended(), &message_id)),
         }
     }
 }

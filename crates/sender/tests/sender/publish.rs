@@ -303,7 +303,7 @@ async fn a_worker_that_takes_nothing_does_not_use_up_all_of_the_room() {
         let id = n.to_string();
         assert_eq!(answer(publish(&sender, &here, &id).await).await, Ok(id));
     }
-    // More at once than the spare room and the stream have.
+    // More at once than what is free and the stream have.
     let ids: Vec<_> = (0..10).map(|n| format!("crowd {n}")).collect();
     let crowd = ids.iter().map(async |id| answer(publish(&sender, &here, id).await).await.unwrap());
     soon("answers to a crowd", join_all(crowd)).await;
@@ -315,4 +315,75 @@ async fn a_worker_that_takes_nothing_does_not_use_up_all_of_the_room() {
     for (n, ticket) in held.into_iter().enumerate() {
         assert_eq!(answer(ticket).await, Ok(n.to_string()));
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_gets_no_more_of_the_room_when_others_give_theirs_back() {
+    let cluster = FakeCluster::start(2).await;
+    let mut config = config(&cluster);
+    config.publish.in_flight_max = 8;
+    config.deadline = Duration::from_secs(60);
+    let sender = soon("a sender", Sender::connect(config)).await.unwrap();
+    let (here, there) = (cluster.user_of(0), cluster.user_of(1));
+    cluster.workers[0].script.then(Take::Hold);
+    cluster.workers[1].script.then(Take::Hang);
+    let (mut busy, mut hung) = (Vec::new(), Vec::new());
+    for n in 0..6 {
+        busy.push(publish(&sender, &here, &format!("busy {n}")).await);
+    }
+    for n in 0..2 {
+        hung.push(publish(&sender, &there, &n.to_string()).await);
+    }
+    cluster.workers[0].script.release.notify_one();
+    assert!(soon("answers", join_all(busy)).await.iter().all(Result::is_ok));
+    let more = (2..8).map(|n| sender.send_to_user(&there, "hello").message_id(n.to_string()).publish());
+    let mut more: Vec<_> = more.map(Box::pin).collect();
+    let entered = more.iter_mut().filter_map(|publishing| publishing.now_or_never()).count();
+    assert_eq!(hung.len() + entered, 6, "three quarters");
+    for n in 0..20 {
+        let id = n.to_string();
+        assert_eq!(answer(publish(&sender, &here, &id).await).await, Ok(id));
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_room_does_not_keep_the_stream_to_a_worker_that_has_left() {
+    let mut cluster = FakeCluster::start(2).await;
+    let mut config = config(&cluster);
+    config.streams.linger = Duration::from_millis(50);
+    config.publish.in_flight_max = 8;
+    config.deadline = Duration::from_secs(60);
+    let sender = soon("a sender", Sender::connect(config)).await.unwrap();
+    let there = cluster.user_of(1);
+    cluster.workers[1].script.then(Take::Hang);
+    let mut held = Vec::new();
+    for n in 0..6 {
+        held.push(publish(&sender, &there, &n.to_string()).await);
+    }
+    let mut waits = Box::pin(sender.send_to_user(&there, "hello").message_id("waits").publish());
+    assert!((&mut waits).now_or_never().is_none());
+    cluster.workers[1].script.saw(1).await;
+    cluster.leave(1).await;
+    soon("the end of what nobody answers", join_all(held)).await;
+    assert_eq!(answer(soon("room", waits).await.unwrap()).await, Ok("waits".into()));
+}
+
+#[tokio::test]
+async fn one_that_is_to_be_sent_again_does_not_wait_for_those_behind_it() {
+    let cluster = FakeCluster::start(1).await;
+    let sender = narrow(&cluster, 2, Duration::from_secs(60)).await;
+    let script = &cluster.workers[0].script;
+    for take in [Take::Hold, Take::Refuse(refusal(Reason::Overloaded)), Take::Hang] {
+        script.then(take);
+    }
+    let first = publish(&sender, "zed", "first").await;
+    let call = sender.send_to_user("alice", "hello").message_id("again").deadline(Duration::from_millis(500));
+    let again = call.publish().await.unwrap();
+    let others = ["bob", "carol", "dave"].map(|user| publish(&sender, user, user));
+    let _others = join_all(others).await;
+    let _behind = publish(&sender, "alice", "behind").await;
+    script.saw(1).await;
+    script.release.notify_one();
+    assert!(answer(first).await.is_ok());
+    assert!(soon("the end of its deadline", again).await.is_err());
 }
