@@ -1,5 +1,6 @@
 //! The split publisher: every message on its owner's stream, in order.
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use ringway_dispatch::{Dispatcher, Hops, SplitPublisher};
 use ringway_proto::v1::publish_request::Send;
@@ -93,6 +94,24 @@ async fn after_a_ring_change_a_message_is_on_another_stream_and_what_is_under_wa
     }
     assert_eq!(cluster.workers[0].script.ids(), ["m1", "m2"]);
     assert_eq!(cluster.workers[1].script.ids(), ["m3"]);
+}
+
+#[tokio::test]
+async fn who_waits_for_room_at_an_owner_that_hangs_finds_it_at_the_next_one() {
+    let (mut cluster, user) = cluster_about_to_grow().await;
+    let dispatcher = Dispatcher::new(cluster.views.clone(), cluster.pool());
+    let narrow = PublisherConfig { in_flight_max: 1, ..PublisherConfig::default() };
+    let publisher = dispatcher.publisher(Hops::FromClient, narrow);
+    cluster.workers[0].script.then(Take::Hang);
+    let _hangs = publish(&publisher, to_user(&user, "m1")).await.unwrap();
+    let mut send = to_user(&user, "m2");
+    let mut waiting = Box::pin(publisher.reserve(&mut send));
+    assert!((&mut waiting).now_or_never().is_none());
+    cluster.join(1).await;
+    let reserved = soon("room at the next owner", waiting).await.unwrap();
+    let entered = reserved.enter(send, Turn::Unspecified, None).unwrap();
+    soon("an answer", entered.ticket).await.unwrap();
+    assert_eq!(cluster.workers[1].script.ids(), ["m2"]);
 }
 
 #[tokio::test]
