@@ -2,7 +2,7 @@
 //! known to the store. A client that numbers gets nothing twice, once it passes over what it has, and hears of whatever the store
 //! loses before it gets what comes after that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -91,8 +91,8 @@ struct World {
     first: u64,
     /// What it has lost in the middle: epochs and offsets.
     holes: BTreeSet<(u64, u64)>,
-    /// What was said of it when it was opened last.
-    whole_from: u64,
+    /// What was said of each epoch when it was opened last: what was told of an earlier one may be told again.
+    whole_from: BTreeMap<u64, u64>,
     /// What the store knows the client to have, if it knows the client.
     position: Option<u64>,
     /// Whether the worker knows the epoch.
@@ -120,7 +120,7 @@ impl World {
             stored: Vec::new(),
             first: 1,
             holes: BTreeSet::new(),
-            whole_from: 0,
+            whole_from: BTreeMap::new(),
             position: None,
             is_noticed: true,
             wishes: Vec::new(),
@@ -182,7 +182,7 @@ impl World {
                         if offset == 0 { bytes } else { crate::frame::numbered_bytes(offset, bytes) };
                     let cost = counted as u64 + crate::payload::MESSAGE_OVERHEAD_BYTES;
                     let heard =
-                        if offset == 0 { self.raw(&payload) } else { numbered(self.whole_from, &payload) };
+                        if offset == 0 { self.raw(&payload) } else { numbered(&self.whole_from, &payload) };
                     self.on_the_way.push_back((offset, cost, heard));
                 }
                 Directive::Taken { taken, .. } if taken.upto.epoch == self.epoch => {
@@ -240,7 +240,7 @@ impl World {
         let knows_all = wish.has.is_none() || has.is_some_and(|has| has <= self.end());
         let whole_from = self.lost(0..=u64::MAX).map_or(self.first, |hole| self.first.max(hole + 1));
         let recovered = knows_all && known.is_none_or(|known| known + 1 >= whole_from);
-        self.whole_from = whole_from;
+        self.whole_from.insert(self.epoch, whole_from);
         let goes_on = has.filter(|_| wish.goes_on && recovered);
         let offset = goes_on.or(known).unwrap_or(0).max(self.first - 1);
         let after = MailboxPlace { epoch: self.epoch, offset };
@@ -380,12 +380,13 @@ fn id(table: &SessionTable) -> SessionId {
 }
 
 /// What a client of the protocol reads in a frame.
-fn numbered(whole_from: u64, tail: &Payload) -> Heard {
+fn numbered(whole_from: &BTreeMap<u64, u64>, tail: &Payload) -> Heard {
     let tail = std::str::from_utf8(tail.bytes()).unwrap();
     let frame: serde_json::Value = serde_json::from_str(&crate::frame::numbered(1, tail)).unwrap();
-    let place = |name: &str| frame[name].as_str().map(|place| place.parse().unwrap());
+    let place = |name: &str| frame[name].as_str().map(|place| place.parse::<MailboxPlace>().unwrap());
     match (place("place"), place("stored")) {
         (Some(place), _) => {
+            let whole_from = whole_from[&place.epoch];
             Heard::Mailbox { place, recovered: frame["recovered"].as_bool().unwrap(), whole_from }
         }
         (None, Some(place)) => Heard::Message(place),
