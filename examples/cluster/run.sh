@@ -3,6 +3,8 @@
 #
 #   examples/cluster/run.sh [path of the ringway binary]
 set -euo pipefail
+# Each node is a job of its own: Ctrl-C reaches this script alone, which then ends them in order. A second signal would end them at once.
+set -m
 here=$(cd "$(dirname "$0")" && pwd)
 ringway=${1:-$here/../../target/release/ringway}
 
