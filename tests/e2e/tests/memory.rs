@@ -8,7 +8,7 @@ use ringway_e2e::{Client, Cluster, PATIENCE, procfs};
 use ringway_sender::{Sender, SenderConfig, Ticket};
 
 /// The most that an idle client may cost, gateway and worker together.
-const IDLE_BYTES_MAX: u64 = 6 * 1024;
+const IDLE_BYTES_MAX: u64 = 4 * 1024;
 
 fn resident(cluster: &Cluster) -> u64 {
     let nodes = cluster.workers.iter().chain(&cluster.gateways);
@@ -24,7 +24,7 @@ async fn connect(cluster: &Cluster, clients: usize) -> Vec<Client> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_idle_clients_cost_at_most_6_kib_each() {
+async fn ten_thousand_idle_clients_cost_at_most_4_kib_each() {
     const CLIENTS: usize = 10_000;
     let mut cluster = Cluster::start(1).await;
     let warm = connect(&cluster, 100).await;
