@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sends to a user from Python with nothing but its standard library, and stores the message if nobody is there.
+"""Sends to a user from Python with nothing but its standard library, and has the message stored until the user has it.
 
     python3 examples/http/send.py alice-room7 "your order is on its way"
 
@@ -37,7 +37,7 @@ def send(user, message):
                 return json.load(answer)
         except urllib.error.HTTPError as refused:
             error = json.load(refused)["error"]
-            again = refused.status == 429 or refused.status >= 502
+            again = refused.status in (408, 429) or refused.status >= 502
             if not again or attempt == ATTEMPTS_MAX:
                 raise SystemExit(f"{error['reason']}: {error['message']}")
             pause = float(refused.headers.get("Retry-After", attempt))
