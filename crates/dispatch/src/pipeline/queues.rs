@@ -15,6 +15,7 @@ use super::lanes::Order;
 #[derive(Debug)]
 pub(super) struct Queues<S, K, T> {
     lines: HashMap<K, Line<S, T>>,
+    /// The first messages of some lines. A queue stays as long as room is asked for.
     queues: HashMap<S, Queue<K>>,
     /// Of all messages.
     deadlines: BTreeMap<(Instant, Order), K>,
@@ -38,11 +39,8 @@ pub(super) struct Waiting<T> {
     pub(super) message: T,
 }
 
-/// The first messages of some lines. It stays as long as room is asked for.
-#[derive(Debug)]
-struct Queue<K> {
-    firsts: BTreeMap<Order, K>,
-}
+/// Of whom the messages are.
+type Queue<K> = BTreeMap<Order, K>;
 
 impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
     pub(super) fn new() -> Self {
@@ -76,16 +74,16 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         let unasked = &mut self.unasked;
         let queue = self.queues.entry(at.clone()).or_insert_with(|| {
             unasked.push(at.clone());
-            Queue { firsts: BTreeMap::new() }
+            Queue::new()
         });
-        queue.firsts.insert(order, target.clone());
+        queue.insert(order, target.clone());
     }
 
     /// A queue for whose first message room is to be asked for. It is not named again before there is an answer
     /// ([`Queues::answered`]).
     pub(super) fn ask(&mut self) -> Option<(S, Order, &T)> {
         while let Some(at) = self.unasked.pop() {
-            let first = self.queues.get(&at).and_then(|queue| queue.firsts.first_key_value());
+            let first = self.queues.get(&at).and_then(BTreeMap::first_key_value);
             let Some((order, target)) = first else {
                 self.queues.remove(&at);
                 continue;
@@ -105,12 +103,12 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
 
     /// Which message is the first of a queue.
     pub(super) fn first(&self, at: &S) -> Option<Order> {
-        self.queues.get(at)?.firsts.first_key_value().map(|(order, _)| *order)
+        self.queues.get(at)?.first_key_value().map(|(order, _)| *order)
     }
 
     /// Takes out the first message of a queue.
     pub(super) fn take_first(&mut self, at: &S) -> Option<(K, Order, T)> {
-        let (order, target) = self.queues.get_mut(at)?.firsts.pop_first()?;
+        let (order, target) = self.queues.get_mut(at)?.pop_first()?;
         let line = self.lines.get_mut(&target)?;
         line.queue = None;
         let Waiting { deadline, message, .. } = line.waiting.remove(&order)?;
@@ -135,7 +133,7 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         if let (Some(at), Some((first, _))) = (queue, waiting.first_key_value())
             && let Some(queue) = self.queues.get_mut(&at)
         {
-            queue.firsts.remove(first);
+            queue.remove(first);
         }
         let messages = waiting.into_iter().map(|(order, Waiting { deadline, message, .. })| {
             self.deadlines.remove(&(deadline, order));
@@ -158,7 +156,7 @@ impl<S: Clone + Eq + Hash, K: Clone + Eq + Hash, T> Queues<S, K, T> {
         if let Some(at) = line.queue.take_if(|_| is_first)
             && let Some(queue) = self.queues.get_mut(&at)
         {
-            queue.firsts.remove(&order);
+            queue.remove(&order);
         }
         let Waiting { message, .. } = line.waiting.remove(&order)?;
         Some((target, order, message))

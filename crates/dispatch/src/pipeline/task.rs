@@ -139,8 +139,10 @@ impl<P: Parcel> PipelineTask<P> {
             self.reroute();
         }
         while let Some((publisher, order, item)) = self.queues.ask() {
-            let Some(request) = &item.request else { continue };
-            let reserved = publisher.reserve(request);
+            let reserved = match &item.request {
+                Some(request) => publisher.reserve(request),
+                None => publisher.reserve(&item.parcel.request()),
+            };
             self.asking.push(Box::pin(async move { (publisher, order, reserved.await) }));
         }
     }
