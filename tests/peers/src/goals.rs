@@ -107,12 +107,7 @@ fn growing(book: &Book) -> Vec<Goal> {
             growth(book, OURS, "streamed_us"),
             |ratio| ratio <= 1.1,
         ),
-        Goal {
-            what: "(one after the other, the Redis broadcast)",
-            goal: "for comparison",
-            measured: growth(book, "Redis broadcast", "user_us"),
-            is_met: None,
-        },
+        comparison("(one after the other, the Redis broadcast)", growth(book, "Redis broadcast", "user_us")),
     ]
 }
 
@@ -146,12 +141,7 @@ fn promises(book: &Book) -> Vec<Goal> {
         goal("128 members changed, ms", "at most 1", book.spread(Ring, "slots", "next_change_ms"), |ms| {
             ms <= 1.0
         }),
-        Goal {
-            what: "(the first change of a process, ms)",
-            goal: "for comparison",
-            measured: book.spread(Ring, "slots", "change_ms"),
-            is_met: None,
-        },
+        comparison("(the first change of a process, ms)", book.spread(Ring, "slots", "change_ms")),
     ]
 }
 
@@ -171,6 +161,11 @@ fn growth(book: &Book, system: &str, key: Key) -> Option<Spread> {
 
 fn goal(what: &'static str, goal: &'static str, measured: Option<Spread>, is_met: fn(f64) -> bool) -> Goal {
     Goal { what, goal, measured, is_met: Some(is_met) }
+}
+
+/// What is only shown.
+fn comparison(what: &'static str, measured: Option<Spread>) -> Goal {
+    Goal { what, goal: "for comparison", measured, is_met: None }
 }
 
 impl Goal {
