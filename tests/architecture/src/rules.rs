@@ -10,6 +10,7 @@ pub const ORDER: &[&str] = &[
     "session",
     "client",
     "auth",
+    "body",
     "rpc",
     "cluster",
     "registry-gossip",

@@ -1,14 +1,15 @@
 //! Pages beside the clients' sockets: what they are is for others to know.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
 use hyper::body::Body as HttpBody;
+use ringway_body::whole;
 use tokio::time::timeout;
 
 use super::Body;
@@ -43,23 +44,14 @@ where
 {
     let (head, body) = request.into_parts();
     let body = match pages.reads_body(&head) {
-        true => timeout(BODY_TIMEOUT, read(body)).await.ok().flatten(),
+        // Nothing if it is slow, breaks off, or is too large.
+        true => timeout(BODY_TIMEOUT, whole(&mut pin!(body), BODY_BYTES_MAX))
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .flatten(),
         false => Some(Bytes::new()),
     };
     let body = body.ok_or(Refusal::BodyUnreadable(BODY_BYTES_MAX))?;
     Ok(pages.answer(Request::from_parts(head, body), peer).await.map(Body::new))
-}
-
-/// A whole body in one piece, however many it came in; nothing if it breaks off or is too large.
-async fn read<B: HttpBody>(body: B) -> Option<Bytes> {
-    let (mut body, mut whole) = (std::pin::pin!(body), BytesMut::new());
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.ok()?.into_data() {
-            if whole.len() + data.remaining() > BODY_BYTES_MAX {
-                return None;
-            }
-            whole.put(data);
-        }
-    }
-    Some(whole.freeze())
 }
