@@ -16,8 +16,8 @@ use std::pin::pin;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use ringway_proto::v1::publish_reply::Result as Reply;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use ringway_proto::v1::publish_reply::Result as Outcome;
 use ringway_proto::v1::publish_request::Send as Target;
 use ringway_proto::v1::{PublishReply, PublishRequest, Receipt};
 use ringway_proto::{Reason, Refusal};
@@ -76,6 +76,9 @@ impl Default for StreamBounds {
     }
 }
 
+/// How many requests that are there already are taken at once; their answers go to the caller together.
+const BURST_MAX: usize = 64;
+
 /// Serves one stream in a task of its own, until the caller has ended its half and everything is answered, or until it
 /// takes no more answers. From `end` on it takes no more requests. Gives back the answers.
 pub fn serve_publish(
@@ -84,16 +87,16 @@ pub fn serve_publish(
     bounds: StreamBounds,
     end: CancellationToken,
 ) -> impl Stream<Item = Result<PublishReply, Status>> + Send + 'static {
-    let (replies, receiver) = mpsc::channel(bounds.replies_max);
+    let (replies, receiver) = mpsc::channel(bounds.replies_max.div_ceil(BURST_MAX));
     tokio::spawn(async move {
         // The caller takes no more answers: there is nobody to tell.
         let _ = PublishTask::new(&handler, bounds, replies).run(requests, end).await;
     });
-    ReceiverStream::new(receiver)
+    ReceiverStream::new(receiver).map(stream::iter).flatten()
 }
 
-type Replies = mpsc::Sender<Result<PublishReply, Status>>;
-type NoCaller = mpsc::error::SendError<Result<PublishReply, Status>>;
+type Reply = Result<PublishReply, Status>;
+type NoCaller = mpsc::error::SendError<Vec<Reply>>;
 
 /// A request: its lane and its sequence number.
 type Place = (LaneKey, u64);
@@ -101,7 +104,9 @@ type Place = (LaneKey, u64);
 struct PublishTask<'a, H> {
     handler: &'a H,
     bounds: StreamBounds,
-    replies: Replies,
+    replies: mpsc::Sender<Vec<Reply>>,
+    /// Answers that go to the caller before anything is waited for.
+    gathered: Vec<Reply>,
     lanes: Lanes,
     /// Requests that have no place yet.
     placing: FuturesUnordered<BoxFuture<'a, (Place, Taken)>>,
@@ -116,9 +121,10 @@ enum Requests {
 }
 
 impl<'a, H: PublishHandler> PublishTask<'a, H> {
-    fn new(handler: &'a H, bounds: StreamBounds, replies: Replies) -> Self {
+    fn new(handler: &'a H, bounds: StreamBounds, replies: mpsc::Sender<Vec<Reply>>) -> Self {
         let (placing, under_way) = (FuturesUnordered::new(), FuturesUnordered::new());
-        PublishTask { handler, bounds, replies, lanes: Lanes::default(), placing, under_way }
+        let (gathered, lanes) = (Vec::new(), Lanes::default());
+        PublishTask { handler, bounds, replies, gathered, lanes, placing, under_way }
     }
 
     async fn run(
@@ -131,6 +137,7 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
         let end = end.child_token();
         let mut ended = pin!(end.cancelled());
         loop {
+            self.answer().await?;
             tokio::select! {
                 biased;
                 // Cancel-safe: an answer that was not taken out stays in the set.
@@ -145,18 +152,40 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
                 }
                 () = &mut ended, if matches!(state, Requests::Open) => state = Requests::Broken(good_bye()),
                 // Cancel-safe: a request that was not taken out stays in the stream.
-                request = requests.message(), if self.has_room() && matches!(state, Requests::Open) => match request {
-                    Ok(Some(request)) => self.arrived(request).await?,
-                    Ok(None) => state = Requests::Ended,
-                    Err(status) => state = Requests::Broken(last_word(status)),
-                },
+                request = requests.message(), if self.has_room() && matches!(state, Requests::Open) => {
+                    state = self.arrived(request, &mut requests).await?;
+                }
                 else => break,
             }
         }
-        match state {
-            Requests::Broken(status) => self.replies.send(Err(status)).await,
-            Requests::Open | Requests::Ended => Ok(()),
+        if let Requests::Broken(status) = state {
+            self.gathered.push(Err(status));
         }
+        self.answer().await
+    }
+
+    /// Takes a request, and those that are there behind it.
+    async fn arrived(
+        &mut self,
+        mut request: Result<Option<PublishRequest>, Status>,
+        requests: &mut Streaming<PublishRequest>,
+    ) -> Result<Requests, NoCaller> {
+        for count in 1.. {
+            match request {
+                Ok(Some(request)) => self.begin(request).await?,
+                Ok(None) => return Ok(Requests::Ended),
+                Err(status) => return Ok(Requests::Broken(last_word(status))),
+            }
+            if count == BURST_MAX || !self.has_room() {
+                break;
+            }
+            // Whoever is not there yet is waited for beside everything else.
+            match requests.message().now_or_never() {
+                Some(next) => request = next,
+                None => break,
+            }
+        }
+        Ok(Requests::Open)
     }
 
     fn has_room(&self) -> bool {
@@ -165,7 +194,7 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
         in_flight < self.bounds.in_flight_max && waiting.payload_bytes < self.bounds.waiting_bytes_max
     }
 
-    async fn arrived(&mut self, request: PublishRequest) -> Result<(), NoCaller> {
+    async fn begin(&mut self, request: PublishRequest) -> Result<(), NoCaller> {
         let key = self.lanes.key(&request);
         let step = self.lanes.arrive(key, request);
         self.make(key, step).await
@@ -230,14 +259,23 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
     }
 
     async fn reply(&mut self, sequence: u64, answer: Result<Receipt, Refusal>) -> Result<(), NoCaller> {
-        self.replies.send(Ok(reply(sequence, answer))).await
+        self.gathered.push(Ok(reply(sequence, answer)));
+        if self.gathered.len() < BURST_MAX { Ok(()) } else { self.answer().await }
+    }
+
+    /// Gives the caller the answers that were gathered.
+    async fn answer(&mut self) -> Result<(), NoCaller> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        self.replies.send(std::mem::take(&mut self.gathered)).await
     }
 }
 
 fn reply(sequence: u64, answer: Result<Receipt, Refusal>) -> PublishReply {
     let result = match answer {
-        Ok(receipt) => Reply::Receipt(receipt),
-        Err(refusal) => Reply::Error(refusal.to_publish_error()),
+        Ok(receipt) => Outcome::Receipt(receipt),
+        Err(refusal) => Outcome::Error(refusal.to_publish_error()),
     };
     PublishReply { sequence, result: Some(result) }
 }
