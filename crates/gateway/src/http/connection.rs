@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::front::{Admitted, Front};
+use crate::socket::{Line, Plain};
 
 /// How long, and how much, a connection is read after its last answer, so that the answer is not lost to a reset.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,7 +39,7 @@ type Slot = Arc<Mutex<Option<Admitted>>>;
 impl Connection {
     pub(super) async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         match tls {
-            None => self.serve(stream).await,
+            None => self.serve(Plain::new(stream)).await,
             Some(tls) => match timeout(self.front.http().handshake_timeout, tls.accept(stream)).await {
                 Ok(Ok(stream)) => self.serve(Box::new(stream)).await,
                 Ok(Err(error)) => debug!(peer = %self.peer, %error, "the TLS handshake failed"),
@@ -47,7 +48,7 @@ impl Connection {
         }
     }
 
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    async fn serve<S: Line>(self, stream: S) {
         let slot = Slot::default();
         let service = service_fn(|request| {
             let (front, peer, slot) = (Arc::clone(&self.front), self.peer, Arc::clone(&slot));
@@ -84,7 +85,7 @@ fn builder(config: &crate::config::HttpConfig) -> http1::Builder {
 }
 
 /// Ends a connection so that the client sees the last answer.
-async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+async fn part(mut stream: impl Line) {
     let farewell = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut (&mut stream).take(LINGER_BYTES_MAX), &mut tokio::io::sink()).await

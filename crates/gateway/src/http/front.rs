@@ -17,7 +17,6 @@ use hyper::body::Body as HttpBody;
 use rand::RngExt;
 use ringway_auth::{Authenticator, OriginPolicy, TokenExtractor};
 use ringway_session::CloseCode;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -34,7 +33,7 @@ use crate::metrics::Meters;
 use crate::refusal::Refusal;
 use crate::resume;
 use crate::route::{Admission, Applicant, Router};
-use crate::socket::{Client, SocketShared, Wire};
+use crate::socket::{Client, Line, SocketShared, Wire};
 
 /// Paths that are answered for operators, whatever else shall be there.
 pub const OPERATOR_PATHS: &[&str] = &["/healthz", "/readyz", "/metrics"];
@@ -137,10 +136,7 @@ impl Front {
     }
 
     /// Begins the task of a client whose 101 is out.
-    pub(super) fn begin_client<S>(&self, stream: S, early: &Bytes, admitted: Admitted)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(super) fn begin_client(&self, stream: impl Line, early: &Bytes, admitted: Admitted) {
         let Admitted { mut channel, expires_at, permit } = admitted;
         channel.allow_resuming();
         if self.is_at(Stage::Leaving) {

@@ -91,6 +91,8 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
+        // The socket is closed with its client, whoever else knows the session.
+        drop(self.outbound().take_pen());
         self.leave();
     }
 }

@@ -9,6 +9,7 @@ mod channel;
 mod connector;
 mod links;
 mod outbound;
+mod owed;
 mod post;
 mod queue;
 mod seat;

@@ -18,6 +18,10 @@ use ringway_session::{CloseCode, MESSAGE_OVERHEAD_BYTES};
 use tungstenite::{Message, Utf8Bytes};
 
 use crate::metrics::Meters;
+use crate::socket::Pen;
+
+/// How much room for messages a client keeps that has none.
+const KEPT_MESSAGES: usize = 8;
 
 /// The queue towards one client.
 pub(crate) struct Outbound {
@@ -31,6 +35,8 @@ pub(crate) struct Outbound {
 #[derive(Default)]
 struct State {
     messages: VecDeque<Message>,
+    /// Lent by the client's task while that has nothing to write.
+    pen: Option<Pen>,
     end: Option<Box<End>>,
     /// Cost of what was put in and has not left for the client.
     waiting_bytes: u64,
@@ -78,28 +84,73 @@ impl Outbound {
         Self { state: Mutex::default(), reader: AtomicWaker::new(), ended: AtomicBool::new(false), meters }
     }
 
-    /// Puts a message of the present worker in, unless the end is there already.
-    pub(crate) fn push(&self, message: Message) {
-        self.put(message, |_, _| {});
+    /// Puts a message of the present worker in, unless the end is there already. Says whether the client's task was not woken, having left
+    /// its pen here: then the caller sees to it that [`Outbound::write_out`] is called.
+    pub(crate) fn push(&self, message: Message) -> bool {
+        self.put(message, |_, _| {})
     }
 
     /// Puts a message of the gateway's own in, of which no worker is told.
     pub(crate) fn push_own(&self, message: Message) {
-        self.put(message, |state, cost| state.foreign_bytes += cost);
+        if self.put(message, |state, cost| state.foreign_bytes += cost) {
+            self.reader.wake();
+        }
     }
 
-    fn put(&self, message: Message, count: impl FnOnce(&mut State, u64)) {
+    fn put(&self, message: Message, count: impl FnOnce(&mut State, u64)) -> bool {
         let cost = cost_bytes(&message);
         let mut state = self.state.lock();
         if state.end.is_some() {
-            return;
+            return false;
         }
         state.waiting_bytes += cost;
         count(&mut state, cost);
         self.meters.queued.add(cost);
+        let is_first = state.messages.is_empty();
         state.messages.push_back(message);
+        if state.pen.as_ref().is_some_and(Pen::is_free) {
+            return is_first;
+        }
         drop(state);
         self.reader.wake();
+        false
+    }
+
+    /// Writes to the client what waits for it, if its task has left that to others. Where the socket does not take all, the task does the
+    /// rest. Says what its worker has not been told of what has left.
+    pub(crate) fn write_out(&self) -> Option<Untold> {
+        let mut state = self.state.lock();
+        let State { messages, pen, .. } = &mut *state;
+        let pen = pen.as_mut().filter(|pen| pen.is_free())?;
+        let written = pen.write(messages, |message| {
+            self.meters.outbound.count(message.len());
+            cost_bytes(message)
+        });
+        if let Some(cost_bytes) = written {
+            messages.shrink_to(KEPT_MESSAGES);
+            return Some(self.count_out(&mut state, cost_bytes));
+        }
+        drop(state);
+        self.reader.wake();
+        None
+    }
+
+    /// Gives the client's task its pen back, if it has left it here.
+    pub(crate) fn take_pen(&self) -> Option<Pen> {
+        self.state.lock().pen.take()
+    }
+
+    /// Leaves the pen of the client's task here.
+    ///
+    /// # Errors
+    /// The pen, if there is something to write.
+    pub(crate) fn leave_pen(&self, pen: Pen) -> Result<(), Pen> {
+        let mut state = self.state.lock();
+        if !state.messages.is_empty() || state.end.is_some() {
+            return Err(pen);
+        }
+        state.pen = Some(pen);
+        Ok(())
     }
 
     /// Says how it ends, unless that has been said already.
@@ -131,8 +182,11 @@ impl Outbound {
 
     /// Notes that messages of this cost have left for the client.
     pub(crate) fn written(&self, cost_bytes: u64) -> Untold {
+        self.count_out(&mut self.state.lock(), cost_bytes)
+    }
+
+    fn count_out(&self, state: &mut State, cost_bytes: u64) -> Untold {
         self.meters.queued.subtract(cost_bytes);
-        let mut state = self.state.lock();
         state.waiting_bytes -= cost_bytes;
         let foreign_bytes = cost_bytes.min(state.foreign_bytes);
         state.foreign_bytes -= foreign_bytes;
@@ -175,7 +229,83 @@ pub(crate) fn cost_bytes(message: &Message) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Count {
+        /// How often the task was woken. Then it is there again.
+        fn take(self: &Arc<Self>, outbound: &Outbound) -> usize {
+            outbound.register(&Waker::from(Arc::clone(self)));
+            self.0.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    /// A client's queue with its pen in it, the client's end of the socket, and its task.
+    async fn with_pen() -> (Outbound, TcpStream, Arc<Count>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
+        let (_, half) = listener.accept().await.expect("the other end").0.into_split();
+        let (outbound, woken) = (outbound(), Arc::new(Count::default()));
+        assert!(outbound.leave_pen(Pen::new(half)).is_ok(), "there is nothing to write");
+        woken.take(&outbound);
+        (outbound, client, woken)
+    }
+
+    #[tokio::test]
+    async fn whoever_brings_the_first_message_writes_all_and_the_task_sleeps() {
+        let (outbound, mut client, woken) = with_pen().await;
+        assert!(outbound.write_out().is_some_and(|untold| untold.bytes == 0), "there was nothing");
+        assert_eq!((outbound.push(message(100)), outbound.push(message(70))), (true, false));
+        assert_eq!(outbound.write_out().expect("written").bytes, 170);
+        let mut frames = [0; 2 + 36 + 2 + 6];
+        client.read_exact(&mut frames).await.expect("two frames");
+        assert_eq!((&frames[..2], &frames[38..40]), (&[0x82, 36][..], &[0x82, 6][..]));
+        assert_eq!(woken.take(&outbound), 0);
+        outbound.push_own(message(100));
+        assert_eq!(woken.take(&outbound), 1, "nobody else was told to write it");
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_does_not_take_is_for_the_task() {
+        let (outbound, mut client, woken) = with_pen().await;
+        let payload_bytes = 32 * 1024 * 1024;
+        assert!(outbound.push(message(payload_bytes + 64)));
+        assert!(outbound.write_out().is_none(), "no socket holds that");
+        assert_eq!(woken.take(&outbound), 1);
+        assert!(!outbound.push(message(100)) && woken.take(&outbound) == 1);
+        assert!(outbound.write_out().is_none(), "the frame before is not out");
+        let (_half, stuck) = outbound.take_pen().expect("it is here").into_parts();
+        let rest = stuck.rest.expect("it began with it");
+        assert_eq!(stuck.cost_bytes, payload_bytes as u64 + 64);
+        let mut written = vec![0; payload_bytes + 10 - bytes::Buf::remaining(&rest)];
+        client.read_exact(&mut written).await.expect("what was written");
+        assert_eq!(outbound.take().len(), 1, "the one behind");
+    }
+
+    #[tokio::test]
+    async fn a_pen_stays_with_the_task_while_there_is_something_to_do() {
+        let (outbound, _client, woken) = with_pen().await;
+        let pen = outbound.take_pen().expect("it is here");
+        assert!(!outbound.push(message(100)) && woken.take(&outbound) == 1);
+        let pen = outbound.leave_pen(pen).expect_err("there is a message");
+        outbound.take();
+        outbound.end(End::new(CloseCode::NORMAL, "bye"));
+        assert!(outbound.leave_pen(pen).is_err(), "the end is to be said");
+    }
 
     fn outbound() -> Outbound {
         Outbound::new(Meters::new())

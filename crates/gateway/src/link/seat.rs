@@ -18,7 +18,7 @@ use ringway_session::{CloseCode, Relay, SessionId, frame};
 use tokio::time::Instant;
 use tungstenite::Message;
 
-use super::outbound::{End, Outbound};
+use super::outbound::{End, Outbound, Untold};
 use super::post::{FromClient, Post};
 use super::queue::WaitingSince;
 use crate::moving::{Moves, Outcome, Slot, Trip};
@@ -103,16 +103,27 @@ impl Seat {
     pub(crate) fn written(self: &Arc<Self>, cost_bytes: u64) {
         let place = self.place.lock();
         let untold = self.outbound.written(cost_bytes);
-        if let Some(post) = place.relay.settled_at() {
-            post.link.queue().written(post.number, self, untold);
+        self.tell(&place, untold);
+    }
+
+    /// Passes to the client what a post has for it, if the session is there. Says whether the caller is to see to it that
+    /// [`Seat::write_out`] is called.
+    pub(crate) fn deliver(&self, post: &Post, offset: Option<u64>, message: Message) -> bool {
+        let mut place = self.place.lock();
+        place.relay.delivered(post, offset) && self.outbound.push(message)
+    }
+
+    /// Writes to the client what waits for it, if its task has left that to others.
+    pub(crate) fn write_out(self: &Arc<Self>) {
+        let place = self.place.lock();
+        if let Some(untold) = self.outbound.write_out() {
+            self.tell(&place, untold);
         }
     }
 
-    /// Passes to the client what a post has for it, if the session is there.
-    pub(crate) fn deliver(&self, post: &Post, offset: Option<u64>, message: Message) {
-        let mut place = self.place.lock();
-        if place.relay.delivered(post, offset) {
-            self.outbound.push(message);
+    fn tell(self: &Arc<Self>, place: &Place, untold: Untold) {
+        if let Some(post) = place.relay.settled_at() {
+            post.link.queue().written(post.number, self, untold);
         }
     }
 

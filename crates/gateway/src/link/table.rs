@@ -24,6 +24,7 @@ use tungstenite::{Message, Utf8Bytes};
 
 use super::channel::Channel;
 use super::outbound::End;
+use super::owed::Owed;
 use super::post::Post;
 use super::queue::SendQueue;
 use super::seat::Seat;
@@ -104,11 +105,11 @@ impl Link {
         Ok(())
     }
 
-    /// Takes what the worker said.
-    pub(crate) fn take(self: &Arc<Self>, frame: WorkerFrame) {
+    /// Takes what the worker said. To those that are `owed` then, somebody has to write.
+    pub(crate) fn take(self: &Arc<Self>, frame: WorkerFrame, owed: &mut Owed) {
         self.heard.fetch_add(1, Ordering::Relaxed);
         match frame.frame {
-            Some(Told::Deliver(deliver)) => self.deliver(deliver),
+            Some(Told::Deliver(deliver)) => self.deliver(deliver, owed),
             Some(Told::Opened(opened)) => self.opened(opened),
             Some(Told::Refused(refused)) => self.refused(refused),
             Some(Told::Close(close)) => self.close(close),
@@ -222,7 +223,7 @@ impl Link {
         }
     }
 
-    fn deliver(self: &Arc<Self>, deliver: Deliver) {
+    fn deliver(self: &Arc<Self>, deliver: Deliver, owed: &mut Owed) {
         let kind = deliver.kind();
         let Deliver { channels, payload, offsets, .. } = deliver;
         // Out of the worker's batch, all of which would stay as long as the slowest receiver lets it wait.
@@ -234,7 +235,11 @@ impl Link {
             post.number = number;
             let offset = offsets.get(index).copied();
             match body.message(offset, !offsets.is_empty()) {
-                Ok(message) => seat.deliver(&post, offset, message),
+                Ok(message) => {
+                    if seat.deliver(&post, offset, message) {
+                        owed.add(Arc::clone(seat));
+                    }
+                }
                 Err(why) => seat.outbound().end(End::new(CloseCode::INTERNAL, why)),
             }
         }
@@ -359,7 +364,8 @@ mod tests {
     fn channel(link: &Arc<Link>, number: u64) -> Channel {
         let id = SessionId::new(ringway_ring::Slot::of(b"alice"), number.into());
         let (channel, _) = link.open(id, Open::default()).expect("the link is up");
-        link.take(told(Told::Opened(Opened { channel: number, ..Opened::default() })));
+        let opened = Opened { channel: number, ..Opened::default() };
+        link.take(told(Told::Opened(opened)), &mut Owed::default());
         channel
     }
 
@@ -384,12 +390,8 @@ mod tests {
                 let batch = Bytes::from(vec![b'x'; BATCH_BYTES]);
                 let payload = batch.slice(100..100 + payload_bytes);
                 let channels = vec![1, 2];
-                link.take(told(Told::Deliver(Deliver {
-                    channels,
-                    payload,
-                    kind: kind.into(),
-                    ..Deliver::default()
-                })));
+                let deliver = Deliver { channels, payload, kind: kind.into(), ..Deliver::default() };
+                link.take(told(Told::Deliver(deliver)), &mut Owed::default());
                 assert_eq!(batch.is_unique(), is_let_go, "{payload_bytes} bytes, {kind:?}");
                 let (first, second) = (waiting(&first), waiting(&second));
                 assert_eq!(first, vec![b'x'; payload_bytes]);

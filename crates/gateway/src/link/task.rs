@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt as _, StreamExt as _};
 use rand::RngExt;
 use ringway_cluster::Member;
 use ringway_proto::v1::gateway_frame::Frame;
@@ -15,19 +15,24 @@ use ringway_proto::v1::worker_frame::Frame as Told;
 use ringway_proto::v1::{GatewayFrame, GatewayFrames, Hello, Welcome, WorkerFrames};
 use ringway_proto::{LINK_PROTOCOL, Refusal};
 use ringway_ring::RingVersion;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::connector::{LinkConnector, WorkerStream};
 use super::links::Place;
+use super::owed::Owed;
 use super::queue::{self, Filled, REPORT_INTERVAL};
 use super::table::Link;
 use crate::config::LinkConfig;
 use crate::metrics::Meters;
 use crate::moving::{self, Moves};
 
+/// How many batches of a worker are taken before anything is written to those for whom they are.
+const BURST_MAX: usize = 16;
 /// Batches on the way between the queue and the transport.
 const BATCHES_MAX: usize = 2;
 
@@ -269,15 +274,38 @@ impl Backoff {
     }
 }
 
-/// Takes what the worker says until it says no more.
+/// Takes what the worker says until it says no more, and writes to the clients for whom it is.
 async fn hear(link: &Arc<Link>, incoming: &mut WorkerStream) -> LinkError {
+    let is_alone = Handle::current().metrics().num_workers() == 1;
+    let mut owed = Owed::default();
     loop {
-        match incoming.next().await {
-            Some(Ok(WorkerFrames { frames })) => frames.into_iter().for_each(|frame| link.take(frame)),
-            Some(Err(refusal)) => return refusal.into(),
-            None => return LinkError::Ended,
+        if let Err(error) = hear_some(link, incoming, &mut owed).await {
+            return error;
+        }
+        owed.write_some();
+        match is_alone {
+            _ if owed.is_empty() => {}
+            true => yield_now().await,
+            // Other threads help with what is much.
+            false => owed = Owed::default(),
         }
     }
+}
+
+/// Takes what is there; waits for it only if nobody is owed anything.
+async fn hear_some(link: &Arc<Link>, incoming: &mut WorkerStream, owed: &mut Owed) -> Result<(), LinkError> {
+    for _ in 0..BURST_MAX {
+        let next = match owed.is_empty() {
+            true => incoming.next().await,
+            false => match incoming.next().now_or_never() {
+                Some(next) => next,
+                None => break,
+            },
+        };
+        let WorkerFrames { frames } = next.ok_or(LinkError::Ended)??;
+        frames.into_iter().for_each(|frame| link.take(frame, owed));
+    }
+    Ok(())
 }
 
 fn welcome(first: WorkerFrames) -> Option<Welcome> {

@@ -16,13 +16,13 @@ use bytes::Bytes;
 use pin_project_lite::pin_project;
 use ringway_proto::v1::PayloadKind;
 use ringway_session::CloseCode;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tungstenite::error::{Error, ProtocolError};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, Utf8Bytes};
 
+use super::line::Line;
 use super::wire::{Wire, Written};
 use crate::config::SocketConfig;
 use crate::link::{Channel, End, WaitingSince, cost_bytes};
@@ -86,7 +86,7 @@ enum Phase {
 /// The client's task is over.
 struct Over;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+impl<S: Line> Client<S> {
     pub(crate) fn new(
         wire: Wire<S>,
         channel: Channel,
@@ -128,6 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+        self.take_pen();
         loop {
             if let Err(Over) = self.step(cx) {
                 return Poll::Ready(());
@@ -136,10 +137,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             if timer.is_elapsed() || due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
-            std::task::ready!(timer.as_mut().poll(cx));
+            if timer.as_mut().poll(cx).is_pending() {
+                self.leave_pen();
+                return Poll::Pending;
+            }
             if let Err(Over) = self.tick(cx, Instant::now()) {
                 return Poll::Ready(());
             }
+        }
+    }
+
+    /// While the task runs, nobody else writes.
+    fn take_pen(&mut self) {
+        if let Some(pen) = self.channel.outbound().take_pen() {
+            self.unconfirmed_bytes += self.wire.take_pen_back(pen);
+        }
+    }
+
+    /// While there is nothing to write, links' tasks may: they bring what there will be.
+    fn leave_pen(&mut self) {
+        if !matches!(self.phase, Phase::Open) || !self.sending.is_empty() {
+            return;
+        }
+        if let Some(pen) = self.wire.lend_pen()
+            && let Err(pen) = self.channel.outbound().leave_pen(pen)
+        {
+            // The task is woken by what has come.
+            self.wire.take_pen_back(pen);
         }
     }
 
@@ -364,7 +388,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for ClientTask<S> {
+impl<S: Line> Future for ClientTask<S> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -406,6 +430,7 @@ fn fault(error: &Error) -> Option<End> {
 mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
+    use super::super::line::Plain;
     use super::*;
     use crate::config::{MovingConfig, Routing};
     use crate::link::Link;
@@ -425,7 +450,7 @@ mod tests {
         let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
         let (channel, _) = link.open(id, ringway_proto::v1::Open::default()).expect("a channel");
         let shared = Arc::new(SocketShared { config: SocketConfig::default(), meters });
-        let wire = Wire::new(stream, &Bytes::new(), &shared.config);
+        let wire = Wire::new(Plain::new(stream), &Bytes::new(), &shared.config);
         let permit = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned().expect("a permit");
         let task = Client::new(wire, channel, shared, permit).into_task();
         let bytes = std::mem::size_of_val(&task);

@@ -16,13 +16,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tungstenite::error::Error;
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
 use super::batch::{self, Rest};
 use super::boundary::FrameBoundary;
+use super::line::Line;
+use super::pen::{Pen, Stuck};
 use crate::config::SocketConfig;
 
 /// How much is read from a socket at a time.
@@ -57,7 +59,7 @@ pub(crate) enum Written {
     Blocked,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Line> Wire<S> {
     /// Speaks WebSocket on `stream`, of which `early` was read already.
     pub(crate) fn new(stream: S, early: &Bytes, config: &SocketConfig) -> Self {
         let engine = (!early.is_empty()).then(|| Box::new(Engine::new(early, config)));
@@ -186,6 +188,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if !self.unread && !self.unflushed && !self.closing {
             self.engine.take_if(|engine| engine.boundary.between_messages());
         }
+    }
+
+    /// Gives the pen away, if there is nothing to write and the stream can be written by others. Before anything but reading is done
+    /// again, it is to be taken back.
+    pub(crate) fn lend_pen(&mut self) -> Option<Pen> {
+        let has_written = !self.unflushed && !self.closing;
+        has_written.then(|| self.stream.lend().map(Pen::new)).flatten()
+    }
+
+    /// Takes the pen back, and says what those messages cost that were begun with it and are not out.
+    pub(crate) fn take_pen_back(&mut self, pen: Pen) -> u64 {
+        let (half, Stuck { rest, cost_bytes }) = pen.into_parts();
+        self.stream.take_back(half);
+        self.progress |= cost_bytes > 0;
+        self.unflushed |= cost_bytes > 0;
+        self.rest = rest.map(Box::new);
+        cost_bytes
     }
 
     /// Whether the socket has taken any bytes since the last call.
