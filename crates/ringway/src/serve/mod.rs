@@ -27,7 +27,6 @@ use std::sync::Arc;
 use ringway_gateway::{Gateway, Listener};
 use ringway_rpc::HealthHandle;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Doors, FlagSetting, Role, Sources};
@@ -68,8 +67,7 @@ impl Process {
         let environment = std::env::vars_os().collect();
         let config = Config::load(Sources { file, environment, flags }, role)?;
         let threads = config.settings.node.threads.unwrap_or_else(system::half_of_the_processors);
-        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-        runtime.block_on(async { serving(Self::start(config)?).await })
+        system::runtime(threads)?.block_on(async { serving(Self::start(config)?).await })
     }
 
     /// Starts logs, metrics and the wait for signals.

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -69,4 +70,16 @@ pub(super) fn host_name() -> String {
 /// Half as many as there are processors, rounded up: so a gateway and a worker may share a machine.
 pub(super) fn half_of_the_processors() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
+}
+
+/// What a process runs on. One thread needs nothing that several share.
+///
+/// # Errors
+/// The system's, such as that there may be no further threads.
+pub(super) fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).enable_all().build()
 }
