@@ -1,7 +1,10 @@
-//! Which processor runs what, where that must not change from one measurement to the next: the system on one, whoever loads it on
-//! another. Otherwise the scheduler puts few processes elsewhere than many, and what a wake-up costs depends on that.
+//! Which processor runs what and when, where that must not change from one measurement to the next: the system on one, whoever loads
+//! it on another ([`Apart`]); or clients that interrupt no server ([`Patient`]). Otherwise the scheduler puts few processes elsewhere than
+//! many, and what a wake-up costs depends on that.
 
-use anyhow::{Context as _, Result};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::procs::{self, Family};
@@ -30,6 +33,36 @@ impl Drop for Apart {
     fn drop(&mut self) {
         sched_setaffinity(None, &self.before).expect("what was allowed before is allowed");
     }
+}
+
+/// Keeps a thread from taking a processor away from others when it is woken. Dropped, it may again.
+///
+/// Where what is measured shares a processor with whoever reads the outcome, each write may be followed by two switches, or none may be, for
+/// seconds: as the scheduler has placed them.
+pub(crate) struct Patient(Pid);
+
+impl Patient {
+    pub(crate) fn keep(thread: Pid) -> Result<Self> {
+        set_policy(thread, "--batch")?;
+        Ok(Self(thread))
+    }
+}
+
+impl Drop for Patient {
+    fn drop(&mut self) {
+        if let Err(error) = set_policy(self.0, "--other") {
+            eprintln!("ringway-peers: {error:#}");
+        }
+    }
+}
+
+/// By `chrt` of util-linux.
+fn set_policy(thread: Pid, policy: &str) -> Result<()> {
+    let id = thread.as_raw_nonzero().to_string();
+    let status =
+        Command::new("chrt").args([policy, "--pid", "0", &id]).status().context("chrt (util-linux)")?;
+    ensure!(status.success(), "chrt {policy}: {status}");
+    Ok(())
 }
 
 fn only(cpu: usize) -> CpuSet {

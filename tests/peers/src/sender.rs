@@ -10,12 +10,11 @@ use anyhow::{Context as _, Result, ensure};
 use ringway_sender::{ClusterSecret, Outcome, Payload, Receipt, SendCall, Sender, SenderConfig};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::clock::now_ns;
 use crate::crowd::Crowd;
-use crate::load::{Call, Pace, Plan, Receivers, for_each_due};
+use crate::load::{Call, Due, Pace, Plan, Receivers, Ticks};
 use crate::system::{GROUP, user};
 use crate::{mark, procs};
 
@@ -146,7 +145,7 @@ async fn send_all(role: &Role) -> Result<()> {
     if role.rate == 0 {
         saturate(role, &sender, &tally).await;
     } else {
-        pace(role, &sender, &tally).await;
+        pace(role, &sender, &tally).await?;
     }
     let cpu = procs::cpu(std::process::id()).saturating_sub(before);
     let told = json!({
@@ -190,20 +189,17 @@ async fn saturate(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
     calls.join_all().await;
 }
 
-/// The clock is a thread, as it is for all systems: the runtime's own knows whole milliseconds only.
-async fn pace(role: &Role, sender: &Sender, tally: &Arc<Tally>) {
-    let ((tell, mut due), mut calls) = (mpsc::unbounded_channel(), JoinSet::new());
-    let (count, rate) = (role.count, role.rate);
-    let clock = move || for_each_due(count, rate, |due| tell.send(due).context("nobody sends any more"));
-    let clock = tokio::task::spawn_blocking(clock);
-    while let Some(messages) = due.recv().await {
-        for message in messages {
+async fn pace(role: &Role, sender: &Sender, tally: &Arc<Tally>) -> Result<()> {
+    let (mut due, ticks, mut calls) = (Due::new(role.count, role.rate), Ticks::start()?, JoinSet::new());
+    while !due.is_over() {
+        for message in due.take() {
             start(role, sender, tally, message, &mut calls).await;
         }
         while calls.try_join_next().is_some() {}
+        ticks.next().await?;
     }
     calls.join_all().await;
-    clock.await.expect("the clock does not panic").expect("it is listened to until its end");
+    Ok(())
 }
 
 /// Sends one message, with the time at which it was due, and lets its answer be counted.

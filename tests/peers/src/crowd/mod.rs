@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
+use rustix::thread::Pid;
 use socket2::SockRef;
 
 pub(crate) use connect::frame;
 
+use crate::cores::Patient;
 use crate::mark;
 use crate::system::Door;
 
@@ -32,6 +34,7 @@ pub(crate) struct Crowd {
     sockets: Arc<Vec<TcpStream>>,
     arrivals: Arc<Arrivals>,
     reader: Option<JoinHandle<()>>,
+    reader_id: Pid,
 }
 
 /// What has arrived.
@@ -47,12 +50,17 @@ impl Crowd {
     pub(crate) fn gather(door: &Door, clients: usize) -> Result<Self> {
         let sockets = Arc::new(connect::all(door, clients)?);
         let arrivals = Arc::new(Arrivals::new());
-        let reader = reader::start(Arc::clone(&sockets), Arc::clone(&arrivals))?;
-        Ok(Self { sockets, arrivals, reader: Some(reader) })
+        let (reader, reader_id) = reader::start(Arc::clone(&sockets), Arc::clone(&arrivals))?;
+        Ok(Self { sockets, arrivals, reader: Some(reader), reader_id })
     }
 
     pub(crate) fn len(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// Keeps the clients from interrupting the servers, for as long as the answer lives.
+    pub(crate) fn wait_for_its_turn(&self) -> Result<Patient> {
+        Patient::keep(self.reader_id)
     }
 
     pub(crate) fn arrivals(&self) -> Arc<Arrivals> {

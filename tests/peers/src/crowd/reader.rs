@@ -2,13 +2,14 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustix::thread::Pid;
 use rustix::time::Timespec;
 
 use super::Arrivals;
@@ -21,12 +22,19 @@ const EVENTS: usize = 1024;
 /// What one read takes.
 const BYTES: usize = 64 * 1024;
 
-pub(super) fn start(sockets: Arc<Vec<TcpStream>>, arrivals: Arc<Arrivals>) -> Result<JoinHandle<()>> {
+/// Starts it, and says which thread it is.
+pub(super) fn start(sockets: Arc<Vec<TcpStream>>, arrivals: Arc<Arrivals>) -> Result<(JoinHandle<()>, Pid)> {
     let epoll = epoll::create(CreateFlags::CLOEXEC).context("epoll")?;
     for (number, socket) in sockets.iter().enumerate() {
         epoll::add(&epoll, socket, EventData::new_u64(number as u64), EventFlags::IN).context("epoll")?;
     }
-    Ok(std::thread::spawn(move || read(&epoll, &sockets, &arrivals)))
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // Whoever started it waits for that.
+        let _ = tell.send(rustix::thread::gettid());
+        read(&epoll, &sockets, &arrivals);
+    });
+    Ok((thread, told.recv().context("the thread's id")?))
 }
 
 fn read(epoll: &OwnedFd, sockets: &[TcpStream], arrivals: &Arrivals) {

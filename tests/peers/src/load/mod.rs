@@ -1,5 +1,6 @@
 //! Sending: as fast as the system takes it, or at a rate whatever becomes of it.
 
+mod due;
 mod echo;
 mod stream;
 
@@ -13,7 +14,7 @@ use crate::procs::Family;
 use crate::sender::Waiting;
 use crate::system::{Inlet, System, Target};
 
-pub(crate) use stream::for_each_due;
+pub(crate) use due::{Due, Ticks};
 
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,13 @@ pub(crate) enum Pace {
     Saturated { outstanding_max: u64 },
     /// So many in a second.
     PerSecond(u64),
+}
+
+impl Pace {
+    /// Whether it does not matter when a message is read.
+    fn is_throughput(self) -> bool {
+        matches!(self, Self::Saturated { outstanding_max } if outstanding_max > 0)
+    }
 }
 
 /// Which call of ringway's.
@@ -108,6 +116,7 @@ pub(crate) fn run(system: &System, crowd: &Crowd, plan: &Plan) -> Result<Outcome
         Inlet::Sender { node, secret } => Some(Waiting::start(node, secret, plan, crowd.len())?),
         Inlet::Echo | Inlet::Stream(_) => None,
     };
+    let _patient = plan.pace.is_throughput().then(|| crowd.wait_for_its_turn()).transpose()?;
     let (began, before, switches) = (Instant::now(), family.cpu(), family.switches());
     let sender = waiting.map(|waiting| waiting.go(crowd, plan)).transpose()?;
     let connection = match &system.inlet {

@@ -3,10 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::due::{Due, at_each_tick};
 use super::{Pace, Plan};
 use crate::clock::now_ns;
 use crate::crowd::Crowd;
@@ -15,8 +15,6 @@ use crate::system::StreamInlet;
 
 /// How many messages share a write when they go as fast as they can.
 const BATCH: u64 = 32;
-/// How often is looked what is due.
-const TICK: Duration = Duration::from_millis(1);
 
 /// A connection on which everything was sent. Dropped, it is closed: not before everything has arrived.
 pub(super) struct Connection {
@@ -72,8 +70,8 @@ fn saturate(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream
 fn pace(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream, u64)) -> Result<()> {
     let (stream, rate) = to;
     let mut bytes = Vec::new();
-    for_each_due(plan.count, rate, |due| {
-        for (number, due_ns) in due {
+    at_each_tick(Due::new(plan.count, rate), |due| {
+        for (number, due_ns) in due.take() {
             let target = plan.target(number, crowd.len());
             (inlet.encode)(&mut bytes, target, &mark::payload(due_ns));
         }
@@ -81,25 +79,6 @@ fn pace(inlet: &StreamInlet, crowd: &Crowd, plan: &Plan, to: (&mut TcpStream, u6
         bytes.clear();
         Ok(())
     })
-}
-
-/// Calls for what is due, each with the time at which it was, until so many were.
-pub(crate) fn for_each_due(
-    count: u64,
-    per_second: u64,
-    mut send: impl FnMut(Vec<(u64, u64)>) -> Result<()>,
-) -> Result<()> {
-    let (began, gap_ns) = (now_ns(), 1_000_000_000 / per_second.max(1));
-    let mut sent = 0;
-    while sent < count {
-        let due = ((now_ns() - began) / gap_ns + 1).min(count);
-        if due > sent {
-            send((sent..due).map(|number| (number, began + number * gap_ns)).collect())?;
-            sent = due;
-        }
-        std::thread::sleep(TICK);
-    }
-    Ok(())
 }
 
 fn drain(mut answers: TcpStream) {

@@ -47,7 +47,7 @@ pub(super) fn measure(kind: Kind, runtime: &Runtime, size: &Size) -> Result<Figu
     };
     let sent = load::run(&system, &crowd, &plan)?;
     let saturated = Pace::Saturated { outstanding_max: size.unicasts_outstanding };
-    let plan = Plan { count: 2 * size.one_by_one, pace: saturated, call: Call::Publish, ..plan };
+    let plan = Plan { count: 10 * size.one_by_one, pace: saturated, call: Call::Publish, ..plan };
     let streamed = load::run(&system, &crowd, &plan)?;
     system.assert_sound()?;
     let idle_us = idle * sent.time.as_secs_f64() * 1e6 / sent.deliveries.max(1) as f64;
