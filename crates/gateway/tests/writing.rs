@@ -4,15 +4,16 @@
 mod support;
 
 use std::collections::VecDeque;
+use std::future::ready;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use ringway_proto::v1::worker_frame::Frame as Told;
-use ringway_proto::v1::{Deliver, PayloadKind};
+use ringway_proto::v1::{Close, Deliver, PayloadKind};
 use support::{Bench, Client, FakeWorker, soon};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio_tungstenite::tungstenite::Message;
 
 const CLIENTS: usize = 4;
@@ -53,6 +54,55 @@ async fn everybody_gets_everything(seed: u64) {
     for (channel, cost_bytes) in channels.into_iter().zip(costs) {
         bench.worker.hears_written(channel, cost_bytes).await;
     }
+    bench.end().await;
+}
+
+/// What the worker says, and what clients do, does not wait until nobody has anything to write.
+#[tokio::test]
+async fn while_many_are_written_to_the_link_goes_both_ways() {
+    const MANY: usize = 300;
+    let bench = Bench::start().await;
+    let (mut channels, mut reading) = (Vec::new(), JoinSet::new());
+    for user in 0..MANY {
+        let (client, channel) = bench.client_and_channel(&format!("reader{user}")).await;
+        channels.push(channel);
+        reading.spawn(client.0.for_each(|_| ready(())));
+    }
+    let (mut client, channel) = bench.client_and_channel("alice").await;
+    let worker = bench.worker.clone();
+    let telling = tokio::spawn(async move {
+        loop {
+            worker.deliver(&channels, &[7; 100], PayloadKind::Binary).await;
+        }
+    });
+    for round in 0..20 {
+        client.send(round.to_string()).await;
+        assert_eq!(client.receive_data().await, Message::text(round.to_string()), "an echo");
+        bench.client(&format!("late{round}")).await;
+    }
+    assert!(bench.worker.written(channel) > 0, "reports go, too");
+    telling.abort();
+    drop((client, reading));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_comes_before_a_close_is_written_before_it() {
+    let bench = Bench::start().await;
+    let (mut client, channel) = bench.client_and_channel("alice").await;
+    let deliver = |text: &'static str| {
+        Told::Deliver(Deliver {
+            channels: vec![channel],
+            payload: text.into(),
+            kind: PayloadKind::Text.into(),
+            ..Deliver::default()
+        })
+    };
+    let close = Told::Close(Close { channel, code: 4000, reason: "that was all".into() });
+    bench.worker.tell_together(vec![deliver("one"), deliver("two"), close]).await;
+    assert_eq!(client.receive_data().await, Message::text("one"));
+    assert_eq!(client.receive_data().await, Message::text("two"));
+    assert_eq!(client.closed().await, (4000, "that was all".to_owned()));
     bench.end().await;
 }
 

@@ -62,7 +62,7 @@ pub enum Taken {
 /// The bounds of one stream. At each, no further request is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamBounds {
-    /// How many answers may wait for the caller.
+    /// How many answers may wait for the caller: in bursts of at most 64, as many as make up this number.
     pub replies_max: usize,
     /// How many requests may be under way or wait for that.
     pub in_flight_max: usize,
@@ -76,7 +76,7 @@ impl Default for StreamBounds {
     }
 }
 
-/// How many requests that are there already are taken at once; their answers go to the caller together.
+/// How many requests that are there already are taken at once, and how many answers go to the caller together.
 const BURST_MAX: usize = 64;
 
 /// Serves one stream in a task of its own, until the caller has ended its half and everything is answered, or until it
@@ -100,6 +100,8 @@ type NoCaller = mpsc::error::SendError<Vec<Reply>>;
 
 /// A request: its lane and its sequence number.
 type Place = (LaneKey, u64);
+/// A request that is answered.
+type Answered = (Place, Result<Receipt, Refusal>);
 
 struct PublishTask<'a, H> {
     handler: &'a H,
@@ -110,7 +112,7 @@ struct PublishTask<'a, H> {
     lanes: Lanes,
     /// Requests that have no place yet.
     placing: FuturesUnordered<BoxFuture<'a, (Place, Taken)>>,
-    under_way: FuturesUnordered<BoxFuture<'static, (Place, Result<Receipt, Refusal>)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, Answered>>,
 }
 
 /// How the caller's half of the stream stands.
@@ -141,10 +143,7 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
             tokio::select! {
                 biased;
                 // Cancel-safe: an answer that was not taken out stays in the set.
-                Some(((key, sequence), answer)) = self.under_way.next() => {
-                    self.lanes.answered(key, answer.as_ref().err());
-                    self.reply(sequence, answer).await?;
-                }
+                Some(answered) = self.under_way.next() => self.answered(answered).await?,
                 // Cancel-safe, likewise.
                 Some((place, taken)) = self.placing.next() => {
                     self.taken(place, taken).await?;
@@ -162,6 +161,23 @@ impl<'a, H: PublishHandler> PublishTask<'a, H> {
             self.gathered.push(Err(status));
         }
         self.answer().await
+    }
+
+    /// Passes an answer on, and others that are there.
+    async fn answered(&mut self, mut answered: Answered) -> Result<(), NoCaller> {
+        for count in 1.. {
+            let ((key, sequence), answer) = answered;
+            self.lanes.answered(key, answer.as_ref().err());
+            self.reply(sequence, answer).await?;
+            if count == BURST_MAX {
+                break;
+            }
+            match self.under_way.next().now_or_never().flatten() {
+                Some(next) => answered = next,
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Takes a request, and those that are there behind it.

@@ -124,7 +124,7 @@ impl Bench {
         let services = NodeServices::new(HealthHandle::new()).with(service);
         tokio::spawn(serve_node(listener, services, secret(), ServerConfig::default(), end.clone()));
         let transport = NodePool::new(secret(), PoolConfig::default()).node(&url).transport();
-        let (requests, received) = mpsc::channel(16);
+        let (requests, received) = mpsc::channel(1024);
         let stream = DeliveryClient::new(transport).publish(ReceiverStream::new(received)).await.unwrap();
         Bench { gates, requests, replies: stream.into_inner(), sequence: 0, drain, _end: end.drop_guard() }
     }
@@ -136,17 +136,8 @@ impl Bench {
 
     async fn send_in_turn(&mut self, user: &str, payload_bytes: usize, turn: Turn) {
         self.sequence += 1;
-        let payload = vec![b'x'; payload_bytes].into();
-        let message = Some(Message { payload, ..Message::default() });
-        let send = Some(Target::ToUser(SendToUserRequest {
-            user: user.into(),
-            message,
-            ..SendToUserRequest::default()
-        }));
-        self.requests
-            .send(PublishRequest { sequence: self.sequence, send, turn: turn.into() })
-            .await
-            .unwrap();
+        let request = PublishRequest { turn: turn.into(), ..request(self.sequence, user, payload_bytes) };
+        self.requests.send(request).await.unwrap();
     }
 
     async fn reply(&mut self) -> Result<Option<(u64, Result<(), Reason>)>, Status> {
@@ -159,6 +150,74 @@ impl Bench {
             (reply.sequence, result)
         }))
     }
+}
+
+fn request(sequence: u64, user: &str, payload_bytes: usize) -> PublishRequest {
+    let message = Some(Message { payload: vec![b'x'; payload_bytes].into(), ..Message::default() });
+    let send = SendToUserRequest { user: user.into(), message, ..SendToUserRequest::default() };
+    PublishRequest { sequence, send: Some(Target::ToUser(send)), ..PublishRequest::default() }
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_each_answered_once_and_in_order() {
+    let mut bench = Bench::start().await;
+    for _ in 0..500 {
+        bench.send("alice", 1).await;
+    }
+    for sequence in 1..=500 {
+        assert_eq!(bench.reply().await.unwrap(), Some((sequence, Ok(()))));
+    }
+}
+
+#[tokio::test]
+async fn many_answers_at_once_come_each_once() {
+    let mut bench = Bench::start().await;
+    for _ in 0..500 {
+        bench.send("later", 1).await;
+    }
+    let entered = async {
+        while bench.gates.taking.lock().len() < 500 {
+            bench.gates.entered.notified().await;
+        }
+    };
+    soon("all to be taken", entered).await;
+    let gates = Arc::clone(&bench.gates);
+    let answering = tokio::spawn(async move {
+        loop {
+            gates.answer.notify_waiters();
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut answered = Vec::new();
+    for _ in 0..500 {
+        answered.push(bench.reply().await.unwrap().expect("the stream is open").0);
+    }
+    answered.sort_unstable();
+    assert!(answered.into_iter().eq(1..=500));
+    answering.abort();
+}
+
+#[tokio::test]
+async fn a_node_that_ends_does_so_while_its_caller_never_pauses() {
+    let mut bench = Bench::start().await;
+    let requests = bench.requests.clone();
+    tokio::spawn(async move {
+        let mut sequences = 1..;
+        while requests.send(request(sequences.next().expect("no end"), "alice", 1)).await.is_ok() {}
+    });
+    let mut answered = 0;
+    let status = loop {
+        match bench.reply().await {
+            Ok(Some((sequence, Ok(())))) if sequence == answered + 1 => answered = sequence,
+            Ok(other) => panic!("{other:?} after {answered}"),
+            Err(status) => break status,
+        }
+        if answered == 200 {
+            bench.drain.cancel();
+        }
+    };
+    assert_eq!(Refusal::from_status(&status).reason, Reason::Draining, "{status}");
+    assert_eq!(bench.gates.taking.lock().len() as u64, answered, "what was taken is answered");
 }
 
 #[tokio::test]

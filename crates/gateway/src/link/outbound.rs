@@ -1,6 +1,7 @@
 //! What workers have for one client: messages in order, and at last how it ends.
 //!
-//! Links' tasks put in, the client's task takes out. The queue needs no bound of its own: a worker sends no more bytes
+//! Links' tasks put in. The client's task takes out; while that has nothing to write it leaves its [`Pen`] here, and whoever puts in
+//! sees to it that it is written. The queue needs no bound of its own: a worker sends no more bytes
 //! ahead than the session's window, and gets room back only by what [`Outbound::written`] counts (`Written` in
 //! link.proto). After the end nothing more goes in.
 //!
@@ -20,9 +21,6 @@ use tungstenite::{Message, Utf8Bytes};
 use crate::metrics::Meters;
 use crate::socket::Pen;
 
-/// How much room for messages a client keeps that has none.
-const KEPT_MESSAGES: usize = 8;
-
 /// The queue towards one client.
 pub(crate) struct Outbound {
     state: Mutex<State>,
@@ -37,6 +35,8 @@ struct State {
     messages: VecDeque<Message>,
     /// Lent by the client's task while that has nothing to write.
     pen: Option<Pen>,
+    /// Whether somebody has been told to call [`Outbound::write_out`], and has not yet.
+    is_owed: bool,
     end: Option<Box<End>>,
     /// Cost of what was put in and has not left for the client.
     waiting_bytes: u64,
@@ -84,8 +84,8 @@ impl Outbound {
         Self { state: Mutex::default(), reader: AtomicWaker::new(), ended: AtomicBool::new(false), meters }
     }
 
-    /// Puts a message of the present worker in, unless the end is there already. Says whether the client's task was not woken, having left
-    /// its pen here: then the caller sees to it that [`Outbound::write_out`] is called.
+    /// Puts a message of the present worker in, unless the end is there already. Says whether the caller is to see to it that
+    /// [`Outbound::write_out`] is called, or [`Outbound::disown`]: then the client's task has left its pen here and was not woken.
     pub(crate) fn push(&self, message: Message) -> bool {
         self.put(message, |_, _| {})
     }
@@ -93,7 +93,7 @@ impl Outbound {
     /// Puts a message of the gateway's own in, of which no worker is told.
     pub(crate) fn push_own(&self, message: Message) {
         if self.put(message, |state, cost| state.foreign_bytes += cost) {
-            self.reader.wake();
+            self.disown();
         }
     }
 
@@ -106,28 +106,35 @@ impl Outbound {
         state.waiting_bytes += cost;
         count(&mut state, cost);
         self.meters.queued.add(cost);
-        let is_first = state.messages.is_empty();
         state.messages.push_back(message);
         if state.pen.as_ref().is_some_and(Pen::is_free) {
-            return is_first;
+            return !std::mem::replace(&mut state.is_owed, true);
         }
         drop(state);
         self.reader.wake();
         false
     }
 
+    /// Leaves to the client's task what somebody was to write.
+    pub(crate) fn disown(&self) {
+        self.state.lock().is_owed = false;
+        self.reader.wake();
+    }
+
     /// Writes to the client what waits for it, if its task has left that to others. Where the socket does not take all, the task does the
     /// rest. Says what its worker has not been told of what has left.
     pub(crate) fn write_out(&self) -> Option<Untold> {
         let mut state = self.state.lock();
-        let State { messages, pen, .. } = &mut *state;
+        let State { messages, pen, is_owed, .. } = &mut *state;
+        *is_owed = false;
         let pen = pen.as_mut().filter(|pen| pen.is_free())?;
         let written = pen.write(messages, |message| {
             self.meters.outbound.count(message.len());
             cost_bytes(message)
         });
         if let Some(cost_bytes) = written {
-            messages.shrink_to(KEPT_MESSAGES);
+            // A quiet client keeps no room for messages.
+            *messages = VecDeque::new();
             return Some(self.count_out(&mut state, cost_bytes));
         }
         drop(state);
@@ -270,6 +277,11 @@ mod tests {
         let (outbound, mut client, woken) = with_pen().await;
         assert!(outbound.write_out().is_some_and(|untold| untold.bytes == 0), "there was nothing");
         assert_eq!((outbound.push(message(100)), outbound.push(message(70))), (true, false));
+        // The task has come before, for another reason, and goes again.
+        let pen = outbound.take_pen().expect("it is here");
+        let messages = outbound.take();
+        assert!(outbound.leave_pen(pen).is_ok());
+        messages.into_iter().for_each(|message| assert!(!outbound.push(message), "it is owed already"));
         assert_eq!(outbound.write_out().expect("written").bytes, 170);
         let mut frames = [0; 2 + 36 + 2 + 6];
         client.read_exact(&mut frames).await.expect("two frames");
@@ -332,6 +344,21 @@ mod tests {
         let untold = outbound.written(100);
         assert_eq!((untold.bytes, untold.is_news), (300, false));
         assert_eq!((outbound.tell(untold.tenure), outbound.tell_all()), (300, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_written_for_a_former_worker_is_not_told_to_the_next() {
+        let (outbound, _client, _woken) = with_pen().await;
+        outbound.push(message(100));
+        outbound.hand_over();
+        assert_eq!(outbound.write_out().expect("written").bytes, 0);
+        outbound.push(message(32 * 1024 * 1024));
+        assert!(outbound.write_out().is_none(), "no socket holds that");
+        outbound.hand_over();
+        outbound.push(message(70));
+        let (_half, stuck) = outbound.take_pen().expect("it is here").into_parts();
+        assert_eq!(outbound.written(stuck.cost_bytes).bytes, 0, "the task has written the rest");
+        assert_eq!(outbound.written(70).bytes, 70);
     }
 
     #[test]

@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::task::coop;
-
 use super::seat::Seat;
 
-/// They are written to by whoever has this; when it is dropped, the clients' tasks are woken and do it.
+/// How many of them are written to before others have their turn.
+const WRITES_MAX: usize = 128;
+
+/// They are written to by whoever has this; when it is dropped, the clients' tasks are woken and do it. Each is here once.
 #[derive(Default)]
 pub(crate) struct Owed(VecDeque<Arc<Seat>>);
 
@@ -23,19 +24,16 @@ impl Owed {
         self.0.is_empty()
     }
 
-    /// Writes to one after the other, for as long as the present task may go on without letting others have their turn.
+    /// Writes to one after the other until others should have their turn.
     pub(super) fn write_some(&mut self) {
-        while coop::has_budget_remaining()
-            && let Some(seat) = self.0.pop_front()
-        {
-            seat.write_out();
-        }
+        let count = self.0.len().min(WRITES_MAX);
+        self.0.drain(..count).for_each(|seat| seat.write_out());
     }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        self.0.iter().for_each(|seat| seat.outbound().wake());
+        self.0.iter().for_each(|seat| seat.outbound().disown());
     }
 }
 
@@ -84,5 +82,6 @@ mod tests {
         assert!(!woken.0.load(Ordering::Relaxed));
         drop(owed);
         assert!(woken.0.load(Ordering::Relaxed));
+        assert!(channel.outbound().push(Message::text("behind it")), "nobody is to write it yet");
     }
 }

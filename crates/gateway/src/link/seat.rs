@@ -4,7 +4,7 @@
 //! the same lock: so what is said to workers about a session is said in the order of the decisions. The order of locks is:
 //! a link's table, then a seat, then a link's queue, the mover's lists or the client's queue. So whoever holds a seat
 //! never looks into a table; channels that are over are forgotten afterwards, and until then what comes on them is passed
-//! over by the relay.
+//! over by the relay. What is written to the client directly is written under the locks of its seat and its queue.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

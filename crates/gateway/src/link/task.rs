@@ -17,6 +17,7 @@ use ringway_proto::{LINK_PROTOCOL, Refusal};
 use ringway_ring::RingVersion;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 use tokio::task::yield_now;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -274,38 +275,49 @@ impl Backoff {
     }
 }
 
-/// Takes what the worker says until it says no more, and writes to the clients for whom it is.
+/// Takes what the worker says until it says no more, and writes to the clients for whom it is. After each turn others have theirs, those beside
+/// it in the same task too: so it counts for itself, and leaves them what the runtime grants the task ([`unconstrained`]).
 async fn hear(link: &Arc<Link>, incoming: &mut WorkerStream) -> LinkError {
     let is_alone = Handle::current().metrics().num_workers() == 1;
-    let mut owed = Owed::default();
-    loop {
-        if let Err(error) = hear_some(link, incoming, &mut owed).await {
-            return error;
+    let hearing = async {
+        let mut owed = Owed::default();
+        loop {
+            let has_paused = match hear_some(link, incoming, &mut owed).await {
+                Ok(has_paused) => has_paused,
+                Err(error) => return error,
+            };
+            owed.write_some();
+            if has_paused && owed.is_empty() {
+                continue;
+            }
+            if !is_alone {
+                // Other threads help with what is much.
+                owed = Owed::default();
+            }
+            yield_now().await;
         }
-        owed.write_some();
-        match is_alone {
-            _ if owed.is_empty() => {}
-            true => yield_now().await,
-            // Other threads help with what is much.
-            false => owed = Owed::default(),
-        }
-    }
+    };
+    unconstrained(hearing).await
 }
 
-/// Takes what is there; waits for it only if nobody is owed anything.
-async fn hear_some(link: &Arc<Link>, incoming: &mut WorkerStream, owed: &mut Owed) -> Result<(), LinkError> {
+/// Takes what is there; waits for it only if nobody is owed anything. Says whether there was no more.
+async fn hear_some(
+    link: &Arc<Link>,
+    incoming: &mut WorkerStream,
+    owed: &mut Owed,
+) -> Result<bool, LinkError> {
     for _ in 0..BURST_MAX {
         let next = match owed.is_empty() {
             true => incoming.next().await,
             false => match incoming.next().now_or_never() {
                 Some(next) => next,
-                None => break,
+                None => return Ok(true),
             },
         };
         let WorkerFrames { frames } = next.ok_or(LinkError::Ended)??;
         frames.into_iter().for_each(|frame| link.take(frame, owed));
     }
-    Ok(())
+    Ok(false)
 }
 
 fn welcome(first: WorkerFrames) -> Option<Welcome> {

@@ -193,8 +193,8 @@ impl<S: Line> Wire<S> {
     /// Gives the pen away, if there is nothing to write and the stream can be written by others. Before anything but reading is done
     /// again, it is to be taken back.
     pub(crate) fn lend_pen(&mut self) -> Option<Pen> {
-        let has_written = !self.unflushed && !self.closing;
-        has_written.then(|| self.stream.lend().map(Pen::new)).flatten()
+        let is_quiet = !self.unflushed && !self.closing;
+        is_quiet.then(|| self.stream.lend().map(Pen::new)).flatten()
     }
 
     /// Takes the pen back, and says what those messages cost that were begun with it and are not out.
