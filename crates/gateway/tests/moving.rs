@@ -12,6 +12,7 @@ use ringway_proto::v1::{Deliver, Detached, Opened, PayloadKind, RefusalReason};
 use support::{Answering, Bench, Client, Detaching, FakeWorker, read_head, soon, upgrade};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -32,13 +33,13 @@ async fn a_planned_move_loses_doubles_and_reorders_nothing_both_ways() {
     let _lease = bench.hand_over_to(&other).await;
     let (mut sink, mut stream) = futures_util::StreamExt::split(client.0);
     let count = 5000;
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let (mut tell, mut told) = (Some(tell), Some(told));
+    let is_to_move = Arc::new(Notify::new());
+    let moves = Arc::clone(&is_to_move);
     let sending = tokio::spawn(async move {
         for index in 0..count {
             // However quick the client is, it sends while the session moves.
             if index == count / 2 {
-                told.take().expect("once").await.expect("the session is to move");
+                moves.notified().await;
             }
             let message = Message::text(index.to_string());
             futures_util::SinkExt::send(&mut sink, message).await.expect("sent");
@@ -48,7 +49,7 @@ async fn a_planned_move_loses_doubles_and_reorders_nothing_both_ways() {
     for index in 0..count {
         if index == count / 5 {
             bench.worker.moves(&[old]).await;
-            tell.take().expect("once").send(()).expect("the client sends");
+            is_to_move.notify_one();
         }
         let message = soon("an echo", futures_util::StreamExt::next(&mut stream)).await;
         assert_eq!(message.expect("open").expect("a message"), Message::text(index.to_string()));

@@ -102,31 +102,22 @@ mod tests {
     use std::time::Duration;
 
     use ringway_proto::v1::Open;
-    use ringway_ring::{MemberId, Slot};
+    use ringway_ring::Slot;
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::table::Link;
+    use super::super::testing::{link, pen};
     use super::*;
-    use crate::config::{MovingConfig, Routing};
     use crate::metrics::Meters;
-    use crate::moving::Moves;
-    use crate::socket::Pen;
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
     #[tokio::test]
     async fn the_socket_is_closed_with_its_client_whoever_else_knows_the_session() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let mut client =
-            TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
-        let (_, half) = listener.accept().await.expect("the other end").0.into_split();
-        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Meters::new());
-        let link = Link::new(MemberId::new("w1").expect("an id"), 1024, moves);
+        let ((pen, mut client), link) = (pen().await, link(Meters::new()));
         let id = SessionId::new(Slot::of(b"alice"), 1);
         let (channel, _) = link.open(id, Open::default()).expect("the link is up");
         let seats = link.seats();
-        assert!(channel.outbound().leave_pen(Pen::new(half)).is_ok());
+        assert!(channel.outbound().leave_pen(pen).is_ok());
         drop(channel);
         let end = tokio::time::timeout(DEADLINE, async { client.read(&mut [0; 8]).await }).await;
         assert_eq!(end.expect("an end").expect("no error"), 0);

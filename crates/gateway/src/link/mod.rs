@@ -15,6 +15,8 @@ mod queue;
 mod seat;
 mod table;
 mod task;
+#[cfg(test)]
+mod testing;
 
 pub use connector::{GatewayStream, Grpc, InProcess, LinkConnector, WorkerStream};
 

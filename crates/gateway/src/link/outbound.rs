@@ -236,22 +236,11 @@ pub(crate) fn cost_bytes(message: &Message) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
-
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpStream;
 
+    use super::super::testing::{Count, pen};
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     impl Count {
         /// How often the task was woken. Then it is there again.
@@ -263,11 +252,8 @@ mod tests {
 
     /// A client's queue with its pen in it, the client's end of the socket, and its task.
     async fn with_pen() -> (Outbound, TcpStream, Arc<Count>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
-        let (_, half) = listener.accept().await.expect("the other end").0.into_split();
-        let (outbound, woken) = (outbound(), Arc::new(Count::default()));
-        assert!(outbound.leave_pen(Pen::new(half)).is_ok(), "there is nothing to write");
+        let ((pen, client), outbound, woken) = (pen().await, outbound(), Arc::new(Count::default()));
+        assert!(outbound.leave_pen(pen).is_ok(), "there is nothing to write");
         woken.take(&outbound);
         (outbound, client, woken)
     }

@@ -39,49 +39,32 @@ impl Drop for Owed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::{Wake, Waker};
+    use std::sync::atomic::Ordering;
+    use std::task::Waker;
 
     use ringway_proto::v1::Open;
-    use ringway_ring::{MemberId, Slot};
+    use ringway_ring::Slot;
     use ringway_session::SessionId;
-    use tokio::net::{TcpListener, TcpStream};
     use tungstenite::Message;
 
-    use super::super::table::Link;
+    use super::super::testing::{Count, link, pen};
     use super::*;
-    use crate::config::{MovingConfig, Routing};
     use crate::metrics::Meters;
-    use crate::moving::Moves;
-    use crate::socket::Pen;
-
-    #[derive(Default)]
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
 
     #[tokio::test]
     async fn whoever_was_not_written_to_is_woken_at_the_end() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
-        let (_, half) = listener.accept().await.expect("the other end").0.into_split();
-        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Meters::new());
-        let link = Link::new(MemberId::new("w1").expect("an id"), 1024, moves);
+        let ((pen, _client), link) = (pen().await, link(Meters::new()));
         let id = SessionId::new(Slot::of(b"alice"), 1);
         let (channel, _) = link.open(id, Open::default()).expect("the link is up");
-        let woken = Arc::new(Woken::default());
+        let woken = Arc::new(Count::default());
         channel.register(&Waker::from(Arc::clone(&woken)));
-        assert!(channel.outbound().leave_pen(Pen::new(half)).is_ok());
+        assert!(channel.outbound().leave_pen(pen).is_ok());
         let mut owed = Owed::default();
         assert!(channel.outbound().push(Message::text("to be written")));
         link.seats().into_iter().for_each(|seat| owed.add(seat));
-        assert!(!woken.0.load(Ordering::Relaxed));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
         drop(owed);
-        assert!(woken.0.load(Ordering::Relaxed));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert!(channel.outbound().push(Message::text("behind it")), "nobody is to write it yet");
     }
 }

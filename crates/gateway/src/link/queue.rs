@@ -277,35 +277,20 @@ pub(crate) fn cost_bytes(frame: &GatewayFrame) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
-
     use ringway_proto::v1::{ClientMessage, PayloadKind};
     use tungstenite::Message;
 
     use super::super::post::Post;
-    use super::super::table::Link;
+    use super::super::testing::{Count, link, moves};
     use super::*;
-    use crate::config::{MovingConfig, Routing};
-    use crate::moving::Moves;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     fn message(bytes: usize) -> Frame {
         let payload = vec![0; bytes].into();
         Frame::Message(ClientMessage { channel: 1, payload, kind: PayloadKind::Binary.into() })
     }
 
-    fn seat(meters: Arc<Meters>) -> Arc<Seat> {
-        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), meters);
-        let link = Link::new(ringway_ring::MemberId::new("w1").expect("an id"), 1000, Arc::clone(&moves));
+    fn seat(meters: &Arc<Meters>) -> Arc<Seat> {
+        let (link, moves) = (link(Arc::clone(meters)), moves(Arc::clone(meters)));
         let id = ringway_session::SessionId::new(ringway_ring::Slot::of(b"alice"), 1);
         Seat::new(Post { link, number: 7 }, id, "alice", false, &moves)
     }
@@ -365,7 +350,7 @@ mod tests {
     fn small_reports_gather_and_large_ones_do_not_wait() {
         let meters = Meters::new();
         let queue = SendQueue::new(1000, Arc::clone(&meters));
-        let seat = seat(meters);
+        let seat = seat(&meters);
         let give = |bytes: usize| {
             seat.outbound().push(Message::binary(vec![0; bytes]));
             let cost = seat.outbound().take().iter().map(super::super::outbound::cost_bytes).sum();

@@ -348,17 +348,12 @@ fn clip(mut reason: String) -> Utf8Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::link;
     use super::*;
-    use crate::config::{MovingConfig, Routing};
     use crate::metrics::Meters;
 
     /// A worker's batch as it lies in the receive buffer.
     const BATCH_BYTES: usize = 256 * 1024;
-
-    fn link() -> Arc<Link> {
-        let moves = Moves::new(&Routing::Everywhere, MovingConfig::default(), Meters::new());
-        Link::new(MemberId::new("w1").expect("an id"), 1024, moves)
-    }
 
     /// A client on a channel with this number: a link counts from 1.
     fn channel(link: &Arc<Link>, number: u64) -> Channel {
@@ -383,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_small_message_that_waits_does_not_keep_its_batch() {
-        let link = link();
+        let link = link(Meters::new());
         let (first, second) = (channel(&link, 1), channel(&link, 2));
         for kind in [PayloadKind::Text, PayloadKind::Binary] {
             for (payload_bytes, is_let_go) in [(0, true), (1, true), (4096, true), (4097, false)] {

@@ -287,14 +287,13 @@ async fn hear(link: &Arc<Link>, incoming: &mut WorkerStream) -> LinkError {
                 Err(error) => return error,
             };
             owed.write_some();
-            if has_paused && owed.is_empty() {
-                continue;
+            if !has_paused || !owed.is_empty() {
+                if !is_alone {
+                    // Other threads help with what is much.
+                    owed = Owed::default();
+                }
+                yield_now().await;
             }
-            if !is_alone {
-                // Other threads help with what is much.
-                owed = Owed::default();
-            }
-            yield_now().await;
         }
     };
     unconstrained(hearing).await

@@ -49,18 +49,13 @@ impl Pen {
         let mut stuck = Stuck::default();
         while !messages.is_empty() {
             let begun = |message: &Message| stuck.cost_bytes += cost_bytes(message);
-            match batch::poll_write(&mut self.half, &mut cx, messages, begun) {
-                Poll::Ready(Ok(None)) => {}
-                Poll::Ready(Ok(rest)) => {
-                    stuck.rest = rest;
-                    self.stuck = Some(Box::new(stuck));
-                    return None;
-                }
-                Poll::Pending | Poll::Ready(Err(_)) => {
-                    self.stuck = Some(Box::new(stuck));
-                    return None;
-                }
-            }
+            stuck.rest = match batch::poll_write(&mut self.half, &mut cx, messages, begun) {
+                Poll::Ready(Ok(None)) => continue,
+                Poll::Ready(Ok(rest)) => rest,
+                Poll::Pending | Poll::Ready(Err(_)) => None,
+            };
+            self.stuck = Some(Box::new(stuck));
+            return None;
         }
         Some(stuck.cost_bytes)
     }
