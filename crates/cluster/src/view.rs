@@ -12,7 +12,7 @@ use ringway_ring::{MemberId, Ring, RingError, RingHistory, RingMember, RingVersi
 use crate::member::Member;
 use crate::registry::MemberList;
 
-/// How many rings a view remembers, its own included.
+/// Of how many rings a view remembers the version, its own included.
 const RINGS_MAX: usize = 8;
 
 /// One snapshot of the cluster.
@@ -84,7 +84,7 @@ impl View {
         self.history.current()
     }
 
-    /// The ring and the few before it.
+    /// The ring, and the versions of the few before it.
     pub fn history(&self) -> &RingHistory {
         &self.history
     }

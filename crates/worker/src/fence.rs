@@ -113,5 +113,5 @@ impl Shared {
 /// Whether a caller's ring is, or was, that of the view. One that the caller does not name counts as seen.
 fn has_seen(view: &View, routing: Option<&Routing>) -> bool {
     let version = routing.map_or(0, |routing| routing.ring_version);
-    version == 0 || view.history().rings().any(|ring| ring.version().as_u64() == version)
+    version == 0 || view.history().versions().any(|seen| seen.as_u64() == version)
 }
