@@ -58,12 +58,12 @@ impl Tally {
         self.reach += part;
     }
 
-    /// Sessions have left the worker that was asked, and it cannot say where they are.
+    /// Sessions are not at the worker that was asked, and it cannot send after them.
     pub fn stray(&mut self, sessions: impl IntoIterator<Item = SessionId>) {
         self.strayed.extend(sessions);
     }
 
-    /// Sessions that the message must be sent after, since they belong to another worker by now. Asked when no ticket is open.
+    /// Sessions that the message must be sent after, since they belong to another worker. Asked when no ticket is open.
     pub fn take_strayed(&mut self) -> Vec<SessionId> {
         let strayed = std::mem::take(&mut self.strayed);
         if self.circle == Circle::User && !self.has_reached() {
@@ -71,6 +71,16 @@ impl Tally {
             return Vec::new();
         }
         strayed
+    }
+
+    /// Whether there are any.
+    pub fn has_strayed(&self) -> bool {
+        !self.strayed.is_empty()
+    }
+
+    /// They were not found in time.
+    pub fn give_up_strayed(&mut self) {
+        self.reach.missed += std::mem::take(&mut self.strayed).len() as u32;
     }
 
     /// The count.

@@ -99,7 +99,7 @@ impl World {
         let (at, outcome) = record.answered?;
         let Outcome::Receipt(receipt) = outcome else { return None };
         if self.plan.nature == Nature::Planned {
-            return self.wrong_when_planned(message, record, receipt);
+            return self.wrong_when_planned(message, record, receipt, at);
         }
         let absent = self.wrong_nobody(message, record, receipt, at);
         if let Some(wrong) = absent.or_else(|| self.wrong_group(message, record, receipt, at)) {
@@ -198,6 +198,7 @@ impl World {
         message: MessageIx,
         record: &Record,
         receipt: Receipt,
+        at: Time,
     ) -> Option<(Check, String)> {
         let told = format!("m{message} ({:?}), sent at {}: {receipt:?}", record.target, record.first_sent);
         let there = self.there(record);
@@ -209,8 +210,10 @@ impl World {
         if missing.len() > told_of as usize {
             return Some((Check::Lost, format!("{told}, and {missing:?} have not received it")));
         }
-        let received = record.received.len() as u32;
-        (received < receipt.sessions + receipt.suspended)
+        let left = self.ledger.disturbances.iter().filter(|it| it.excuses(record.first_sent, at));
+        let left = left.filter(|it| self.is_meant(record, it.client)).count();
+        let received = record.received.len() + left;
+        (received < (receipt.sessions + receipt.suspended) as usize)
             .then(|| (Check::Lost, format!("{told}, and {received} clients have received it")))
     }
 

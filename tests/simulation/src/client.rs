@@ -288,6 +288,21 @@ impl World {
         self.ledger.socket_broke(client, self.schedule.now, can_resume);
     }
 
+    /// A client says goodbye. When it comes back it is somebody new.
+    pub(crate) fn client_leaves(&mut self, client: ClientIx) {
+        let it = &mut self.clients[client];
+        let Some(socket) = it.socket.take() else { return };
+        (it.session, it.offset, it.said) = (None, 0, 0);
+        it.numbered.clear();
+        self.sockets[socket].is_open = false;
+        self.trace.add(self.schedule.now, || format!("c{client} leaves: socket {socket}"));
+        self.ledger.left(client, self.schedule.now);
+        let at = (self.schedule.now + self.delay()).max(self.sockets[socket].to_gateway);
+        self.schedule.at(at, Event::Goodbye { socket });
+        let pause_ms = 20 + self.random.below(400);
+        self.schedule.after(pause_ms, Event::ClientTurn(client));
+    }
+
     pub(crate) fn clients_leave(&mut self) {
         for client in 0..self.clients.len() {
             if let Some(socket) = self.clients[client].socket.take() {

@@ -224,6 +224,12 @@ pub(crate) enum Event {
         incarnation: u64,
         call: CallId,
     },
+    /// Sessions are looked for that were not where they seemed to belong.
+    Pursue {
+        worker: WorkerIx,
+        incarnation: u64,
+        call: CallId,
+    },
     OpenLate {
         worker: WorkerIx,
         incarnation: u64,
@@ -254,6 +260,10 @@ pub(crate) enum Event {
     SocketClosed {
         socket: SocketIx,
         code: CloseCode,
+    },
+    /// A client's goodbye.
+    Goodbye {
+        socket: SocketIx,
     },
     SocketGone {
         socket: SocketIx,

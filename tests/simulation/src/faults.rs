@@ -1,6 +1,6 @@
 //! What happens to a cluster: changes that somebody planned, and what goes wrong.
 
-use crate::event::{Event, Node, SocketIx};
+use crate::event::{ClientIx, Event, Node, SocketIx};
 use crate::plan::{LEASE_MS, Nature};
 use crate::view::{Member, WorkerIx};
 use crate::worker::Process;
@@ -20,6 +20,8 @@ pub(crate) enum Happening {
     Cut,
     Heal(Node, Node),
     BreakSocket,
+    /// A client says goodbye, and comes back as somebody new.
+    Leave,
     CrashGateway,
     Restart(WorkerIx),
     RestartGateway(usize),
@@ -48,6 +50,10 @@ impl World {
             let happening = *self.random.pick(&planned);
             self.schedule.at(at, Event::Happening(happening));
         }
+        for _ in 0..self.random.index(2 * self.plan.clients) {
+            let at = begin + self.random.below(self.plan.active_ms - begin);
+            self.schedule.at(at, Event::Happening(Happening::Leave));
+        }
         if self.plan.nature == Nature::Planned {
             for _ in 0..self.random.index(4) {
                 let at = begin + self.random.below(self.plan.active_ms - begin);
@@ -74,6 +80,7 @@ impl World {
             Happening::Cut => self.cut(),
             Happening::Heal(a, b) => _ = self.cuts.remove(&(a, b)),
             Happening::BreakSocket => self.break_some_socket(),
+            Happening::Leave => self.some_client_leaves(),
             Happening::CrashGateway => self.crash_gateway(),
             Happening::Restart(worker) => self.start_worker(worker),
             Happening::RestartGateway(gateway) => self.gateways[gateway].is_running = true,
@@ -227,6 +234,17 @@ impl World {
         if !open.is_empty() {
             let socket = *self.random.pick(&open);
             self.break_socket(socket);
+        }
+    }
+
+    fn some_client_leaves(&mut self) {
+        let is_present = |client: &ClientIx| {
+            self.clients[*client].socket.is_some_and(|socket| self.sockets[socket].is_open)
+        };
+        let present: Vec<_> = (0..self.clients.len()).filter(is_present).collect();
+        if !present.is_empty() {
+            let client = *self.random.pick(&present);
+            self.client_leaves(client);
         }
     }
 

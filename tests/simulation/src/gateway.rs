@@ -11,7 +11,7 @@ use ringway_session::{
 
 use crate::event::{Asked, Event, Frame, GatewayIx, Node, PipeIx, Post, Reopen, Said, SocketIx};
 use crate::network::{Flow, HEAR_MAX_MS};
-use crate::plan::{FLIGHT_MS, HOMELESS_DEADLINE_MS};
+use crate::plan::{FLIGHT_MS, HOMELESS_DEADLINE_MS, LOST_MS};
 use crate::schedule::Time;
 use crate::view::{View, WorkerIx};
 use crate::world::World;
@@ -382,6 +382,15 @@ impl World {
         self.gateway_lets_go(socket, CloseCode::ABNORMAL, true);
     }
 
+    /// A client's goodbye arrives.
+    pub(crate) fn client_said_goodbye(&mut self, socket: SocketIx) {
+        let gateway = self.sockets[socket].gateway;
+        if let Some(seat) = self.gateways[gateway].seats.get(&socket) {
+            self.ledger.ended(seat.session, self.schedule.now);
+        }
+        self.gateway_lets_go(socket, CloseCode::NORMAL, false);
+    }
+
     pub(crate) fn gateway_lets_go(&mut self, socket: SocketIx, code: CloseCode, may_resume: bool) {
         let gateway = self.sockets[socket].gateway;
         let is_framed = self.clients[self.sockets[socket].client].is_framed;
@@ -437,6 +446,9 @@ impl World {
                 self.note_lost_link(socket, pipe);
                 self.act(socket, actions);
             } else if seat.relay.settled_at() == Some(&post) {
+                // Another session is asked for: what was sent to the one that was, and waits there for its gateway, is for nobody.
+                let (client, begun_at) = (self.sockets[socket].client, seat.begun_at);
+                self.ledger.disturb(client, begun_at, self.schedule.now + LOST_MS);
                 seat.is_asking = false;
                 self.seek_soon(socket);
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ringway_session::{Kind, Message, Payload, SessionId};
 
 use crate::event::{ClientIx, GroupIx, Receipt, SenderIx};
-use crate::plan::LOST_MS;
+use crate::plan::{FLIGHT_MS, LOST_MS};
 use crate::schedule::Time;
 
 pub(crate) type MessageIx = usize;
@@ -32,6 +32,8 @@ pub enum Check {
     NoSession,
     /// Nothing is left over.
     Leftover,
+    /// No message waits for a session that had ended before it was sent, unless something broke.
+    Vain,
 }
 
 /// A promise that was broken.
@@ -101,6 +103,8 @@ pub(crate) struct Ledger {
     pub(crate) doubled: u64,
     pub(crate) violation: Option<Violation>,
     clients: BTreeMap<SessionId, ClientIx>,
+    /// When sessions ended whose clients have said goodbye.
+    ended: BTreeMap<SessionId, Time>,
     /// Clients whose session was opened although the homes of its groups may not know of it.
     pub(crate) unsettled: BTreeSet<ClientIx>,
     /// While a client's session was at a worker that had died or was taken for dead, and at no other: a group's home need not know.
@@ -207,6 +211,21 @@ impl Ledger {
     pub(crate) fn disconnected(&mut self, client: ClientIx, now: Time) {
         self.connected_since.remove(&client);
         self.disturb(client, now.saturating_sub(LOST_MS), now);
+    }
+
+    /// A client has left: whatever is on its way to it then, or is sent before its worker hears of it, reaches nobody.
+    pub(crate) fn left(&mut self, client: ClientIx, now: Time) {
+        self.connected_since.remove(&client);
+        self.disturb(client, now.saturating_sub(LOST_MS), now + 2 * FLIGHT_MS);
+    }
+
+    pub(crate) fn ended(&mut self, session: SessionId, now: Time) {
+        self.ended.insert(session, now);
+    }
+
+    /// Whether a session had ended by then.
+    pub(crate) fn had_ended(&self, session: SessionId, then: Time) -> bool {
+        self.ended.get(&session).is_some_and(|ended| *ended <= then)
     }
 
     pub(crate) fn socket_broke(&mut self, client: ClientIx, now: Time, can_resume: bool) {

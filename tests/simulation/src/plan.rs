@@ -19,6 +19,7 @@ pub enum Nature {
 
 /// Bounds of time that the shells keep, in milliseconds.
 pub(crate) const SEND_DEADLINE_MS: u64 = 3_000;
+pub(crate) const PURSUIT_PAUSE_MS: u64 = 20;
 pub(crate) const OPEN_DEADLINE_MS: u64 = 5_000;
 pub(crate) const CLAIM_DEADLINE_MS: u64 = 3_000;
 pub(crate) const HOMELESS_DEADLINE_MS: u64 = 12_000;
@@ -58,6 +59,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether nothing breaks, and everything is known everywhere before a message that waits is given up.
+    pub(crate) fn is_swift(&self) -> bool {
+        self.nature == Nature::Planned && *self.delay_ms.end() <= 40
+    }
+
     pub(crate) fn draw(random: &mut Random, nature: Nature, protections: Protections) -> Self {
         let delay_max_ms = *random.pick(&[2, 10, 40, 150]);
         let view_delay_max_ms = *random.pick(&[20, 200, 900]);

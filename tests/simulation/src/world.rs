@@ -164,6 +164,7 @@ impl World {
             Event::Tick { worker, .. }
             | Event::ClaimDue { worker, .. }
             | Event::SendLate { worker, .. }
+            | Event::Pursue { worker, .. }
             | Event::OpenLate { worker, .. }
             | Event::Known { worker, .. } => Some(*worker),
             _ => None,
@@ -189,6 +190,7 @@ impl World {
             Event::Tick { worker, incarnation } => self.worker_tick(worker, incarnation),
             Event::ClaimDue { worker, incarnation, claim } => self.claim_due(worker, incarnation, claim),
             Event::SendLate { worker, incarnation, call } => self.send_late(worker, incarnation, call),
+            Event::Pursue { worker, incarnation, call } => self.pursue(worker, incarnation, call),
             Event::OpenLate { worker, incarnation, post } => self.open_late(worker, incarnation, post),
             Event::Seek { socket } => self.seek(socket),
             Event::Known { worker, incarnation, post } => self.settle_late(worker, incarnation, post),
@@ -197,6 +199,7 @@ impl World {
             Event::FromClient { socket, said } => self.gateway_reads(socket, said),
             Event::SocketClosed { socket, code } => self.client_closed(socket, code),
             Event::SocketGone { socket } => self.gateway_loses_socket(socket),
+            Event::Goodbye { socket } => self.client_said_goodbye(socket),
             Event::SocketOpen { socket } => self.client_opened(socket),
             Event::ClientTurn(client) => self.client_turn(client),
             Event::SenderTurn(sender) => self.sender_turn(sender),

@@ -43,9 +43,9 @@ fn check_homes(name: &str, homes: HomeProtections) {
 
 #[test]
 fn at_workers() {
-    use Check::{Lost, NoSession, Numbers, Order, Twice};
+    use Check::{Lost, NoSession, Numbers, Order, Resumed, Twice};
     use Nature::{Faulty, Planned};
-    check_workers("fence", Planned, Protections { fence: false, ..ALL }, &[NoSession, Order, Lost]);
+    check_workers("fence", Planned, Protections { fence: false, ..ALL }, &[NoSession, Order, Lost, Resumed]);
     check_workers("keeping", Planned, Protections { keeping: false, ..ALL }, &[NoSession, Lost]);
     check_workers("flush", Planned, Protections { flush: false, ..ALL }, &[Lost, Numbers]);
     check_workers("once", Planned, Protections { once: false, ..ALL }, &[Twice]);

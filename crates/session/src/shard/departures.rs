@@ -247,11 +247,6 @@ impl Departures {
         self.left.iter().map(|(id, transit)| (*id, transit))
     }
 
-    /// Whether a session has left and is followed.
-    pub(super) fn follows(&self, id: SessionId) -> bool {
-        self.left.contains_key(&id)
-    }
-
     /// Whether one that is followed is a member of a group.
     pub(super) fn follows_one_of(&self, group: &GroupId) -> bool {
         self.groups.contains_key(group)

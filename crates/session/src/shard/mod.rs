@@ -330,7 +330,12 @@ impl Shard {
         self.table.expire(now, out);
         self.table.forget_recent(now, self.policy.follow_window * 2);
         self.table.tell_watchers(out);
-        self.arrivals.expire(now, out);
+        // Of those for whom this worker may not act any more it cannot say that they did not come.
+        if !self.is_lapsed(now) {
+            let table = &self.table;
+            let named_by_nobody = self.arrivals.expire(now, |id| table.place(id).is_some(), out);
+            self.hand_out_to(named_by_nobody, out);
+        }
         for id in self.departures.late(now) {
             self.finish_transit(id, out);
         }

@@ -88,8 +88,9 @@ impl Shard {
         if !self.departures.arrived(id, now + self.policy.follow_window) {
             return;
         }
-        // If it belongs here by now, whoever has it acts by another ring, and will send it back.
-        if !self.owns(id.slot()) {
+        if self.owns(id.slot()) {
+            self.arrivals.arrived_elsewhere(id, out);
+        } else {
             self.arrivals.released(&self.me, &[id], out);
         }
         out.push(Directive::Released { session: id });
@@ -167,11 +168,8 @@ impl Shard {
             self.arrivals.gained_may_be_orphans(now + orphans_for);
         }
         let table = &self.table;
-        for id in self.arrivals.heard(holder, |id| table.place(id).is_some(), out) {
-            if let Some(session) = self.table.session(id) {
-                self.hand_out(id, &session.user, out);
-            }
-        }
+        let named_by_nobody = self.arrivals.heard(holder, |id| table.place(id).is_some(), out);
+        self.hand_out_to(named_by_nobody, out);
     }
 
     /// Sessions are not to be expected from another worker any more.

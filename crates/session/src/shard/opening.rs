@@ -203,6 +203,15 @@ impl Shard {
         }
     }
 
+    /// Gives sessions that are here what was kept for them.
+    pub(super) fn hand_out_to(&mut self, ids: Vec<SessionId>, out: &mut Vec<Directive>) {
+        for id in ids {
+            if let Some(session) = self.table.session(id) {
+                self.hand_out(id, &session.user, out);
+            }
+        }
+    }
+
     /// Gives a session what was kept for it, after what it brought itself.
     pub(super) fn hand_out(&mut self, id: SessionId, user: &UserId, out: &mut Vec<Directive>) {
         // It may have left from here, and come back.

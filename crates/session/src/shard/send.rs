@@ -40,8 +40,8 @@ pub struct Sent {
     pub tickets: Vec<Ticket>,
     /// Sessions on their way to other workers, to which the message must be sent on.
     pub onward: BTreeMap<MemberId, Vec<SessionId>>,
-    /// Sessions that have left, and this worker cannot say to whom, since it may not act any more: whoever sent the message here
-    /// must send it after them.
+    /// Sessions that this worker cannot send to, nor after: they belong to another worker by its ring, which may be older or newer than
+    /// the one by which the message was sent here, or it may not act any more. Whoever sent the message here must send it after them.
     pub strayed: Vec<SessionId>,
 }
 
@@ -80,12 +80,18 @@ impl Shard {
             return Ok(sent);
         }
         let expected = self.arrivals.of_user(hash);
-        for id in expected.iter().filter(|id| !exclude.contains(id)) {
-            sent.add(self.keep(*id, message, Audience::User(user.clone()), out));
-        }
         let is_nobody = expected.is_empty() && sent.reach == Reach::default();
+        if expected.is_empty() && !is_nobody {
+            return Ok(sent);
+        }
+        // One that does not arrive may be followed by others of the user, of whom these are no news to anybody.
+        let except = self.table.ids_of(user).chain(exclude.iter().copied()).collect();
+        let audience = Audience::User(user.clone(), except);
+        for id in expected.iter().filter(|id| !exclude.contains(id)) {
+            sent.add(self.keep(*id, message, audience.clone(), out));
+        }
         if is_nobody && self.policy.protections.orphans {
-            match self.arrivals.keep_for_orphan(user, hash, message, now) {
+            match self.arrivals.keep_for_orphan(hash, message, audience, now) {
                 Ok(ticket) => sent.tickets.push(ticket),
                 Err(NotKept::NoOrphan) => {}
                 Err(NotKept::Full) => return Err(NotHere::Crowded),
@@ -118,8 +124,8 @@ impl Shard {
         sent
     }
 
-    /// Sends to sessions that another worker has sent on their way here. Those that have gone on from here already are followed;
-    /// of those that have ended nothing comes.
+    /// Sends to sessions that belong here by another worker's ring. Those that belong elsewhere by the ring of this worker have
+    /// strayed; of those that have ended nothing comes.
     pub fn send_to_sessions(
         &mut self,
         ids: &[SessionId],
@@ -140,9 +146,8 @@ impl Shard {
             if !self.policy.protections.keeping {
                 continue;
             }
-            let owner = self.ring.owner_of_slot(id.slot()).filter(|owner| **owner != self.me);
-            if let Some(owner) = owner.filter(|_| self.departures.follows(*id)) {
-                sent.onward.entry(owner.clone()).or_default().push(*id);
+            if !self.owns(id.slot()) {
+                sent.strayed.push(*id);
             } else if is_doubtful || self.arrivals.knows(*id) || self.fence(id.slot(), now).is_err() {
                 self.arrivals.expect_unnamed(*id, now + self.policy.follow_window);
                 sent.add(self.keep(*id, message, Audience::Many, out));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ringway_ring::{MemberId, Ring, RingMember, Slot, Strategy, hash_of};
 
+use super::arrivals::Audience;
 use super::*;
 use crate::directive::Fate;
 use crate::frame::SUBPROTOCOL;
@@ -491,6 +492,30 @@ fn messages_for_users_of_a_worker_that_died_wait_for_whichever_session_appears()
 }
 
 #[test]
+fn what_waited_for_a_session_that_does_not_come_is_not_given_to_one_that_has_it() {
+    let mut test = Test::new();
+    test.adopt(OTHER, &[OTHER, THIRD]);
+    test.holding(OTHER, &[]);
+    test.holding(THIRD, &[]);
+    test.adopt(ME, &[OTHER, THIRD]);
+    test.holding(OTHER, &[1]);
+    test.shard.lost(&member(THIRD), test.now);
+    test.open(2, at(1, 2), SUBPROTOCOL).unwrap();
+    let sent = test.send("m").unwrap();
+    assert_eq!((sent.reach.sessions, awaited(&sent)), (1, vec![Some(id(1))]));
+    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    assert_eq!(test.out.fates(), [], "one of the user's that was at the third may come");
+
+    // One that has the message comes back from another gateway.
+    test.out.delivered();
+    let state = test.shard.checkpoint(id(2)).unwrap();
+    test.reopen(state, false, 1, at(2, 2)).unwrap();
+    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![], 0));
+    test.reopen(SessionState { id: id(3), ..state_from_elsewhere("") }, false, 0, at(2, 3)).unwrap();
+    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![Fate::Taken], 1));
+}
+
+#[test]
 fn a_ring_that_flips_back_brings_the_session_back() {
     let mut test = Test::settled();
     test.open(1, at(1, 5), "").unwrap();
@@ -521,9 +546,57 @@ fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() 
     test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), []);
     test.holding(OTHER, &[1]);
+    assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
     test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
-    test.pass(40);
-    assert_eq!(test.out.fates(), [Fate::Ended]);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![Fate::Ended], 0));
+}
+
+#[test]
+fn a_session_that_arrived_elsewhere_is_not_expected_when_nobody_has_it() {
+    let left_and_back = || {
+        let mut test = Test::settled();
+        test.open(1, at(1, 5), "").unwrap();
+        test.adopt(OTHER, &[OTHER]);
+        test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+        test.adopt(ME, &[OTHER]);
+        test.send_to_group("m");
+        test
+    };
+    // It has ended there: whether that it had arrived is known before or after what the other one has.
+    let mut test = left_and_back();
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
+    test.holding(OTHER, &[]);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![Fate::Ended], 0));
+
+    let mut test = left_and_back();
+    test.holding(OTHER, &[]);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![], 1), "it may be on its way");
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![Fate::Ended], 0));
+
+    // Whoever had it has died, perhaps: its gateway may bring it.
+    let mut test = left_and_back();
+    test.shard.lost(&member(OTHER), test.now);
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![], 1));
+    test.pass(5);
+    assert_eq!((test.out.fates(), test.shard.expected()), (vec![Fate::Ended], 0));
+}
+
+#[test]
+fn a_message_for_sessions_of_others_is_given_back() {
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    let send = |test: &mut Test, ids: &[SessionId]| {
+        test.shard.send_to_sessions(ids, &message("m"), test.now, &mut test.out.0)
+    };
+    test.adopt(OTHER, &[OTHER]);
+    let sent = send(&mut test, &[id(1), id(2)]);
+    assert_eq!((sent.reach.sessions, sent.strayed, sent.tickets.len()), (1, vec![id(2)], 0));
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    assert_eq!(send(&mut test, &[id(1)]).strayed, [id(1)], "also if it has left from here");
+    test.adopt(ME, &[OTHER]);
+    assert_eq!(awaited(&send(&mut test, &[id(1)])), [Some(id(1))]);
 }
 
 #[test]
@@ -817,7 +890,8 @@ fn users_are_told_apart_by_name_where_their_hashes_are_the_same() {
     let mut kept = |user: &str| {
         let (message, user) = (message("m"), UserId::new(user).unwrap());
         // The test says that they have one hash.
-        test.shard.arrivals.keep_for_orphan(&user, user_hash(&alice()), &message, test.now).unwrap()
+        let audience = Audience::User(user, Vec::new());
+        test.shard.arrivals.keep_for_orphan(user_hash(&alice()), &message, audience, test.now).unwrap()
     };
     let (hers, _theirs) = (kept("alice"), kept("mallory"));
     test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
@@ -909,6 +983,19 @@ fn a_lapsed_worker_says_after_whom_it_cannot_send() {
     let mut test = lapsed();
     let sent = test.send_to_group("m");
     assert_eq!((sent.strayed, sent.tickets.len(), sent.onward.len()), (vec![id(1)], 0, 0));
+}
+
+#[test]
+fn a_lapsed_worker_says_of_nobody_that_he_did_not_come() {
+    let mut test = Test::new();
+    test.shard.reborn(&member(ME), ring_of(ME), test.now);
+    test.adopt(ME, &[]);
+    assert_eq!(awaited(&test.send("m").unwrap()), [None]);
+    test.shard.set_valid_until(Some(test.now + Duration::from_secs(4)));
+    test.pass(5);
+    assert_eq!(test.out.fates(), []);
+    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.out.fates(), [Fate::Elsewhere]);
 }
 
 #[test]

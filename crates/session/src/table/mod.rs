@@ -206,6 +206,11 @@ impl SessionTable {
         self.sessions.iter().map(|(_, session)| (session.id, &session.user))
     }
 
+    /// A user's sessions.
+    pub(crate) fn ids_of(&self, user: &UserId) -> impl Iterator<Item = SessionId> {
+        self.by_user.get(user).into_iter().flatten().map(|key| self.sessions[*key].id)
+    }
+
     /// All sessions with the hashes of their users, and their terms.
     pub(crate) fn terms(&self) -> impl Iterator<Item = (SessionId, u64, u64)> {
         self.sessions.iter().map(|(_, session)| (session.id, session.user_hash, session.term))

@@ -1,25 +1,32 @@
 //! What is still to be done for a message that was put on its way: the waits for sessions that are to arrive, and the
-//! sessions that have left and not arrived elsewhere. What it comes to is [`Tally`]'s business.
+//! sessions that have left. What it comes to is [`Tally`]'s business.
+//!
+//! For a moment workers act by different rings: a session may belong to another worker than the one that was asked for it, by the
+//! ring of that one. Whoever has taken the message from its sender looks again and again, until the rings agree.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use ringway_proto::Refusal;
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{DeliverLocalRequest, Message as WireMessage, SessionIds};
+use ringway_proto::{Reason, Refusal};
 use ringway_ring::MemberId;
 use ringway_session::{Circle, Message, SessionId, Tally};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Account, ask};
 use crate::hub::{Placed, Receivers, Wait};
 use crate::worker::Shared;
 
+/// The rest before sessions are looked for once more that were not where they seemed to belong.
+const PURSUIT_PAUSE: Duration = Duration::from_millis(20);
+
 impl Shared {
-    /// Waits for what is still to be done, for a bounded time, and slows the caller down while links are crowded. The message is
-    /// for those to whom it must be sent on.
+    /// Waits until that moment for what is still to be done, and slows the caller down while links are crowded. The message is
+    /// for those to whom it must be sent on. Sessions that have strayed are left in the account.
     ///
     /// # Errors
     /// `INTERNAL` if a part of it failed by a defect.
@@ -27,14 +34,13 @@ impl Shared {
         self: &Arc<Self>,
         placed: Placed,
         circle: Circle,
-        message: Option<WireMessage>,
+        message: &Option<WireMessage>,
+        deadline: Instant,
     ) -> Result<Account, Refusal> {
         let mut account = Account::new(Tally::new(circle, placed.sent.reach));
-        let deadline = Instant::now() + self.config.arrival_wait_max;
-        self.send_onward(placed.sent.onward, &message, &mut account).await?;
+        account.tally.stray(placed.sent.strayed);
+        self.send_onward(placed.sent.onward, message, &mut account).await?;
         self.await_arrivals(placed.waits, deadline, &mut account.tally).await;
-        let (_, elsewhere) = self.by_owner(account.tally.take_strayed());
-        self.send_onward(elsewhere, &message, &mut account).await?;
         self.wait_for_room(&placed.crowded).await;
         Ok(account)
     }
@@ -51,19 +57,34 @@ impl Shared {
         }
     }
 
-    /// Sends a message after sessions that have left the workers that were asked, and they could not say to whom.
-    pub(super) async fn follow_strayed(
+    /// Sends a message after sessions that have strayed, until they are found, or until that moment.
+    ///
+    /// # Errors
+    /// As [`Shared::complete`].
+    pub(super) async fn pursue(
         self: &Arc<Self>,
         message: &Message,
-        wire: Option<WireMessage>,
+        wire: &Option<WireMessage>,
+        deadline: Instant,
         account: &mut Account,
     ) -> Result<(), Refusal> {
-        let (ours, elsewhere) = self.by_owner(account.tally.take_strayed());
-        if !ours.is_empty() {
-            let placed = self.hub.send(&Receivers::Sessions(ours), message, &[]);
-            account.merge(self.complete(placed, Circle::Many, wire.clone()).await?);
+        loop {
+            let (ours, elsewhere) = self.by_owner(account.tally.take_strayed());
+            if !ours.is_empty() {
+                let placed = self.hub.send(&Receivers::Sessions(ours), message, &[]);
+                account.merge(self.complete(placed, Circle::Many, wire, deadline).await?);
+            }
+            self.send_onward(elsewhere, wire, account).await?;
+            if !account.tally.has_strayed() {
+                return Ok(());
+            }
+            let next = Instant::now() + PURSUIT_PAUSE;
+            if next >= deadline {
+                account.tally.give_up_strayed();
+                return Ok(());
+            }
+            sleep_until(next).await;
         }
-        self.send_onward(elsewhere, &wire, account).await
     }
 
     /// Sessions that are ours now, and those of other workers.
@@ -80,7 +101,8 @@ impl Shared {
         (ours, elsewhere)
     }
 
-    /// Sends a message after the sessions that have left, each to its new owner.
+    /// Sends a message after sessions, to those to whom they belong. Whoever cannot be reached may have left, and somebody knows of it
+    /// by now: those sessions have strayed, the first time.
     async fn send_onward(
         self: &Arc<Self>,
         onward: BTreeMap<MemberId, Vec<SessionId>>,
@@ -90,18 +112,23 @@ impl Shared {
         if onward.is_empty() {
             return Ok(());
         }
-        let view = self.view();
-        let parts = FuturesUnordered::new();
+        let (view, mut parts) = (self.view(), FuturesUnordered::new());
         for (owner, sessions) in onward {
+            let Some(member) = view.member(&owner) else {
+                account.tally.stray(sessions);
+                continue;
+            };
             let ids = sessions.iter().map(|id| id.to_bytes().to_vec().into()).collect();
             let target = Some(Target::Sessions(SessionIds { ids }));
-            match view.member(&owner) {
-                Some(member) => {
-                    parts.push(ask(self, member, DeliverLocalRequest { target, message: message.clone() }));
-                }
-                None => account.unreached(&owner),
+            let part = ask(self, member, DeliverLocalRequest { target, message: message.clone() });
+            parts.push(async move { (sessions, part.await) });
+        }
+        while let Some((sessions, part)) = parts.next().await {
+            match part.map_err(|error| Refusal::new(Reason::Internal, error.to_string()))? {
+                (_, Ok(part)) => account.add(part),
+                (worker, Err(refusal)) => account.not_sent_onward(&worker, sessions, &refusal),
             }
         }
-        account.gather(parts).await
+        Ok(())
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use ringway_cluster::View;
 use ringway_dispatch::{Earlier, Way};
-use ringway_proto::v1::{Guarantee, Message, Receipt, SendToUserRequest};
+use ringway_proto::v1::{Guarantee, Message as WireMessage, Receipt, SendToUserRequest};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::RingVersion;
-use ringway_session::{Circle, InVain, NotHere, Tally};
+use ringway_session::{Circle, InVain, Message, NotHere, Tally};
 use tokio::time::timeout_at;
 
 use super::Account;
@@ -59,7 +59,7 @@ pub(super) async fn place_for_user(
         }
         let why = match shared.hub.send_to_user(&user, &message, &exclude) {
             Ok(placed) => {
-                let placed = PlacedForUser::new((shared, &view), placed, message.into_id(), &mut request);
+                let placed = PlacedForUser::new((shared, &view), placed, message, &mut request);
                 return Ok(ForUserPlace::Here(placed));
             }
             Err(why) => why,
@@ -101,29 +101,40 @@ pub(super) fn place_at_once(
     let (user, checked) = shared.rules().user_send(request)?;
     let (message, exclude) = checked.into_parts();
     let Ok(placed) = shared.hub.send_to_user(&user, &message, &exclude) else { return Ok(None) };
-    Ok(Some(PlacedForUser::new((shared, &view), placed, message.into_id(), request)))
+    Ok(Some(PlacedForUser::new((shared, &view), placed, message, request)))
 }
 
 /// A message that has its place.
 pub(super) struct PlacedForUser {
     shared: Arc<Shared>,
     placed: Placed,
-    /// The message, in case that a session goes to another worker.
-    onward: Option<Message>,
+    /// The message, in case that a session that is to arrive goes to another worker.
+    onward: Option<Box<Onward>>,
     message_id: String,
     version: RingVersion,
 }
 
+/// A message as it is given to sessions here, and as it came.
+struct Onward {
+    message: Message,
+    wire: Option<WireMessage>,
+}
+
 impl PlacedForUser {
-    /// Of the request it keeps the message, if a session is waited for.
+    /// It keeps the message, if a session is waited for.
     fn new(
         (shared, view): (&Arc<Shared>, &View),
         placed: Placed,
-        message_id: String,
+        message: Message,
         request: &mut SendToUserRequest,
     ) -> Self {
-        let onward = request.message.take_if(|_| !placed.waits.is_empty());
-        Self { shared: Arc::clone(shared), placed, onward, message_id, version: view.version() }
+        let (shared, version) = (Arc::clone(shared), view.version());
+        if placed.waits.is_empty() {
+            return Self { shared, placed, onward: None, message_id: message.into_id(), version };
+        }
+        let message_id = message.id().to_owned();
+        let onward = Box::new(Onward { message, wire: request.message.take() });
+        Self { shared, placed, onward: Some(onward), message_id, version }
     }
 
     /// Whether the receipt waits for no session that is to arrive.
@@ -149,13 +160,19 @@ impl PlacedForUser {
     /// # Errors
     /// `NOT_OWNER` if nobody was reached and a session of the user has not arrived in time, or belongs to another worker by now.
     pub(super) async fn receipt(mut self) -> Result<Receipt, Refusal> {
-        let (placed, onward) = (std::mem::take(&mut self.placed), self.onward.take());
-        let account = self.shared.complete(placed, Circle::User, onward).await?;
+        let (placed, deadline) = (std::mem::take(&mut self.placed), self.shared.arrival_deadline());
+        let Some(onward) = self.onward.take() else {
+            let account = self.shared.complete(placed, Circle::User, &None, deadline).await?;
+            return self.answer(account);
+        };
+        let Onward { message, wire } = &*onward;
+        let mut account = self.shared.complete(placed, Circle::User, wire, deadline).await?;
+        self.shared.pursue(message, wire, deadline, &mut account).await?;
         self.answer(account)
     }
 
     fn answer(self, account: Account) -> Result<Receipt, Refusal> {
-        let Account { tally, unreached } = account;
+        let Account { tally, unreached, .. } = account;
         let reach = tally.answer().map_err(|InVain| not_here(&self.shared, NotHere::NotOwner))?;
         Ok(Receipt { workers_unreached: unreached, ..super::receipt(reach, self.message_id, self.version) })
     }

@@ -6,6 +6,7 @@ mod publish;
 mod service;
 mod to_store;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use ringway_proto::v1::{
     DeliverLocalRequest, DeliverLocalResponse, Everyone, Message as WireMessage, Outcome, Receipt,
     SendToAllRequest, SendToGroupRequest, SendToUserRequest,
 };
-use ringway_proto::{Reason, Refusal};
+use ringway_proto::{Reason, Refusal, Retry};
 use ringway_ring::{MemberId, RingVersion};
 use ringway_session::{Circle, InVain, Reach, SessionId, Tally};
 use tokio::task::JoinHandle;
@@ -122,13 +123,12 @@ impl Spread {
         let departed: Vec<_> =
             departed.iter().map(|member| (member.id.clone(), ask(shared, member, request.clone()))).collect();
         let (message, exclude) = checked.into_parts();
-        let mut placed = shared.hub.send(&self.receivers, &message, &exclude);
-        let strayed = std::mem::take(&mut placed.sent.strayed);
-        let mut account = shared.complete(placed, Circle::Many, request.message.clone()).await?;
-        account.tally.stray(strayed);
+        let placed = shared.hub.send(&self.receivers, &message, &exclude);
+        let (wire, deadline) = (request.message, shared.arrival_deadline());
+        let mut account = shared.complete(placed, Circle::Many, &wire, deadline).await?;
         account.gather(parts).await?;
         account.gather_departed(shared, departed).await;
-        shared.follow_strayed(&message, request.message, &mut account).await?;
+        shared.pursue(&message, &wire, deadline, &mut account).await?;
         account.receipt(shared, message.into_id(), view.version())
     }
 }
@@ -138,11 +138,13 @@ pub(crate) struct Account {
     pub(crate) tally: Tally,
     /// The workers that may hold receivers and could not be asked.
     pub(crate) unreached: Vec<String>,
+    /// Those that could not be asked for sessions which may belong to others by now.
+    doubtful: BTreeSet<MemberId>,
 }
 
 impl Account {
     fn new(tally: Tally) -> Self {
-        Account { tally, unreached: Vec::new() }
+        Account { tally, unreached: Vec::new(), doubtful: BTreeSet::new() }
     }
 
     /// Adds the others' parts.
@@ -185,9 +187,20 @@ impl Account {
     }
 
     /// A further part of our own.
-    fn merge(&mut self, part: Account) {
+    fn merge(&mut self, mut part: Account) {
+        self.tally.stray(part.tally.take_strayed());
         self.tally.add(part.tally.reach());
         self.unreached.extend(part.unreached);
+    }
+
+    /// A worker could not be asked to give the message to these sessions.
+    fn not_sent_onward(&mut self, worker: &MemberId, sessions: Vec<SessionId>, refusal: &Refusal) {
+        debug!(%worker, %refusal, "a message could not be sent after sessions");
+        if refusal.reason.retry() == Retry::Safe && self.doubtful.insert(worker.clone()) {
+            self.tally.stray(sessions);
+        } else {
+            self.unreached(worker);
+        }
     }
 
     fn unreached(&mut self, worker: &MemberId) {
@@ -196,7 +209,7 @@ impl Account {
 
     /// The receipt. What surely has reached nobody, and should have, may be sent again.
     fn receipt(self, shared: &Shared, message_id: String, version: RingVersion) -> Result<Receipt, Refusal> {
-        let Account { tally, unreached: mut workers_unreached } = self;
+        let Account { tally, unreached: mut workers_unreached, .. } = self;
         if workers_unreached.is_empty() && tally.answer() == Err(InVain) {
             let message =
                 "the sessions are on their way to other workers and have not arrived in time; try again";

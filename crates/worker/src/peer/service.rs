@@ -107,9 +107,10 @@ impl Peer for PeerService {
         let receivers = receivers(request.target)?;
         let checked = self.0.rules().message(&mut request.message)?;
         let (message, exclude) = checked.into_parts();
-        let mut placed = self.0.hub.send(&receivers, &message, &exclude);
-        let strayed = std::mem::take(&mut placed.sent.strayed);
-        let account = self.0.complete(placed, Circle::Many, request.message).await?;
+        let placed = self.0.hub.send(&receivers, &message, &exclude);
+        let deadline = self.0.arrival_deadline();
+        let mut account = self.0.complete(placed, Circle::Many, &request.message, deadline).await?;
+        let strayed = account.tally.take_strayed();
         let Reach { sessions, overflowed, suspended, missed } = account.tally.reach();
         Ok(Response::new(DeliverLocalResponse {
             sessions,

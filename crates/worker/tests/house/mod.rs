@@ -112,11 +112,23 @@ impl House {
     }
 
     pub async fn add(&mut self, name: &str, change: impl Fn(&mut WorkerConfig)) {
+        self.add_seeing(self.views.clone(), name, change).await;
+        let mut views = self.views.subscribe();
+        within(views.wait_for(|view| view.member(&id(name)).is_some())).await.unwrap();
+    }
+
+    /// The views that a registry of its own gives.
+    pub fn views_of(&self, registry: &MemoryRegistry) -> Views {
+        views(registry, Strategy::Slots, self.shutdown.clone())
+    }
+
+    /// A worker that sees other views than the rest, to whom it is a member all the same.
+    pub async fn add_seeing(&mut self, seen: Views, name: &str, change: impl Fn(&mut WorkerConfig)) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: NodeUrl = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let mut config = WorkerConfig::new(id(name));
         change(&mut config);
-        let worker = Worker::new(config, 1, self.views.clone(), self.pool.clone());
+        let worker = Worker::new(config, 1, seen, self.pool.clone());
         if let Some(export) = &self.export {
             worker.export_presence(Arc::clone(export));
         }
@@ -128,8 +140,6 @@ impl House {
         let (running, until) = (worker.clone(), stop.clone());
         self.tasks.spawn(async move { running.run(until).await });
         let lease = self.registry.join(Member::new(id(name), url.clone())).await.unwrap();
-        let mut views = self.views.subscribe();
-        within(views.wait_for(|view| view.member(&id(name)).is_some())).await.unwrap();
         self.workers.push(Tenant { worker, node: self.pool.node(&url), stop, lease, server_stop, server });
     }
 

@@ -21,6 +21,7 @@ use self::sends::{Job, Pending};
 use crate::event::{Answer, Call, CallId, Caller, Event, Frame, Node, PipeIx, Post, Request, Said, Why};
 use crate::network::Flow;
 use crate::plan::{FLIGHT_MS, LEASE_MS, LOST_MS, Plan};
+use crate::schedule::Time;
 use crate::view::{Member, View, WorkerIx, member_id, ring, worker_of};
 use crate::world::World;
 
@@ -41,6 +42,8 @@ pub(crate) struct Worker {
     pub(crate) backlog: Vec<Event>,
     /// Whether its lease goes on.
     is_leased: bool,
+    /// When it last waited for users of workers that may have died.
+    doubted_at: Option<Time>,
     pub(crate) shard: Shard,
     view: Option<Rc<View>>,
     /// The incarnation of each worker that it has seen, the last one.
@@ -66,6 +69,7 @@ impl Worker {
             is_stopped: false,
             backlog: Vec::new(),
             is_leased: true,
+            doubted_at: None,
             shard,
             view: None,
             lives: BTreeMap::new(),
@@ -124,6 +128,16 @@ impl Worker {
         }
     }
 
+    /// Says whether it had run out: then the others are to be asked again, by whatever ring.
+    fn renew_lease(&mut self, now: Moment) -> bool {
+        let had_lapsed = self.shard.is_lapsed(now);
+        self.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
+        if had_lapsed {
+            self.shard.unsettle();
+        }
+        had_lapsed
+    }
+
     fn is_idle(&self) -> bool {
         self.shard.table().is_empty()
             && self.shard.followed() == 0
@@ -175,10 +189,16 @@ impl World {
             |member: Option<&Member>| member.is_some_and(|it_is| it_is.incarnation == it.incarnation);
         if is_its_own(view.members.get(&worker)) && is_its_own(self.members.get(&worker)) {
             it.is_leased = true;
-            it.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
+            it.renew_lease(now);
         }
         it.note_reborn(worker, view, now);
         let former = it.view.replace(Rc::clone(view));
+        self.adopt(worker, former.as_deref(), view);
+    }
+
+    fn adopt(&mut self, worker: WorkerIx, former: Option<&View>, view: &Rc<View>) {
+        let now = self.now();
+        let it = &mut self.workers[worker];
         let before = former.iter().flat_map(|view| view.members.keys());
         let others: BTreeSet<_> =
             view.members.keys().chain(before).filter(|other| **other != worker).collect();
@@ -189,7 +209,7 @@ impl World {
         it.shard.departed(departed);
         self.trace.add(now.0, || format!("w{worker} adopts view {} {:?}", view.revision, view.members));
         self.carry_out(worker, out);
-        self.homes_see(worker, former.as_deref(), view);
+        self.homes_see(worker, former, view);
         self.claim_all(worker);
         self.answer_claims(worker);
         self.try_again(worker);
@@ -203,8 +223,16 @@ impl World {
         let moves_max = self.plan.moves_per_tick;
         let is_member = self.members.get(&worker).is_some_and(|member| member.incarnation == incarnation);
         let it = &mut self.workers[worker];
-        if is_member && it.is_leased {
-            it.shard.set_valid_until(Some(now + Duration::from_millis(LEASE_MS)));
+        if is_member
+            && it.is_leased
+            && it.renew_lease(now)
+            && let Some(view) = it.view.clone()
+        {
+            self.adopt(worker, Some(&view), &view);
+        }
+        let it = &mut self.workers[worker];
+        if !it.shard.orphans_for(now).is_zero() {
+            it.doubted_at = Some(now.0);
         }
         let mut out = Vec::new();
         it.shard.expire(now, &mut out);

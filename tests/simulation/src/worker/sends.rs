@@ -8,8 +8,8 @@ use ringway_session::{
 
 use crate::client;
 use crate::event::{Answer, CallId, Caller, Event, Local, Receipt, Request, Why};
-use crate::ledger::{MessageIx, Target};
-use crate::plan::SEND_DEADLINE_MS;
+use crate::ledger::{Check, MessageIx, Target};
+use crate::plan::{PURSUIT_PAUSE_MS, SEND_DEADLINE_MS};
 use crate::schedule::Time;
 use crate::view::{WorkerIx, worker_of};
 use crate::world::World;
@@ -23,14 +23,19 @@ pub(crate) struct Pending {
     tally: Tally,
     /// How many sessions or workers could not be asked.
     unreached: u32,
-    /// Until when messages are sent after sessions that go from worker to worker.
+    /// The workers that could not be asked for sessions which may belong to others by now.
+    doubtful: BTreeSet<WorkerIx>,
+    /// Whether the message was sent after sessions that have strayed.
+    has_pursued: bool,
+    /// Until when it is.
     give_up_at: Time,
 }
 
 impl Pending {
     fn new(circle: Circle) -> Self {
         let tally = Tally::new(circle, Reach::default());
-        Pending { tickets: BTreeSet::new(), parts: 0, tally, unreached: 0, give_up_at: Time::default() }
+        let (tickets, doubtful, give_up_at) = (BTreeSet::new(), BTreeSet::new(), Time::default());
+        Pending { tickets, parts: 0, tally, unreached: 0, doubtful, has_pursued: false, give_up_at }
     }
 
     /// What one worker says to another.
@@ -56,7 +61,7 @@ pub(crate) struct Job {
     message: MessageIx,
 }
 
-/// What another worker was asked to do for a message, and the sessions after which it cannot send.
+/// What another worker was asked to do for a message, and the sessions that have strayed.
 struct Part {
     asked: WorkerIx,
     request: Request,
@@ -115,7 +120,7 @@ impl World {
 
     /// Nobody waits for this any longer.
     pub(crate) fn send_late(&mut self, worker: WorkerIx, incarnation: u64, call: CallId) {
-        let it = &mut self.workers[worker];
+        let (it, now) = (&mut self.workers[worker], self.schedule.now);
         if it.incarnation != incarnation {
             return;
         }
@@ -125,14 +130,17 @@ impl World {
             return self.try_again(worker);
         }
         let Some(pending) = it.pending.get_mut(&call) else { return };
-        let mut job = None;
+        let mut vain = None;
         for ticket in std::mem::take(&mut pending.tickets) {
             pending.tally.late();
             it.shard.withdraw(ticket);
-            job = it.tickets.remove(&ticket);
+            it.tickets.remove(&ticket);
+            vain = vain.or(ticket.session().filter(|id| self.ledger.had_ended(*id, now - SEND_DEADLINE_MS)));
         }
-        if let Some(job) = job {
-            self.follow_strayed(job);
+        let has_doubted = it.doubted_at.is_some_and(|at| at + SEND_DEADLINE_MS >= now);
+        if let Some(session) = vain.filter(|_| self.plan.is_swift() && !has_doubted) {
+            let what = format!("w{worker} has waited for session {session}, which had ended, with {call}");
+            self.ledger.broken(Check::Vain, what);
         }
         self.finish_if_done(worker, call);
     }
@@ -244,15 +252,13 @@ impl World {
         let it = &mut self.workers[worker];
         it.tickets.extend(tickets.iter().map(|ticket| (*ticket, job)));
         let pending = it.pending.entry(call).or_insert_with(|| Pending::new(circle));
-        pending.give_up_at = now + 3 * SEND_DEADLINE_MS;
+        pending.give_up_at = pending.give_up_at.max(now + SEND_DEADLINE_MS);
         pending.tally.add(reach);
+        pending.tally.stray(strayed);
         pending.tickets.extend(tickets);
         pending.parts += onward.len();
         if !pending.tickets.is_empty() {
             self.expect_by(worker, call);
-        }
-        if let Some(call) = self.calls.get_mut(&call) {
-            call.strayed.extend(strayed);
         }
         self.carry_out(worker, out);
         for (other, sessions) in onward {
@@ -283,28 +289,48 @@ impl World {
         let Some(pending) = it.pending.get_mut(&job.call) else { return };
         pending.tickets.remove(&ticket);
         pending.tally.settled(ticket, fate);
-        self.follow_strayed(job);
         self.finish_if_done(worker, job.call);
     }
 
-    /// When nothing waits for sessions any more, the message is sent after those that have gone elsewhere.
-    fn follow_strayed(&mut self, job: Job) {
-        let pending = self.workers[job.worker].pending.get_mut(&job.call);
-        let Some(pending) = pending.filter(|pending| pending.tickets.is_empty()) else { return };
-        for session in pending.tally.take_strayed() {
-            self.send_after(job, session);
-        }
-    }
-
+    /// When nothing is waited for any more, whoever was asked by another worker says which sessions have strayed; and whoever has the
+    /// message from its sender sends it after them.
     fn finish_if_done(&mut self, worker: WorkerIx, call: CallId) {
         let it = &mut self.workers[worker];
         let is_done = |pending: &Pending| pending.tickets.is_empty() && pending.parts == 0;
-        if !it.pending.get(&call).is_some_and(is_done) {
-            return;
+        let Some(pending) = it.pending.get_mut(&call).filter(|pending| is_done(pending)) else { return };
+        let found = self.calls.get_mut(&call);
+        let part = found.filter(|call| matches!(call.request, Request::Local { .. }));
+        let is_part = part.is_some();
+        if let Some(part) = part {
+            part.strayed = pending.tally.take_strayed();
+        } else if pending.tally.has_strayed() {
+            let pause_ms = if pending.has_pursued { PURSUIT_PAUSE_MS } else { 0 };
+            let incarnation = it.incarnation;
+            pending.has_pursued = true;
+            return self.schedule.after(pause_ms, Event::Pursue { worker, incarnation, call });
         }
         let Some(pending) = it.pending.remove(&call) else { return };
-        let is_part = self.calls.get(&call).is_some_and(|call| matches!(call.request, Request::Local { .. }));
         self.answer(call, if is_part { pending.part() } else { pending.receipt() });
+    }
+
+    /// Sends a message after sessions that have strayed.
+    pub(crate) fn pursue(&mut self, worker: WorkerIx, incarnation: u64, call: CallId) {
+        let (it, now) = (&mut self.workers[worker], self.schedule.now);
+        let Some(pending) = it.pending.get_mut(&call).filter(|_| it.incarnation == incarnation) else {
+            return;
+        };
+        let message = match self.calls.get(&call).map(|call| &call.request) {
+            Some(Request::Send { message, .. }) if now < pending.give_up_at => *message,
+            _ => {
+                pending.tally.give_up_strayed();
+                return self.finish_if_done(worker, call);
+            }
+        };
+        let job = Job { worker, call, message };
+        for session in pending.tally.take_strayed() {
+            self.send_after(job, session);
+        }
+        self.finish_if_done(worker, call);
     }
 
     pub(crate) fn answer_arrives(&mut self, call: CallId, answer: Answer) {
@@ -338,30 +364,23 @@ impl World {
         Part { asked, request, strayed }: Part,
         answer: Answer,
     ) {
-        let now = self.schedule.now;
         let it = &mut self.workers[worker];
         let Some(pending) = it.pending.get_mut(&call) else { return };
         pending.parts -= 1;
         if !matches!(answer, Answer::Receipt(_)) {
             it.homes.forget_departed(asked);
         }
-        match (answer, &request) {
+        match (answer, request) {
             (Answer::Receipt(receipt), _) => {
                 let Receipt { sessions, suspended, overflowed, missed, unreached } = receipt;
                 pending.tally.add(Reach { sessions, suspended, overflowed, missed });
                 pending.unreached += unreached;
                 pending.tally.stray(strayed);
-                if let Request::Local { message, .. } = request {
-                    self.follow_strayed(Job { worker, call, message });
-                }
             }
-            // The sessions belong to another worker than it seemed: after them.
-            (Answer::Refused, Request::Local { message, target: Local::Sessions(sessions) })
-                if now < pending.give_up_at =>
+            (Answer::Refused, Request::Local { target: Local::Sessions(sessions), .. })
+                if pending.doubtful.insert(asked) =>
             {
-                for session in sessions {
-                    self.send_after(Job { worker, call, message: *message }, *session);
-                }
+                pending.tally.stray(sessions);
             }
             (_, Request::Local { target: Local::Sessions(sessions), .. }) => {
                 pending.unreached += sessions.len() as u32;

@@ -1,6 +1,7 @@
 //! Messages that wait for sessions, and the one bound on all of them.
 
 use crate::directive::{Directive, Fate, Ticket, Whose};
+use crate::id::SessionId;
 use crate::message::Message;
 use crate::name::UserId;
 
@@ -15,16 +16,18 @@ pub(in crate::shard) struct Kept {
 /// To whom a kept message was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::shard) enum Audience {
-    /// To one user: nobody else has it. Users are found by a hash, and told apart by their names.
-    User(UserId),
+    /// To one user: nobody has it but these sessions, which have it already or shall not have it. Users are found by a hash, and told
+    /// apart by their names.
+    User(UserId, Vec<SessionId>),
     /// To a group or to all: another worker may have given it to the session.
     Many,
 }
 
 impl Kept {
-    pub(in crate::shard) fn is_for(&self, user: &UserId) -> bool {
+    /// Whether it is for this session of a user.
+    pub(in crate::shard) fn is_for(&self, user: &UserId, session: SessionId) -> bool {
         match &self.audience {
-            Audience::User(theirs) => theirs == user,
+            Audience::User(theirs, except) => theirs == user && !except.contains(&session),
             Audience::Many => true,
         }
     }

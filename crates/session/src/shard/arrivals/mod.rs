@@ -209,14 +209,41 @@ impl Arrivals {
         here: impl Fn(SessionId) -> bool,
         out: &mut Vec<Directive>,
     ) -> Vec<SessionId> {
-        if !self.settling.is_over() || !self.orphans.is_empty() {
-            return Vec::new();
+        let is_doubtful = |(_, expected): &(&SessionId, &Expected)| {
+            expected.is_unnamed || expected.holders.iter().any(|known| self.is_past(known))
+        };
+        let doubtful = self.expected.iter().filter(is_doubtful).map(|(id, _)| *id);
+        let certain: Vec<SessionId> = doubtful.filter(|id| self.is_certain_of(*id)).collect();
+        let (here, elsewhere) = certain.into_iter().partition::<Vec<_>, _>(|id| here(*id));
+        let me = self.settling.me().clone();
+        for id in elsewhere {
+            let expected = self.expected.get_mut(&id);
+            if expected.is_some_and(|expected| expected.is_unnamed || expected.forget(&me)) {
+                self.give_up(id, out);
+            }
         }
-        let unnamed = self.expected.iter().filter(|(_, expected)| expected.is_unnamed);
-        let ours = unnamed.map(|(id, _)| *id).filter(|id| self.settling.owns(id.slot()));
-        let (here, ended) = ours.partition::<Vec<_>, _>(|id| here(*id));
-        ended.into_iter().for_each(|id| self.give_up(id, out));
         here
+    }
+
+    /// A session that left from here has arrived elsewhere, by another ring than the present one, by which it is to come back:
+    /// whoever has it has named it, or will.
+    pub(super) fn arrived_elsewhere(&mut self, id: SessionId, out: &mut Vec<Directive>) {
+        let me = self.settling.me().clone();
+        if self.is_certain_of(id) {
+            return self.released(&me, &[id], out);
+        }
+        let holders = self.expected.get_mut(&id).into_iter().flat_map(|expected| &mut expected.holders);
+        holders.filter(|known| known.id == me).for_each(|known| known.listed = false);
+    }
+
+    /// Whether this is ourselves, and the session has left from here and arrived elsewhere.
+    fn is_past(&self, holder: &Holder) -> bool {
+        holder.id == *self.settling.me() && !holder.listed
+    }
+
+    /// Whether everybody who may have a session has been asked.
+    fn is_certain_of(&self, id: SessionId) -> bool {
+        self.settling.is_over() && self.settling.owns(id.slot()) && !self.orphans.may_be_of(id.slot())
     }
 
     /// Sessions are not to be expected from this holder any more.
@@ -363,15 +390,15 @@ impl Arrivals {
     /// Keeps a message for a user of whom nothing is known, since the worker that held the sessions is lost.
     pub(super) fn keep_for_orphan(
         &mut self,
-        user: &UserId,
         user_hash: u64,
         message: &Message,
+        audience: Audience,
         now: Moment,
     ) -> Result<Ticket, NotKept> {
         if !self.orphans.has(user_hash, now) {
             return Err(NotKept::NoOrphan);
         }
-        let kept = self.keeper.keep(Whose::Orphan(user_hash), message, Audience::User(user.clone()));
+        let kept = self.keeper.keep(Whose::Orphan(user_hash), message, audience);
         let kept = kept.ok_or(NotKept::Full)?;
         let ticket = kept.ticket;
         self.orphans.keep(user_hash, kept);
@@ -396,9 +423,9 @@ impl Arrivals {
         out: &mut Vec<Directive>,
     ) -> Vec<Kept> {
         let kept = self.take_out(id).map(|expected| expected.kept).unwrap_or_default();
-        let (mut kept, others) = kept.into_iter().partition::<Vec<_>, _>(|kept| kept.is_for(user));
+        let (mut kept, others) = kept.into_iter().partition::<Vec<_>, _>(|kept| kept.is_for(user, id));
         self.keeper.settle(&others, Fate::Ended, out);
-        kept.extend(self.orphans.take(user_hash, user));
+        kept.extend(self.orphans.take(user_hash, user, id));
         self.keeper.release(&kept);
         kept
     }
@@ -417,8 +444,13 @@ impl Arrivals {
         self.keeper.release(&withdrawn);
     }
 
-    /// Ends what has lasted too long.
-    pub(super) fn expire(&mut self, now: Moment, out: &mut Vec<Directive>) {
+    /// Ends what has lasted too long. Gives back those that nobody has named since they are `here`.
+    pub(super) fn expire(
+        &mut self,
+        now: Moment,
+        here: impl Fn(SessionId) -> bool,
+        out: &mut Vec<Directive>,
+    ) -> Vec<SessionId> {
         let mut late = Vec::new();
         for (id, expected) in &mut self.expected {
             expected.holders.retain(|holder| holder.until.is_none_or(|until| now < until));
@@ -431,6 +463,7 @@ impl Arrivals {
         }
         let in_vain = self.orphans.expire(now);
         self.keeper.settle(&in_vain, Fate::Ended, out);
+        self.give_up_unnamed(here, out)
     }
 
     /// How many sessions are expected.

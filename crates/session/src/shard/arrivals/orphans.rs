@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::kept::Kept;
 use crate::directive::Ticket;
+use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::UserId;
 
@@ -93,7 +94,11 @@ impl Orphans {
 
     /// Whether a session of a user may still come.
     pub(super) fn may_have(&self, user_hash: u64) -> bool {
-        let slot = Slot::of_hash(user_hash);
+        self.may_be_of(Slot::of_hash(user_hash))
+    }
+
+    /// The same of some user of a slot.
+    pub(super) fn may_be_of(&self, slot: Slot) -> bool {
         self.homes.iter().any(|home| home.has(slot))
     }
 
@@ -102,9 +107,9 @@ impl Orphans {
     }
 
     /// A session of a user has appeared: what was kept for the user.
-    pub(super) fn take(&mut self, user_hash: u64, user: &UserId) -> Vec<Kept> {
+    pub(super) fn take(&mut self, user_hash: u64, user: &UserId, session: SessionId) -> Vec<Kept> {
         let Some(kept) = self.kept.get_mut(&user_hash) else { return Vec::new() };
-        let theirs = kept.extract_if(.., |kept| kept.is_for(user)).collect();
+        let theirs = kept.extract_if(.., |kept| kept.is_for(user, session)).collect();
         if kept.is_empty() {
             self.kept.remove(&user_hash);
         }

@@ -161,23 +161,6 @@ fn a_session_on_its_way_may_have_been_with_a_worker_that_died() {
 }
 
 #[test]
-fn a_session_on_its_way_that_is_another_s_so_far_is_waited_for_until_the_ring_is_ours() {
-    let mut test = Test::new();
-    test.adopt(OTHER, &[OTHER, THIRD]);
-    let sent = test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
-    assert_eq!(awaited(&sent), [Some(id(1))]);
-    // They were asked by a ring by which it is another's.
-    test.holding(OTHER, &[]);
-    test.holding(THIRD, &[]);
-    assert_eq!(test.out.fates(), []);
-    test.adopt(ME, &[OTHER, THIRD]);
-    test.holding(OTHER, &[1]);
-    test.holding(THIRD, &[]);
-    test.reopen(state_from_elsewhere(""), true, 0, at(2, 1)).unwrap();
-    assert_eq!(test.out.fates(), [Fate::Taken]);
-}
-
-#[test]
 fn what_was_kept_for_a_doubtful_copy_is_its_own_when_nobody_else_has_the_session() {
     let mut test = doubtful_copy();
     let sent = test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
