@@ -11,8 +11,14 @@ use ringway_cluster::{Lease, Member, MemberState, MemoryRegistry, Registry as _}
 use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::gateway_frame::Frame as Up;
 use ringway_proto::v1::worker_frame::Frame as Down;
-use ringway_proto::v1::{Arrived, DeliverLocalRequest, Gone, Outcome, Receipt, SessionIds};
+use ringway_proto::v1::{
+    Arrived, ClaimReply, ClaimRequest, Claimant, DeliverLocalRequest, Gone, Outcome, Receipt, SessionIds,
+    claim_reply, claim_request,
+};
+use ringway_ring::MemberId;
 use tokio::task::JoinHandle;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// Longer than a test may take: nobody waits in vain here.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -132,4 +138,41 @@ async fn nobody_waits_for_a_session_that_has_ended_where_it_had_arrived() {
     apart.first_knows_it_too().await;
     let receipt = within(sending).await.unwrap();
     assert_eq!((receipt.outcome(), receipt.sessions, receipt.sessions_missed), (Outcome::NoSession, 0, 0));
+}
+
+/// The answers to a claim of a worker's life, and what keeps it open.
+async fn claim(
+    house: &House,
+    claimant: Claimant,
+) -> (tonic::Streaming<ClaimReply>, tokio::sync::mpsc::Sender<ClaimRequest>) {
+    let (requests, receiver) = tokio::sync::mpsc::channel(1);
+    let first = claim_request::Request::Claimant(claimant);
+    requests.send(ClaimRequest { request: Some(first) }).await.unwrap();
+    let mut peer = house.tenant("w1").node.peer();
+    let mut replies = peer.claim(ReceiverStream::new(receiver)).await.unwrap().into_inner();
+    let noted = within(replies.next()).await.unwrap().unwrap();
+    assert!(matches!(noted.reply, Some(claim_reply::Reply::Noted(_))), "{noted:?}");
+    (replies, requests)
+}
+
+#[tokio::test]
+async fn a_worker_that_runs_again_is_told_what_others_hold_when_they_know_of_its_new_life() {
+    let house = House::new(1).await;
+    let url = "http://127.0.0.1:1".parse().unwrap();
+    let member = Member { incarnation: 7, ..Member::new(MemberId::new("w2").unwrap(), url) };
+    let _former = house.registry.join(member.clone()).await.unwrap();
+    let mut views = house.views.subscribe();
+    let view = within(views.wait_for(|view| view.member(&id("w2")).is_some())).await.unwrap().clone();
+    let again = Claimant {
+        worker: "w2".into(),
+        holder_incarnation: 1,
+        ring_version: view.version().as_u64(),
+        incarnation: 8,
+    };
+    let (mut replies, _open) = claim(&house, again).await;
+    let early = tokio::time::timeout(A_WHILE, replies.next()).await;
+    assert!(early.is_err(), "its former life may be found dead yet, and w1 own its users: {early:?}");
+    let _again = house.registry.join(Member { incarnation: 8, ..member }).await.unwrap();
+    let told = within(replies.next()).await.unwrap().unwrap();
+    assert!(matches!(told.reply, Some(claim_reply::Reply::Holding(_))), "{told:?}");
 }

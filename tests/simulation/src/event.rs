@@ -87,7 +87,7 @@ pub(crate) enum Frame {
     Detached { channel: u64, state: Box<SessionState> },
     Checkpoint { channel: u64, state: Box<SessionState> },
     // From a new owner to another worker.
-    Claim { version: RingVersion },
+    Claim { incarnation: u64, version: RingVersion },
     Hasten { session: SessionId },
     // And back.
     Noted,

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Hub;
+use super::{Hub, State};
 
 /// How often somebody who waits for a ring looks whether our lease has run out instead.
 const LAPSE_POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -22,6 +22,18 @@ pub(super) struct Claims {
     asking: HashMap<MemberId, Arc<Asking>>,
     /// Those who ask us, whatever their ring: what was named is released when it has gone.
     held: Vec<Arc<ClaimHeld>>,
+    /// The incarnation of each worker by the view that was followed last; 0 where that does not say.
+    lives: HashMap<MemberId, u64>,
+}
+
+/// Who asks us what we hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimant {
+    pub(crate) worker: MemberId,
+    /// 0 if it has none.
+    pub(crate) incarnation: u64,
+    /// By which ring it asks.
+    pub(crate) ring: RingVersion,
 }
 
 /// What we have to say to one whom we ask: sessions that somebody waits for.
@@ -71,6 +83,13 @@ pub(crate) enum HeldNews {
 impl Claims {
     pub(super) fn ring_changed(&mut self) {
         self.asking.clear();
+    }
+
+    /// Whether a claimant is the one that the view knows. A ring has the same version again when a worker has died and runs again: if
+    /// the view is older than that, we may still learn of its death, and own its users for a while.
+    fn knows(&self, claimant: &Claimant) -> bool {
+        let known = self.lives.get(&claimant.worker);
+        claimant.incarnation == 0 || known.is_some_and(|known| [0, claimant.incarnation].contains(known))
     }
 
     pub(super) fn ask(&self, holder: &MemberId, session: SessionId) {
@@ -180,13 +199,19 @@ impl Hub {
         self.changed.send_replace(());
     }
 
-    /// Waits until we act by this ring, or by none.
-    pub(crate) async fn acts_by(&self, version: RingVersion) {
+    /// A view is followed: these are its workers and their incarnations. To be called after its ring was adopted.
+    pub(crate) fn follows(&self, lives: HashMap<MemberId, u64>) {
+        self.state.lock().claims.lives = lives;
+        self.changed.send_replace(());
+    }
+
+    /// Waits until a claimant can be answered: until we act by its ring and know of it, or act by none.
+    pub(crate) async fn can_answer(&self, claimant: &Claimant) {
         let mut changes = self.changes();
         loop {
             {
                 let state = self.state.lock();
-                if state.shard.ring_version() == version || state.shard.is_lapsed(self.clock.now()) {
+                if state.acts_like(claimant) || state.shard.is_lapsed(self.clock.now()) {
                     return;
                 }
             }
@@ -195,15 +220,11 @@ impl Hub {
         }
     }
 
-    /// What we hold for a claimant that acts by this ring, and the way to hear more of it; nothing if our ring has changed.
-    pub(crate) fn hold_for(
-        &self,
-        claimant: &MemberId,
-        version: RingVersion,
-    ) -> Option<(Held, Arc<ClaimHeld>)> {
+    /// What we hold for a claimant, and the way to hear more of it; nothing if it [cannot be answered](Hub::can_answer).
+    pub(crate) fn hold_for(&self, claimant: &Claimant) -> Option<(Held, Arc<ClaimHeld>)> {
         let (mut state, now) = (self.state.lock(), self.clock.now());
-        let sessions = if state.shard.ring_version() == version {
-            state.shard.held_for(claimant)
+        let sessions = if state.acts_like(claimant) {
+            state.shard.held_for(&claimant.worker)
         } else if state.shard.is_lapsed(now) {
             state.shard.held_at_all()
         } else {
@@ -240,5 +261,11 @@ impl Hub {
             Target::Session(id) => state.shard.has_arrived(*id, out),
             Target::User(user) => state.shard.has_all_of(user, out),
         })
+    }
+}
+
+impl State {
+    fn acts_like(&self, claimant: &Claimant) -> bool {
+        self.shard.ring_version() == claimant.ring && self.claims.knows(claimant)
     }
 }

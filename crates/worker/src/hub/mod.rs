@@ -31,7 +31,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::warn;
 
 use self::claims::Claims;
-pub(crate) use self::claims::{Asking, ClaimHeld, Held, HeldNews, Surrendered};
+pub(crate) use self::claims::{Asking, ClaimHeld, Claimant, Held, HeldNews, Surrendered};
 use self::directives::crowded;
 use self::errands::Errands;
 pub(crate) use self::errands::{Errand, ReadErrand, TakenBy};

@@ -123,6 +123,7 @@ impl Claim {
             worker: self.shared.config.id.to_string(),
             holder_incarnation: self.incarnation,
             ring_version: self.version.as_u64(),
+            incarnation: self.shared.incarnation,
         };
         let first = ClaimRequest { request: Some(Request::Claimant(claimant)) };
         requests.send(first).await.map_err(|_| silent())?;

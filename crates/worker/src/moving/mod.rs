@@ -45,6 +45,8 @@ impl Follower {
             if is_new || again {
                 self.adopt(&view);
             }
+            let lives = view.workers().iter().map(|member| (member.id.clone(), member.incarnation));
+            self.shared.hub.follows(lives.collect());
             while self.tasks.try_join_next().is_some() {}
             again = tokio::select! {
                 biased;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringway_proto::v1::claim_reply::Reply;
 use ringway_proto::v1::claim_request::Request;
 use ringway_proto::v1::{
-    ClaimReply, ClaimRequest, Claimant, HeldSession as WireHeldSession, Holding, Noted, SessionIds,
+    ClaimReply, ClaimRequest, HeldSession as WireHeldSession, Holding, Noted, SessionIds,
     Surrendered as WireSurrendered,
 };
 use ringway_proto::{Reason, Refusal};
@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::debug;
 
-use crate::hub::{ClaimHeld, Held, HeldNews, Surrendered};
+use crate::hub::{ClaimHeld, Claimant, Held, HeldNews, Surrendered};
 use crate::worker::Shared;
 
 /// How many sessions one frame names at the most (peer.proto).
@@ -43,10 +43,12 @@ pub(super) async fn serve(
         let message = "this worker has started again since: what it held before, nobody can say";
         return Err(Refusal::new(Reason::InvalidArgument, message).into());
     }
-    let id = MemberId::new(&claimant.worker);
-    let id = id.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+    let worker = MemberId::new(&claimant.worker);
+    let worker = worker.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
+    let ring = RingVersion::from_u64(claimant.ring_version);
+    let claimant = Claimant { worker, incarnation: claimant.incarnation, ring };
     let (replies, receiver) = mpsc::channel(4);
-    let serving = Serving { shared, id, claimant, replies };
+    let serving = Serving { shared, claimant, replies };
     tokio::spawn(async move {
         if let Err(Gone) = serving.run(requests).await {
             debug!("a claimant has gone");
@@ -57,7 +59,6 @@ pub(super) async fn serve(
 
 struct Serving {
     shared: Arc<Shared>,
-    id: MemberId,
     claimant: Claimant,
     replies: mpsc::Sender<Result<ClaimReply, Status>>,
 }
@@ -69,17 +70,16 @@ impl Serving {
     async fn run(self, requests: Streaming<ClaimRequest>) -> Result<(), Gone> {
         let ours = self.shared.hub.ring_version();
         self.say(Reply::Noted(Noted { ring_version: ours.as_u64() })).await?;
-        let version = RingVersion::from_u64(self.claimant.ring_version);
         tokio::select! {
             biased;
             // Both only wait.
             () = self.replies.closed() => return Err(Gone),
-            () = self.shared.hub.acts_by(version) => {}
+            () = self.shared.hub.can_answer(&self.claimant) => {}
         }
-        let Some((held, claim)) = self.shared.hub.hold_for(&self.id, version) else {
+        let Some((held, claim)) = self.shared.hub.hold_for(&self.claimant) else {
             return self.void().await;
         };
-        debug!(claimant = %self.id, sessions = held.sessions.len(), "a new owner is told what we hold");
+        debug!(claimant = %self.claimant.worker, sessions = held.sessions.len(), "a new owner is told what we hold");
         self.name(&held).await?;
         tokio::select! {
             biased;

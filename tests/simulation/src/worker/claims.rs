@@ -10,6 +10,7 @@ use crate::event::{Event, Frame, Node, PipeIx};
 use crate::plan::{CLAIM_DEADLINE_MS, LOST_MS, Nature};
 use crate::schedule::Time;
 use crate::view::{WorkerIx, member_id, worker_of};
+use crate::worker::Worker;
 use crate::world::World;
 
 /// After what time an owner tries again to reach somebody.
@@ -33,6 +34,8 @@ pub(crate) struct Claim {
 #[derive(Debug)]
 pub(crate) struct Claimed {
     claimant: WorkerIx,
+    /// Which of its lives.
+    incarnation: u64,
     version: RingVersion,
     /// What it is to expect, once it was answered.
     listed: Option<BTreeSet<SessionId>>,
@@ -91,8 +94,9 @@ impl World {
     fn begin_claim(&mut self, worker: WorkerIx, other: WorkerIx) -> PipeIx {
         let pipe = self.connect(Node::Worker(worker), Node::Worker(other));
         self.workers[other].pipes.insert(pipe);
-        let version = self.workers[worker].shard.ring_version();
-        self.say(pipe, Node::Worker(worker), Frame::Claim { version });
+        let Worker { incarnation, shard, .. } = &self.workers[worker];
+        let (incarnation, version) = (*incarnation, shard.ring_version());
+        self.say(pipe, Node::Worker(worker), Frame::Claim { incarnation, version });
         pipe
     }
 
@@ -166,8 +170,9 @@ impl World {
         let holder = worker_of_end(self.pipes[pipe].other(Node::Worker(worker)));
         let it = &mut self.workers[worker];
         match frame {
-            Frame::Claim { version } => {
-                it.claimed.insert(pipe, Claimed { claimant: holder, version, listed: None, is_guess: false });
+            Frame::Claim { incarnation, version } => {
+                let (claimant, listed) = (holder, None);
+                it.claimed.insert(pipe, Claimed { claimant, incarnation, version, listed, is_guess: false });
                 self.say(pipe, Node::Worker(worker), Frame::Noted);
                 self.answer_claims(worker);
             }
@@ -219,9 +224,12 @@ impl World {
         let now = self.now();
         let it = &mut self.workers[worker];
         let (version, is_lapsed) = (it.shard.ring_version(), it.shard.is_lapsed(now));
-        let mut answers = Vec::new();
+        let (mut answers, lives) = (Vec::new(), &it.lives);
+        let is_known = |claimed: &Claimed| {
+            claimed.version == version && lives.get(&claimed.claimant) == Some(&claimed.incarnation)
+        };
         for (pipe, claimed) in &mut it.claimed {
-            if claimed.listed.is_some() || (claimed.version != version && !is_lapsed) {
+            if claimed.listed.is_some() || !(is_lapsed || is_known(claimed)) {
                 continue;
             }
             let held = if is_lapsed {
@@ -235,10 +243,8 @@ impl World {
         }
         // What was listed to be on the safe side, while lapsed, is looked at again by the ring that both act by now.
         let mut seen_again = Vec::new();
-        for (pipe, claimed) in it
-            .claimed
-            .iter_mut()
-            .filter(|(_, claimed)| claimed.is_guess && claimed.version == version && !is_lapsed)
+        for (pipe, claimed) in
+            it.claimed.iter_mut().filter(|(_, claimed)| claimed.is_guess && is_known(claimed) && !is_lapsed)
         {
             claimed.is_guess = false;
             let held = it.shard.held_for(&member_id(claimed.claimant));
