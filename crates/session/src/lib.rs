@@ -52,7 +52,7 @@ pub use session::{Opening, SessionView};
 pub use shard::{
     HeldSession, NotHere, NotOpened, Reopening, Resuming, Sending, Sent, Shard, StoredElsewhere,
 };
-pub use state::{Numbered, SessionState, StreamState, Watch};
+pub use state::{GivenLately, Numbered, SessionState, StreamState, Watch};
 pub use table::{
     Attached, Filter, MailboxPage, OpenError, Reach, ResumeError, SessionTable, Speaker, Target,
     TooManyWatches, deliver_cost_bytes,

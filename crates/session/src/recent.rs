@@ -3,7 +3,8 @@
 //! Such a message goes to the old and to the new worker at the same time, and the session may be at each of them when it
 //! comes. It is known by the hash of its id. A worker keeps one log of what it has [lately](Lately) sent to many; that a session
 //! was given what stands in it follows from when the session came and from its groups. So a session [remembers](Recent)
-//! only what it was given otherwise, and thousands may begin to move at once for almost nothing.
+//! only what it was given otherwise, and thousands may begin to move at once for almost nothing. What is old goes, also while
+//! one change of the ring comes after the other: its age travels with it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::moment::Moment;
 use crate::name::GroupId;
+use crate::state::GivenLately;
 
 /// How many messages are remembered of one session; of more, the oldest are forgotten.
 const REMEMBERED_MAX: usize = 1024;
@@ -25,6 +27,7 @@ pub(crate) struct Given {
     /// Which in the order of the worker's messages to many; what is no such message has the number of the next one.
     number: u64,
     id_hash: u64,
+    at: Moment,
 }
 
 /// What a worker has sent to many of its sessions in the last while.
@@ -70,11 +73,16 @@ impl Lately {
         self.count
     }
 
+    /// What is given now, and is no message to many.
+    pub(crate) fn given_now(&self, id_hash: u64) -> Given {
+        Given { number: self.count, id_hash, at: self.now }
+    }
+
     pub(crate) fn note(&mut self, id_hash: u64, group: Option<&GroupId>) {
         if self.entries.len() == LATELY_MAX {
             self.forget_oldest();
         }
-        let given = Given { number: self.count, id_hash };
+        let given = Given { number: self.count, id_hash, at: self.now };
         match group {
             Some(group) => self.by_group.entry(group.clone()).or_default().push_back(given),
             None => self.to_all.push_back(given),
@@ -148,21 +156,20 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// What a session brings, the oldest first, that comes when there have been `count` messages to many.
-    pub(crate) fn brought(ids: impl IntoIterator<Item = u64>, count: u64) -> Self {
+    /// What a session brings, the oldest first.
+    pub(crate) fn brought(given: impl IntoIterator<Item = GivenLately>, lately: &Lately) -> Self {
         let mut recent = Recent::default();
-        ids.into_iter().for_each(|id_hash| recent.note(id_hash, count));
+        let here = |GivenLately { id_hash, age_ms }: GivenLately| {
+            let at = Moment(lately.now.0.saturating_sub(age_ms.into()));
+            Given { at, ..lately.given_now(id_hash) }
+        };
+        recent.add(given.into_iter().map(here));
         recent
     }
 
     /// Whether it has a message.
     pub(crate) fn has(&self, id_hash: u64) -> bool {
         self.known.contains(&id_hash)
-    }
-
-    /// It has a message, given to it when there had been `count` to many.
-    pub(crate) fn note(&mut self, id_hash: u64, count: u64) {
-        self.add([Given { number: count, id_hash }]);
     }
 
     /// It has these.
@@ -180,13 +187,28 @@ impl Recent {
         }
     }
 
-    /// The ids of all that it was given, together with what follows from the log; the oldest first.
-    pub(crate) fn ids_with(&self, given: Vec<Given>) -> Vec<u64> {
+    /// Forgets what is older than that.
+    pub(crate) fn forget(&mut self, now: Moment, age: Duration) {
+        while let Some(oldest) = self.order.pop_front_if(|given| given.at + age <= now) {
+            self.known.remove(&oldest.id_hash);
+        }
+        if self.order.len() < self.order.capacity() / 4 {
+            self.order.shrink_to_fit();
+            self.known.shrink_to_fit();
+        }
+    }
+
+    /// All that it was given, together with what follows from the log; the oldest first.
+    pub(crate) fn with(&self, given: Vec<Given>, lately: &Lately) -> Vec<GivenLately> {
         let given = given.into_iter().filter(|given| !self.has(given.id_hash));
         let mut all: Vec<Given> = self.order.iter().copied().chain(given).collect();
         all.sort_by_key(|given| given.number);
         let newest = all.split_off(all.len().saturating_sub(REMEMBERED_MAX));
-        newest.into_iter().map(|given| given.id_hash).collect()
+        let age_ms = |at| u32::try_from(lately.now.since(at).as_millis()).unwrap_or(u32::MAX);
+        newest
+            .into_iter()
+            .map(|Given { id_hash, at, .. }| GivenLately { id_hash, age_ms: age_ms(at) })
+            .collect()
     }
 }
 
@@ -210,9 +232,13 @@ mod tests {
         lately
     }
 
+    fn ids(given: Vec<GivenLately>) -> Vec<u64> {
+        given.into_iter().map(|given| given.id_hash).collect()
+    }
+
     fn given(lately: &Lately, groups: &[&str], since: u64) -> Vec<u64> {
         let groups: Vec<GroupId> = groups.iter().map(|name| group(name)).collect();
-        let listed: Vec<u64> = Recent::default().ids_with(lately.given_to(&groups, since));
+        let listed = ids(Recent::default().with(lately.given_to(&groups, since), lately));
         let found = (100..110).filter(|id_hash| {
             lately.find(*id_hash).is_some_and(|before| before.was_given_to(&groups, since))
         });
@@ -258,18 +284,50 @@ mod tests {
         assert!(lately.find(101).is_none());
     }
 
+    fn brought(id_hashes: impl IntoIterator<Item = u64>, lately: &Lately) -> Recent {
+        Recent::brought(id_hashes.into_iter().map(|id_hash| GivenLately { id_hash, age_ms: 0 }), lately)
+    }
+
     #[test]
     fn a_session_goes_on_with_the_newest_of_what_it_brought_and_was_given() {
-        let mut recent = Recent::brought([7, 8, 7, 101], 1);
-        recent.note(9, 3);
+        let mut lately = Lately::default();
+        lately.note(100, None);
+        let mut recent = brought([7, 8, 7, 101], &lately);
+        lately.note(101, Some(&group("a")));
+        lately.note(102, Some(&group("b")));
+        recent.add([lately.given_now(9)]);
+        lately.note(103, Some(&group("a")));
         assert!([7, 8, 9, 101].iter().all(|id_hash| recent.has(*id_hash)) && !recent.has(100));
         let groups = [group("a"), group("b")];
-        assert_eq!(recent.ids_with(lately().given_to(&groups, 1)), [7, 8, 101, 102, 9, 103]);
+        assert_eq!(ids(recent.with(lately.given_to(&groups, 1), &lately)), [7, 8, 101, 102, 9, 103]);
 
-        let mut many = Recent::brought(0..2 * REMEMBERED_MAX as u64, 0);
+        let mut many = brought(0..2 * REMEMBERED_MAX as u64, &lately);
         assert!(!many.has(0) && many.has(2 * REMEMBERED_MAX as u64 - 1));
-        many.add([Given { number: 5, id_hash: u64::MAX }]);
-        let ids = many.ids_with(vec![Given { number: 6, id_hash: 0 }]);
+        many.add([lately.given_now(u64::MAX)]);
+        lately.note(0, None);
+        let ids = ids(many.with(lately.given_to(&[], 4), &lately));
         assert_eq!((ids.len(), ids[REMEMBERED_MAX - 2..].to_vec()), (REMEMBERED_MAX, vec![u64::MAX, 0]));
+    }
+
+    #[test]
+    fn what_a_session_was_given_grows_old_also_on_its_way_from_worker_to_worker() {
+        let at = |seconds: u64| {
+            let mut lately = Lately::default();
+            lately.forget(Moment(1_000 * seconds), AGE);
+            lately
+        };
+        let mut recent = Recent::default();
+        recent.add([at(100).given_now(1)]);
+        recent.add([at(104).given_now(2)]);
+        let left = recent.with(Vec::new(), &at(106));
+        assert_eq!(left.iter().map(|given| given.age_ms).collect::<Vec<_>>(), [6_000, 2_000]);
+
+        // The next worker has a clock of its own.
+        let mut recent = Recent::brought(left, &at(20));
+        for (seconds, has_first, has_second) in [(23, true, true), (24, false, true), (28, false, false)] {
+            recent.forget(Moment(1_000 * seconds), AGE);
+            assert_eq!((recent.has(1), recent.has(2)), (has_first, has_second), "{seconds}");
+        }
+        assert!(recent.order.is_empty() && recent.known.is_empty());
     }
 }

@@ -197,7 +197,7 @@ impl Session {
         state.waiting = self.queue.waiting().cloned().map(Numbered::from).collect();
         state.mailbox = self.reading.left().map(|left| self.as_written(left));
         if let Some(recent) = &self.recent {
-            state.recent = recent.ids_with(lately.given_to(&self.groups, self.spread_before));
+            state.recent = recent.with(lately.given_to(&self.groups, self.spread_before), lately);
         }
         state
     }

@@ -33,8 +33,8 @@ pub struct SessionState {
     pub stream: Option<StreamState>,
     /// Messages that were not sent to the client yet, in order.
     pub waiting: Vec<Numbered>,
-    /// Hashes of the ids of messages to groups and to all that it was given lately, the oldest first.
-    pub recent: Vec<u64>,
+    /// The messages to groups and to all that it was given lately, the oldest first.
+    pub recent: Vec<GivenLately>,
     /// Which of the user's devices the client is; empty for none in particular.
     pub device: Box<str>,
     /// How far it has read the user's mailbox, if it has begun.
@@ -43,6 +43,15 @@ pub struct SessionState {
     pub mailbox_had: Option<MailboxPlace>,
     /// The users whom its client watches, sorted.
     pub watches: Vec<Watch>,
+}
+
+/// A message that a session was given lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenLately {
+    /// A hash of its id.
+    pub id_hash: u64,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: u32,
 }
 
 /// A user whom a client watches.
@@ -61,7 +70,7 @@ impl SessionState {
         let messages: u64 = self.waiting.iter().chain(unacked).map(|sent| sent.payload.cost_bytes()).sum();
         let groups: usize = self.groups.iter().map(|group| group.as_str().len()).sum();
         let watches: usize = self.watches.iter().map(|watch| watch.user.as_str().len()).sum();
-        messages + (groups + watches) as u64 + 8 * self.recent.len() as u64
+        messages + (groups + watches) as u64 + 12 * self.recent.len() as u64
     }
 
     /// The state with which the next worker begins. One that begins with a checkpoint has lost what the last one knew, and may

@@ -105,6 +105,8 @@ pub struct SessionTable {
     lately: Lately,
     /// Until when sessions remember what they are given of it; the beginning of time if none does.
     remember_until: Moment,
+    /// When they were asked last to forget what is old.
+    forgot_old_at: Moment,
     /// How many sessions were opened so far.
     opened: u64,
     permissions: LastGiven,
@@ -124,6 +126,7 @@ impl SessionTable {
             waits: BTreeSet::new(),
             lately: Lately::default(),
             remember_until: Moment::default(),
+            forgot_old_at: Moment::default(),
             opened: 0,
             permissions: LastGiven::default(),
         }

@@ -80,7 +80,7 @@ impl SessionTable {
         let recent = std::mem::take(&mut state.recent);
         let watches = std::mem::take(&mut state.watches);
         let mut session = Session::restored(state, place, self.opened);
-        session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, self.lately.count())));
+        session.recent = recent_until.map(|_| Box::new(Recent::brought(recent, &self.lately)));
         let key = self.insert(session, out);
         for group in groups {
             self.add_member(key, &group, out);
@@ -280,11 +280,15 @@ impl SessionTable {
     }
 
     /// Sessions that have been here long enough need not remember any more, nor is what was sent to many longer than `age` ago.
-    /// The sessions forget together, when the last of them may; those that are still to leave remember on.
+    /// The sessions forget everything together, when the last of them may; those that are still to leave remember on. What is old they
+    /// forget before that.
     pub(crate) fn forget_recent(&mut self, now: Moment, age: Duration) {
         self.lately.forget(now, age);
-        if self.remember_until == Moment::default() || now < self.remember_until {
+        if self.remember_until == Moment::default() {
             return;
+        }
+        if now < self.remember_until {
+            return self.forget_old(now, age);
         }
         let mut some_are_to_leave = false;
         for (_, session) in &mut self.sessions {
@@ -292,6 +296,17 @@ impl SessionTable {
             session.recent.take_if(|_| !session.foreign);
         }
         self.remember_until = if some_are_to_leave { now + age } else { Moment::default() };
+    }
+
+    /// Looks at all sessions a few times in `age`.
+    fn forget_old(&mut self, now: Moment, age: Duration) {
+        if now.since(self.forgot_old_at) >= age / 4 {
+            self.forgot_old_at = now;
+            self.sessions
+                .iter_mut()
+                .filter_map(|(_, session)| session.recent.as_mut())
+                .for_each(|recent| recent.forget(now, age));
+        }
     }
 
     /// What a session's gateway shall keep of it.

@@ -119,7 +119,7 @@ impl SessionTable {
         fanout.add_once(key, &[], id_hash, before);
         let done = fanout.finish(out);
         if let Some(recent) = &mut self.sessions[key].recent {
-            recent.note(id_hash, self.lately.count());
+            recent.add([self.lately.given_now(id_hash)]);
         }
         self.close_slow(done, out)
     }

@@ -5,8 +5,8 @@ use prost::Message as _;
 use ringway_dispatch::{permissions_from_proto, permissions_to_proto};
 use ringway_proto::v1;
 use ringway_session::{
-    GroupId, MailboxPlace, MailboxReader, Numbered, Payload, SessionId, SessionState, Stored, StreamState,
-    UserId,
+    GivenLately, GroupId, MailboxPlace, MailboxReader, Numbered, Payload, SessionId, SessionState, Stored,
+    StreamState, UserId,
 };
 
 use super::{Seal, SealError, opened, sealed, watches};
@@ -57,6 +57,8 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         unacked: stream.unacked.into_iter().map(message_to_proto).collect(),
         attempt: stream.attempt,
     });
+    let (recent, recent_ages_ms) =
+        state.recent.iter().map(|GivenLately { id_hash, age_ms }| (*id_hash, *age_ms)).unzip();
     v1::SessionState {
         version: VERSION,
         complete,
@@ -71,7 +73,8 @@ fn to_proto(state: SessionState, complete: bool) -> v1::SessionState {
         term: state.term,
         stream,
         waiting: state.waiting.into_iter().map(message_to_proto).collect(),
-        recent: state.recent,
+        recent,
+        recent_ages_ms,
         device: state.device.into(),
         mailbox: state.mailbox.map(|left| v1::MailboxReader {
             epoch: left.epoch,
@@ -93,6 +96,9 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
             attempt: stream.attempt,
         })
     });
+    // An earlier build tells no ages.
+    let ages_ms = state.recent_ages_ms.into_iter().chain(std::iter::repeat(0));
+    let recent = state.recent.into_iter().zip(ages_ms);
     Ok(SessionState {
         id: SessionId::from_bytes(&state.session_id).map_err(unreadable)?,
         user: UserId::new(&state.user).map_err(unreadable)?,
@@ -105,7 +111,7 @@ fn from_proto(state: v1::SessionState) -> Result<SessionState, SealError> {
         term: state.term,
         stream: stream.transpose()?,
         waiting: state.waiting.iter().map(message_from_proto).collect::<Result<_, _>>()?,
-        recent: state.recent,
+        recent: recent.map(|(id_hash, age_ms)| GivenLately { id_hash, age_ms }).collect(),
         device: state.device.into(),
         mailbox: state.mailbox.map(|left| MailboxReader {
             epoch: left.epoch,
@@ -186,7 +192,9 @@ mod tests {
                 attempt: 4,
             }),
             waiting: vec![message(3, "three")],
-            recent: vec![1, u64::MAX],
+            recent: [(1, 5_000), (u64::MAX, 0)]
+                .map(|(id_hash, age_ms)| GivenLately { id_hash, age_ms })
+                .into(),
             device: "phone".into(),
             mailbox: Some(MailboxReader { epoch: 8, read_to: 6, taken: 4 }),
             mailbox_had: Some(MailboxPlace { epoch: 7, offset: 9 }),
