@@ -76,7 +76,8 @@ impl Apart {
         until(async || {
             let target = Some(Target::Sessions(SessionIds { ids: vec![self.session().into()] }));
             let mut peer = self.house.tenant("w2").node.peer();
-            let answer = peer.deliver_local(DeliverLocalRequest { target, message: text("x") }).await;
+            let answer =
+                peer.deliver_local(DeliverLocalRequest { target, message: text("x"), wait_ms: 0 }).await;
             answer.unwrap().into_inner().strayed == [self.session()]
         })
         .await;

@@ -210,6 +210,7 @@ impl World {
         if missing.len() > told_of as usize {
             return Some((Check::Lost, format!("{told}, and {missing:?} have not received it")));
         }
+        // Each is a session that has ended meanwhile.
         let left = self.ledger.disturbances.iter().filter(|it| it.excuses(record.first_sent, at));
         let left = left.filter(|it| self.is_meant(record, it.client)).count();
         let received = record.received.len() + left;

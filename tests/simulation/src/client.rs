@@ -24,6 +24,8 @@ pub(crate) struct Client {
     /// The socket that it waits for to open.
     trying: Option<SocketIx>,
     session: Option<SessionId>,
+    /// When it asked for its session.
+    asked_at: Time,
     /// How many sessions it has had.
     sessions: u32,
     /// The highest offset that it has.
@@ -96,6 +98,7 @@ impl World {
                 socket: None,
                 trying: None,
                 session: None,
+                asked_at: 0,
                 sessions: 0,
                 offset: 0,
                 numbered: BTreeMap::new(),
@@ -152,6 +155,9 @@ impl World {
             Some(session) => Asked::Resume { session, offset: it.offset, attempt: socket as u64 },
             None => Asked::New,
         };
+        if matches!(asked, Asked::New) {
+            self.clients[client].asked_at = self.schedule.now;
+        }
         self.trace.add(self.schedule.now, || {
             format!("c{client} connects to g{gateway}: socket {socket}, {asked:?}")
         });
@@ -296,7 +302,7 @@ impl World {
         it.numbered.clear();
         self.sockets[socket].is_open = false;
         self.trace.add(self.schedule.now, || format!("c{client} leaves: socket {socket}"));
-        self.ledger.left(client, self.schedule.now);
+        self.ledger.left(client, self.clients[client].asked_at, self.schedule.now);
         let at = (self.schedule.now + self.delay()).max(self.sockets[socket].to_gateway);
         self.schedule.at(at, Event::Goodbye { socket });
         let pause_ms = 20 + self.random.below(400);

@@ -86,6 +86,8 @@ pub(crate) struct Disturbance {
     pub(crate) client: ClientIx,
     pub(crate) from: Time,
     pub(crate) to: Time,
+    /// Whether nothing but the client's leave was the cause.
+    pub(crate) has_left: bool,
 }
 
 impl Disturbance {
@@ -161,7 +163,8 @@ impl Ledger {
                 return record.again.push((client, session));
             }
             // After a crash nobody knows what was given to a session of what went to many: it may come from two workers.
-            let is_torn = |it: &Disturbance| it.client == client && record.first_sent <= it.to;
+            let is_torn =
+                |it: &Disturbance| it.client == client && !it.has_left && record.first_sent <= it.to;
             if !matches!(record.target, Target::User(_)) && self.disturbances.iter().any(is_torn) {
                 return;
             }
@@ -188,13 +191,13 @@ impl Ledger {
     }
 
     pub(crate) fn disturb(&mut self, client: ClientIx, from: Time, to: Time) {
-        self.disturbances.push(Disturbance { client, from, to });
+        self.disturbances.push(Disturbance { client, from, to, has_left: false });
     }
 
     /// A session's worker is no member any more, or has died.
     pub(crate) fn forsaken(&mut self, session: SessionId, now: Time) {
         if let Some(&client) = self.clients.get(&session) {
-            self.forsaken.push(Disturbance { client, from: now, to: Time::MAX });
+            self.forsaken.push(Disturbance { client, from: now, to: Time::MAX, has_left: false });
         }
     }
 
@@ -213,10 +216,12 @@ impl Ledger {
         self.disturb(client, now.saturating_sub(LOST_MS), now);
     }
 
-    /// A client has left: whatever is on its way to it then, or is sent before its worker hears of it, reaches nobody.
-    pub(crate) fn left(&mut self, client: ClientIx, now: Time) {
+    /// A client has left that asked for its session at that time: whatever is on its way to it, or is sent before its worker hears of
+    /// it, reaches nobody.
+    pub(crate) fn left(&mut self, client: ClientIx, asked_at: Time, now: Time) {
         self.connected_since.remove(&client);
-        self.disturb(client, now.saturating_sub(LOST_MS), now + 2 * FLIGHT_MS);
+        let (from, to) = (asked_at, now + 2 * FLIGHT_MS);
+        self.disturbances.push(Disturbance { client, from, to, has_left: true });
     }
 
     pub(crate) fn ended(&mut self, session: SessionId, now: Time) {

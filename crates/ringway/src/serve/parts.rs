@@ -160,7 +160,10 @@ fn events(settings: &Settings) -> EventsConfig {
 /// Workers must have the same `gateway.reopen_deadline` as the gateways.
 fn moves(settings: &Settings) -> MovePolicy {
     let (sessions, handover) = (&settings.sessions, &settings.handover);
+    let usual = MovePolicy::default();
     MovePolicy {
+        // As long as a message may wait for a session, nobody may forget that it has it.
+        follow_window: usual.follow_window.max(handover.wait),
         resume_window: sessions.resume_window,
         reopen_window: sessions.reopen_window,
         transit_max: settings.gateway.reopen_deadline + TRANSIT_SLACK,
@@ -168,7 +171,7 @@ fn moves(settings: &Settings) -> MovePolicy {
         orphan_window: handover.orphan_window,
         kept_bytes_max: handover.kept_bytes_max.0 as u64,
         moves_under_way_max: handover.under_way_max,
-        ..MovePolicy::default()
+        ..usual
     }
 }
 

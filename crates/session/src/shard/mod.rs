@@ -36,7 +36,7 @@ use self::arrivals::{Arrivals, KeptBounds};
 use self::departures::Departures;
 use crate::close::CloseCode;
 use crate::conduct::Verdict;
-use crate::directive::{Address, Channel, Directive, LinkId, Ticket};
+use crate::directive::{Address, Channel, Directive, Fate, LinkId, Ticket};
 use crate::id::SessionId;
 use crate::moment::Moment;
 use crate::name::{GroupId, UserId, user_hash};
@@ -330,15 +330,14 @@ impl Shard {
         self.table.expire(now, out);
         self.table.forget_recent(now, self.policy.follow_window * 2);
         self.table.tell_watchers(out);
-        // Of those for whom this worker may not act any more it cannot say that they did not come.
-        if !self.is_lapsed(now) {
-            let table = &self.table;
-            let named_by_nobody = self.arrivals.expire(now, |id| table.place(id).is_some(), out);
-            self.hand_out_to(named_by_nobody, out);
-        }
+        let first = out.len();
+        let table = &self.table;
+        let named_by_nobody = self.arrivals.expire(now, |id| table.place(id).is_some(), out);
+        self.hand_out_to(named_by_nobody, out);
         for id in self.departures.late(now) {
             self.finish_transit(id, out);
         }
+        self.disclaim(now, &mut out[first..]);
         let (departures, table) = (&self.departures, &self.table);
         let over = self.lingering.extract_if(|group| !departures.follows_one_of(group));
         out.extend(over.filter(|group| !table.has_group(group)).map(Directive::GroupVanished));
@@ -358,6 +357,17 @@ impl Shard {
     /// Until when a session remembers what it was given, from when it is between two workers.
     fn recent_until(&self, now: Moment) -> Option<Moment> {
         self.policy.protections.once.then(|| now + self.policy.follow_window * 2)
+    }
+
+    /// A worker that may not act any more says of nobody that he does not come: he may be at another one by now.
+    fn disclaim(&self, now: Moment, directives: &mut [Directive]) {
+        if self.is_lapsed(now) {
+            for directive in directives {
+                if let Directive::Settled { fate: fate @ Fate::Ended, .. } = directive {
+                    *fate = Fate::Elsewhere;
+                }
+            }
+        }
     }
 
     fn owns(&self, slot: Slot) -> bool {

@@ -88,11 +88,13 @@ impl Shard {
         if !self.departures.arrived(id, now + self.policy.follow_window) {
             return;
         }
+        let first = out.len();
         if self.owns(id.slot()) {
             self.arrivals.arrived_elsewhere(id, out);
         } else {
             self.arrivals.released(&self.me, &[id], out);
         }
+        self.disclaim(now, &mut out[first..]);
         out.push(Directive::Released { session: id });
     }
 
@@ -167,14 +169,24 @@ impl Shard {
             let orphans_for = orphans_for.min(self.policy.orphan_window);
             self.arrivals.gained_may_be_orphans(now + orphans_for);
         }
+        let first = out.len();
         let table = &self.table;
         let named_by_nobody = self.arrivals.heard(holder, |id| table.place(id).is_some(), out);
         self.hand_out_to(named_by_nobody, out);
+        self.disclaim(now, &mut out[first..]);
     }
 
     /// Sessions are not to be expected from another worker any more.
-    pub fn released(&mut self, holder: &MemberId, sessions: &[SessionId], out: &mut Vec<Directive>) {
+    pub fn released(
+        &mut self,
+        holder: &MemberId,
+        sessions: &[SessionId],
+        now: Moment,
+        out: &mut Vec<Directive>,
+    ) {
+        let first = out.len();
         self.arrivals.released(holder, sessions, out);
+        self.disclaim(now, &mut out[first..]);
     }
 
     /// Another worker cannot be asked any more what it holds.

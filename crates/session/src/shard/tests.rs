@@ -408,8 +408,8 @@ fn the_ends_of_a_wait() {
         test.shard.take_over(state, test.now + Duration::from_secs(9), test.now, &mut test.out.0).unwrap();
     };
     check(take_over, &[Fate::Suspended]);
-    check(|test| test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0), &[Fate::Ended]);
-    check(|test| test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0), &[]);
+    check(|test| test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0), &[Fate::Ended]);
+    check(|test| test.shard.released(&member(THIRD), &[id(1)], test.now, &mut test.out.0), &[]);
     let not_named_again: Event = |test| {
         test.adopt(ME, &[OTHER]);
         test.holding(OTHER, &[]);
@@ -442,9 +442,9 @@ fn a_session_that_two_workers_have_named_is_expected_from_both() {
     test.holding(OTHER, &[1]);
     test.holding(THIRD, &[1]);
     test.send("m").unwrap();
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
-    test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(THIRD), &[id(1)], test.now, &mut test.out.0);
     assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![Fate::Ended], false));
 }
 
@@ -454,12 +454,12 @@ fn a_session_that_was_let_go_may_be_at_somebody_who_was_not_heard() {
     test.adopt(ME, &[OTHER, THIRD]);
     test.holding(OTHER, &[1]);
     test.shard.send_to_sessions(&[id(1)], &message("m"), test.now, &mut test.out.0);
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     test.pass(1);
     assert_eq!(test.out.fates(), []);
     test.holding(THIRD, &[1]);
     assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
-    test.shard.released(&member(THIRD), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(THIRD), &[id(1)], test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [Fate::Ended]);
 }
 
@@ -503,7 +503,7 @@ fn what_waited_for_a_session_that_does_not_come_is_not_given_to_one_that_has_it(
     test.open(2, at(1, 2), SUBPROTOCOL).unwrap();
     let sent = test.send("m").unwrap();
     assert_eq!((sent.reach.sessions, awaited(&sent)), (1, vec![Some(id(1))]));
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [], "one of the user's that was at the third may come");
 
     // One that has the message comes back from another gateway.
@@ -547,7 +547,7 @@ fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() 
     assert_eq!(test.out.fates(), []);
     test.holding(OTHER, &[1]);
     assert_eq!((test.out.fates(), test.shard.expects(id(1))), (vec![], true));
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!((test.out.fates(), test.shard.expected()), (vec![Fate::Ended], 0));
 }
 
@@ -890,7 +890,7 @@ fn users_are_told_apart_by_name_where_their_hashes_are_the_same() {
     let mut kept = |user: &str| {
         let (message, user) = (message("m"), UserId::new(user).unwrap());
         // The test says that they have one hash.
-        let audience = Audience::User(user, Vec::new());
+        let audience = Audience::User(user, Arc::new([]));
         test.shard.arrivals.keep_for_orphan(user_hash(&alice()), &message, audience, test.now).unwrap()
     };
     let (hers, _theirs) = (kept("alice"), kept("mallory"));
@@ -993,8 +993,15 @@ fn a_lapsed_worker_says_of_nobody_that_he_did_not_come() {
     assert_eq!(awaited(&test.send("m").unwrap()), [None]);
     test.shard.set_valid_until(Some(test.now + Duration::from_secs(4)));
     test.pass(5);
-    assert_eq!(test.out.fates(), []);
-    test.adopt(OTHER, &[OTHER]);
+    assert_eq!(test.out.fates(), [Fate::Elsewhere]);
+
+    // Whoever was asked by a newer ring has taken the session.
+    let mut test = Test::settled();
+    test.open(1, at(1, 5), "").unwrap();
+    test.shard.detach(at(1, 5), test.now, &mut test.out.0);
+    assert_eq!(awaited(&test.send("m").unwrap()), [Some(id(1))]);
+    test.shard.set_valid_until(Some(test.now));
+    test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [Fate::Elsewhere]);
 }
 

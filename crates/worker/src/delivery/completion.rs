@@ -14,19 +14,44 @@ use ringway_proto::v1::deliver_local_request::Target;
 use ringway_proto::v1::{DeliverLocalRequest, Message as WireMessage, SessionIds};
 use ringway_proto::{Reason, Refusal};
 use ringway_ring::MemberId;
-use ringway_session::{Circle, Message, SessionId, Tally};
-use tokio::time::{Instant, sleep_until};
+use ringway_session::{Circle, Message, Reach, SessionId, Tally};
+use tokio::time::{Instant, sleep};
 
 use super::{Account, ask};
 use crate::hub::{Placed, Receivers, Wait};
 use crate::worker::Shared;
 
-/// The rest before sessions are looked for once more that were not where they seemed to belong.
-const PURSUIT_PAUSE: Duration = Duration::from_millis(20);
+/// The rest before sessions are looked for once more that were not where they seemed to belong: longer each time.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(160);
+
+/// A message as it came, for those to whom it is sent on, and until when it is waited for sessions.
+#[derive(Clone, Copy)]
+pub(crate) struct Pursuit<'a> {
+    pub(crate) wire: &'a Option<WireMessage>,
+    pub(crate) deadline: Instant,
+}
+
+/// Sessions by their owners.
+#[derive(Default)]
+struct Owners {
+    ours: Vec<SessionId>,
+    elsewhere: BTreeMap<MemberId, Vec<SessionId>>,
+    /// There is no active worker.
+    nowhere: Vec<SessionId>,
+}
+
+impl Pursuit<'_> {
+    /// How much of the time is left, in milliseconds; not 0, for that means that nothing is said of it.
+    pub(super) fn left_ms(self) -> u32 {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1)
+    }
+}
 
 impl Shared {
-    /// Waits until that moment for what is still to be done, and slows the caller down while links are crowded. The message is
-    /// for those to whom it must be sent on. Sessions that have strayed are left in the account.
+    /// Waits for what is still to be done, for a bounded time, and slows the caller down while links are crowded. Sessions that have
+    /// strayed are left in the account.
     ///
     /// # Errors
     /// `INTERNAL` if a part of it failed by a defect.
@@ -34,13 +59,12 @@ impl Shared {
         self: &Arc<Self>,
         placed: Placed,
         circle: Circle,
-        message: &Option<WireMessage>,
-        deadline: Instant,
+        pursuit: Pursuit<'_>,
     ) -> Result<Account, Refusal> {
         let mut account = Account::new(Tally::new(circle, placed.sent.reach));
         account.tally.stray(placed.sent.strayed);
-        self.send_onward(placed.sent.onward, message, &mut account).await?;
-        self.await_arrivals(placed.waits, deadline, &mut account.tally).await;
+        self.send_onward(placed.sent.onward, pursuit, &mut account).await?;
+        self.await_arrivals(placed.waits, pursuit.deadline, &mut account.tally).await;
         self.wait_for_room(&placed.crowded).await;
         Ok(account)
     }
@@ -57,48 +81,71 @@ impl Shared {
         }
     }
 
-    /// Sends a message after sessions that have strayed, until they are found, or until that moment.
+    /// Sends a message after sessions that have strayed, until they are found, or the time is over. Those of one worker wait for none
+    /// of another's.
     ///
     /// # Errors
     /// As [`Shared::complete`].
     pub(super) async fn pursue(
         self: &Arc<Self>,
         message: &Message,
-        wire: &Option<WireMessage>,
-        deadline: Instant,
+        pursuit: Pursuit<'_>,
         account: &mut Account,
     ) -> Result<(), Refusal> {
+        let strayed = account.tally.take_strayed();
+        if strayed.is_empty() {
+            return Ok(());
+        }
+        let Owners { ours, elsewhere, nowhere } = self.owners(strayed);
+        let together = [ours, nowhere].into_iter().chain(elsewhere.into_values());
+        let together = together.filter(|sessions| !sessions.is_empty());
+        let mut parts: FuturesUnordered<_> =
+            together.map(|sessions| self.look_for(sessions, message, pursuit)).collect();
+        while let Some(part) = parts.next().await {
+            account.merge(part?);
+        }
+        Ok(())
+    }
+
+    /// Looks for sessions again and again, and once more when the time is over.
+    async fn look_for(
+        self: &Arc<Self>,
+        sessions: Vec<SessionId>,
+        message: &Message,
+        pursuit: Pursuit<'_>,
+    ) -> Result<Account, Refusal> {
+        let mut account = Account::new(Tally::new(Circle::Many, Reach::default()));
+        account.tally.stray(sessions);
+        let mut pause = PAUSE_MIN;
         loop {
-            let (ours, elsewhere) = self.by_owner(account.tally.take_strayed());
+            let is_last = Instant::now() >= pursuit.deadline;
+            let Owners { ours, elsewhere, nowhere } = self.owners(account.tally.take_strayed());
+            account.tally.stray(nowhere);
             if !ours.is_empty() {
                 let placed = self.hub.send(&Receivers::Sessions(ours), message, &[]);
-                account.merge(self.complete(placed, Circle::Many, wire, deadline).await?);
+                account.merge(self.complete(placed, Circle::Many, pursuit).await?);
             }
-            self.send_onward(elsewhere, wire, account).await?;
-            if !account.tally.has_strayed() {
-                return Ok(());
-            }
-            let next = Instant::now() + PURSUIT_PAUSE;
-            if next >= deadline {
+            self.send_onward(elsewhere, pursuit, &mut account).await?;
+            if is_last || !account.tally.has_strayed() {
                 account.tally.give_up_strayed();
-                return Ok(());
+                return Ok(account);
             }
-            sleep_until(next).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    /// Sessions that are ours now, and those of other workers.
-    fn by_owner(&self, sessions: Vec<SessionId>) -> (Vec<SessionId>, BTreeMap<MemberId, Vec<SessionId>>) {
-        let view = self.view();
-        let (mut ours, mut elsewhere) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    /// To whom sessions belong by now.
+    fn owners(&self, sessions: Vec<SessionId>) -> Owners {
+        let (view, mut owners) = (self.view(), Owners::default());
         for session in sessions {
             match view.owner_of_slot(session.slot()) {
-                Some(owner) if self.is_me(&owner.id) => ours.push(session),
-                Some(owner) => elsewhere.entry(owner.id.clone()).or_default().push(session),
-                None => {}
+                Some(owner) if self.is_me(&owner.id) => owners.ours.push(session),
+                Some(owner) => owners.elsewhere.entry(owner.id.clone()).or_default().push(session),
+                None => owners.nowhere.push(session),
             }
         }
-        (ours, elsewhere)
+        owners
     }
 
     /// Sends a message after sessions, to those to whom they belong. Whoever cannot be reached may have left, and somebody knows of it
@@ -106,7 +153,7 @@ impl Shared {
     async fn send_onward(
         self: &Arc<Self>,
         onward: BTreeMap<MemberId, Vec<SessionId>>,
-        message: &Option<WireMessage>,
+        pursuit: Pursuit<'_>,
         account: &mut Account,
     ) -> Result<(), Refusal> {
         if onward.is_empty() {
@@ -120,7 +167,9 @@ impl Shared {
             };
             let ids = sessions.iter().map(|id| id.to_bytes().to_vec().into()).collect();
             let target = Some(Target::Sessions(SessionIds { ids }));
-            let part = ask(self, member, DeliverLocalRequest { target, message: message.clone() });
+            let message = pursuit.wire.clone();
+            let request = DeliverLocalRequest { target, message, wait_ms: pursuit.left_ms() };
+            let part = ask(self, member, request);
             parts.push(async move { (sessions, part.await) });
         }
         while let Some((sessions, part)) = parts.next().await {

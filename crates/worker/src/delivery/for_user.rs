@@ -13,8 +13,8 @@ use ringway_ring::RingVersion;
 use ringway_session::{Circle, InVain, Message, NotHere, Tally};
 use tokio::time::timeout_at;
 
-use super::Account;
 use super::to_store::{StoringForUser, place_in_store};
+use super::{Account, Pursuit};
 use crate::fence::Place;
 use crate::hub::Placed;
 use crate::worker::Shared;
@@ -162,12 +162,14 @@ impl PlacedForUser {
     pub(super) async fn receipt(mut self) -> Result<Receipt, Refusal> {
         let (placed, deadline) = (std::mem::take(&mut self.placed), self.shared.arrival_deadline());
         let Some(onward) = self.onward.take() else {
-            let account = self.shared.complete(placed, Circle::User, &None, deadline).await?;
+            let pursuit = Pursuit { wire: &None, deadline };
+            let account = self.shared.complete(placed, Circle::User, pursuit).await?;
             return self.answer(account);
         };
         let Onward { message, wire } = &*onward;
-        let mut account = self.shared.complete(placed, Circle::User, wire, deadline).await?;
-        self.shared.pursue(message, wire, deadline, &mut account).await?;
+        let pursuit = Pursuit { wire, deadline };
+        let mut account = self.shared.complete(placed, Circle::User, pursuit).await?;
+        self.shared.pursue(message, pursuit, &mut account).await?;
         self.answer(account)
     }
 

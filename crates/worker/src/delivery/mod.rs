@@ -30,6 +30,7 @@ use crate::fence::Place;
 use crate::hub::Receivers;
 use crate::worker::Shared;
 
+pub(crate) use self::completion::Pursuit;
 use self::for_user::{ForUserPlace, place_at_once, place_for_user};
 pub(crate) use service::DeliveryService;
 pub(crate) use to_store::{no_mailboxes, refusal_of_store};
@@ -116,7 +117,10 @@ impl Spread {
         checked: CheckedSend,
         message: Option<WireMessage>,
     ) -> Result<Receipt, Refusal> {
-        let request = DeliverLocalRequest { target: self.target, message };
+        let (wire, deadline) = (message, shared.arrival_deadline());
+        let pursuit = Pursuit { wire: &wire, deadline };
+        let request =
+            DeliverLocalRequest { target: self.target, message: wire.clone(), wait_ms: pursuit.left_ms() };
         let others = self.others.iter().filter_map(|id| view.member(id));
         let parts = others.map(|member| ask(shared, member, request.clone())).collect();
         let departed = shared.interest.departed(view, &shared.view());
@@ -124,11 +128,10 @@ impl Spread {
             departed.iter().map(|member| (member.id.clone(), ask(shared, member, request.clone()))).collect();
         let (message, exclude) = checked.into_parts();
         let placed = shared.hub.send(&self.receivers, &message, &exclude);
-        let (wire, deadline) = (request.message, shared.arrival_deadline());
-        let mut account = shared.complete(placed, Circle::Many, &wire, deadline).await?;
+        let mut account = shared.complete(placed, Circle::Many, pursuit).await?;
         account.gather(parts).await?;
         account.gather_departed(shared, departed).await;
-        shared.pursue(&message, &wire, deadline, &mut account).await?;
+        shared.pursue(&message, pursuit, &mut account).await?;
         account.receipt(shared, message.into_id(), view.version())
     }
 }
@@ -260,6 +263,13 @@ impl Shared {
     /// Until when a call may wait for sessions that are to arrive, and for what others hold.
     pub(crate) fn arrival_deadline(&self) -> Instant {
         Instant::now() + self.config.arrival_wait_max
+    }
+
+    /// The same for a caller that waits no longer than so many milliseconds itself, if it says so.
+    pub(crate) fn arrival_deadline_within(&self, wait_ms: u32) -> Instant {
+        let wait = Some(Duration::from_millis(wait_ms.into())).filter(|wait| !wait.is_zero());
+        Instant::now()
+            + wait.map_or(self.config.arrival_wait_max, |wait| wait.min(self.config.arrival_wait_max))
     }
 
     /// When another worker must have answered.

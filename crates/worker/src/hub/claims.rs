@@ -28,7 +28,7 @@ pub(super) struct Claims {
 
 /// Who asks us what we hold.
 #[derive(Clone, Debug)]
-pub(crate) struct Claimant {
+pub(crate) struct ClaimedBy {
     pub(crate) worker: MemberId,
     /// 0 if it has none.
     pub(crate) incarnation: u64,
@@ -87,9 +87,10 @@ impl Claims {
 
     /// Whether a claimant is the one that the view knows. A ring has the same version again when a worker has died and runs again: if
     /// the view is older than that, we may still learn of its death, and own its users for a while.
-    fn knows(&self, claimant: &Claimant) -> bool {
+    fn knows(&self, claimant: &ClaimedBy) -> bool {
         let known = self.lives.get(&claimant.worker);
-        claimant.incarnation == 0 || known.is_some_and(|known| [0, claimant.incarnation].contains(known))
+        // One that is not in the view is not on the ring either, and owns nothing.
+        claimant.incarnation == 0 || known.is_none_or(|known| [0, claimant.incarnation].contains(known))
     }
 
     pub(super) fn ask(&self, holder: &MemberId, session: SessionId) {
@@ -182,7 +183,8 @@ impl Hub {
 
     /// Sessions are not to be expected from a worker any more.
     pub(crate) fn released(&self, holder: &MemberId, sessions: &[SessionId]) {
-        self.change(|shard, out| shard.released(holder, sessions, out));
+        let now = self.clock.now();
+        self.change(|shard, out| shard.released(holder, sessions, now, out));
         self.state.lock().presences.look_soon();
         self.changed.send_replace(());
     }
@@ -206,7 +208,7 @@ impl Hub {
     }
 
     /// Waits until a claimant can be answered: until we act by its ring and know of it, or act by none.
-    pub(crate) async fn can_answer(&self, claimant: &Claimant) {
+    pub(crate) async fn can_answer(&self, claimant: &ClaimedBy) {
         let mut changes = self.changes();
         loop {
             {
@@ -221,7 +223,7 @@ impl Hub {
     }
 
     /// What we hold for a claimant, and the way to hear more of it; nothing if it [cannot be answered](Hub::can_answer).
-    pub(crate) fn hold_for(&self, claimant: &Claimant) -> Option<(Held, Arc<ClaimHeld>)> {
+    pub(crate) fn hold_for(&self, claimant: &ClaimedBy) -> Option<(Held, Arc<ClaimHeld>)> {
         let (mut state, now) = (self.state.lock(), self.clock.now());
         let sessions = if state.acts_like(claimant) {
             state.shard.held_for(&claimant.worker)
@@ -265,7 +267,7 @@ impl Hub {
 }
 
 impl State {
-    fn acts_like(&self, claimant: &Claimant) -> bool {
+    fn acts_like(&self, claimant: &ClaimedBy) -> bool {
         self.shard.ring_version() == claimant.ring && self.claims.knows(claimant)
     }
 }

@@ -31,7 +31,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tracing::warn;
 
 use self::claims::Claims;
-pub(crate) use self::claims::{Asking, ClaimHeld, Claimant, Held, HeldNews, Surrendered};
+pub(crate) use self::claims::{Asking, ClaimHeld, ClaimedBy, Held, HeldNews, Surrendered};
 use self::directives::crowded;
 use self::errands::Errands;
 pub(crate) use self::errands::{Errand, ReadErrand, TakenBy};
@@ -53,7 +53,7 @@ use crate::seal::Seal;
 pub(crate) enum Receivers {
     Group(GroupId),
     All,
-    /// Sessions that another worker has sent on their way here.
+    /// Sessions that belong here by the ring of whoever sent the message here.
     Sessions(Vec<SessionId>),
 }
 

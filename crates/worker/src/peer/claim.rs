@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use tracing::debug;
 
-use crate::hub::{ClaimHeld, Claimant, Held, HeldNews, Surrendered};
+use crate::hub::{ClaimHeld, ClaimedBy, Held, HeldNews, Surrendered};
 use crate::worker::Shared;
 
 /// How many sessions one frame names at the most (peer.proto).
@@ -46,7 +46,7 @@ pub(super) async fn serve(
     let worker = MemberId::new(&claimant.worker);
     let worker = worker.map_err(|error| Refusal::new(Reason::InvalidArgument, error.to_string()))?;
     let ring = RingVersion::from_u64(claimant.ring_version);
-    let claimant = Claimant { worker, incarnation: claimant.incarnation, ring };
+    let claimant = ClaimedBy { worker, incarnation: claimant.incarnation, ring };
     let (replies, receiver) = mpsc::channel(4);
     let serving = Serving { shared, claimant, replies };
     tokio::spawn(async move {
@@ -59,7 +59,7 @@ pub(super) async fn serve(
 
 struct Serving {
     shared: Arc<Shared>,
-    claimant: Claimant,
+    claimant: ClaimedBy,
     replies: mpsc::Sender<Result<ClaimReply, Status>>,
 }
 

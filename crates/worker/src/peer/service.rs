@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::claim;
 use crate::convert::invalid_name;
-use crate::delivery::{no_mailboxes, refusal_of_store};
+use crate::delivery::{Pursuit, no_mailboxes, refusal_of_store};
 use crate::hub::{Denied, Receivers};
 use crate::interest::{Interest, ReportStream};
 use crate::worker::Shared;
@@ -108,8 +108,9 @@ impl Peer for PeerService {
         let checked = self.0.rules().message(&mut request.message)?;
         let (message, exclude) = checked.into_parts();
         let placed = self.0.hub.send(&receivers, &message, &exclude);
-        let deadline = self.0.arrival_deadline();
-        let mut account = self.0.complete(placed, Circle::Many, &request.message, deadline).await?;
+        let deadline = self.0.arrival_deadline_within(request.wait_ms);
+        let pursuit = Pursuit { wire: &request.message, deadline };
+        let mut account = self.0.complete(placed, Circle::Many, pursuit).await?;
         let strayed = account.tally.take_strayed();
         let Reach { sessions, overflowed, suspended, missed } = account.tally.reach();
         Ok(Response::new(DeliverLocalResponse {

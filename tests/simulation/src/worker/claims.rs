@@ -213,7 +213,7 @@ impl World {
                 // If it is not taken it is lost: a fault that the checks excuse.
                 let _ = it.shard.take_over(*state, now + resumable_for, now, &mut out);
             }
-            Frame::Released { session } => it.shard.released(&member_id(holder), &[session], &mut out),
+            Frame::Released { session } => it.shard.released(&member_id(holder), &[session], now, &mut out),
             _ => {}
         }
         self.carry_out(worker, out);

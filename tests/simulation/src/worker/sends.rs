@@ -120,7 +120,7 @@ impl World {
 
     /// Nobody waits for this any longer.
     pub(crate) fn send_late(&mut self, worker: WorkerIx, incarnation: u64, call: CallId) {
-        let (it, now) = (&mut self.workers[worker], self.schedule.now);
+        let it = &mut self.workers[worker];
         if it.incarnation != incarnation {
             return;
         }
@@ -130,19 +130,27 @@ impl World {
             return self.try_again(worker);
         }
         let Some(pending) = it.pending.get_mut(&call) else { return };
-        let mut vain = None;
+        let mut late = Vec::new();
         for ticket in std::mem::take(&mut pending.tickets) {
             pending.tally.late();
             it.shard.withdraw(ticket);
             it.tickets.remove(&ticket);
-            vain = vain.or(ticket.session().filter(|id| self.ledger.had_ended(*id, now - SEND_DEADLINE_MS)));
+            late.extend(ticket.session());
         }
-        let has_doubted = it.doubted_at.is_some_and(|at| at + SEND_DEADLINE_MS >= now);
-        if let Some(session) = vain.filter(|_| self.plan.is_swift() && !has_doubted) {
+        self.check_not_in_vain(worker, call, &late);
+        self.finish_if_done(worker, call);
+    }
+
+    /// Nobody waits as long as may be for a session that had ended before, if everything is known everywhere soon.
+    fn check_not_in_vain(&mut self, worker: WorkerIx, call: CallId, late: &[SessionId]) {
+        let now = self.schedule.now;
+        let began = now.saturating_sub(SEND_DEADLINE_MS);
+        let has_doubted = self.workers[worker].doubted_at.is_some_and(|at| at >= began);
+        let ended = late.iter().find(|id| self.ledger.had_ended(**id, began));
+        if let Some(session) = ended.filter(|_| self.plan.is_swift() && !has_doubted) {
             let what = format!("w{worker} has waited for session {session}, which had ended, with {call}");
             self.ledger.broken(Check::Vain, what);
         }
-        self.finish_if_done(worker, call);
     }
 
     /// Whether it was taken, forwarded or refused; otherwise it has to wait.
@@ -322,7 +330,10 @@ impl World {
         let message = match self.calls.get(&call).map(|call| &call.request) {
             Some(Request::Send { message, .. }) if now < pending.give_up_at => *message,
             _ => {
+                let strayed = pending.tally.take_strayed();
+                pending.tally.stray(strayed.clone());
                 pending.tally.give_up_strayed();
+                self.check_not_in_vain(worker, call, &strayed);
                 return self.finish_if_done(worker, call);
             }
         };

@@ -1,5 +1,7 @@
 //! Messages that wait for sessions, and the one bound on all of them.
 
+use std::sync::Arc;
+
 use crate::directive::{Directive, Fate, Ticket, Whose};
 use crate::id::SessionId;
 use crate::message::Message;
@@ -18,7 +20,7 @@ pub(in crate::shard) struct Kept {
 pub(in crate::shard) enum Audience {
     /// To one user: nobody has it but these sessions, which have it already or shall not have it. Users are found by a hash, and told
     /// apart by their names.
-    User(UserId, Vec<SessionId>),
+    User(UserId, Arc<[SessionId]>),
     /// To a group or to all: another worker may have given it to the session.
     Many,
 }
@@ -48,7 +50,7 @@ impl Keeper {
 
     /// A message that waits; nothing if too much waits already.
     pub(super) fn keep(&mut self, whose: Whose, message: &Message, audience: Audience) -> Option<Kept> {
-        let bytes = self.bytes + message.payload().cost_bytes();
+        let bytes = self.bytes + cost_of(message, &audience);
         if bytes > self.bytes_max {
             return None;
         }
@@ -70,5 +72,14 @@ impl Keeper {
 }
 
 pub(super) fn cost_bytes(kept: &[Kept]) -> u64 {
-    kept.iter().map(|kept| kept.message.payload().cost_bytes()).sum()
+    kept.iter().map(|kept| cost_of(&kept.message, &kept.audience)).sum()
+}
+
+/// The list of sessions is shared, and counted for each all the same.
+pub(super) fn cost_of(message: &Message, audience: &Audience) -> u64 {
+    let sessions = match audience {
+        Audience::User(_, except) => except.len(),
+        Audience::Many => 0,
+    };
+    message.payload().cost_bytes() + (sessions * size_of::<SessionId>()) as u64
 }

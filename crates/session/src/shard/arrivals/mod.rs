@@ -16,7 +16,7 @@ use ringway_ring::{MemberId, Ring, Slot};
 use rustc_hash::FxHashMap;
 
 pub(super) use self::kept::{Audience, Kept};
-use self::kept::{Keeper, cost_bytes};
+use self::kept::{Keeper, cost_bytes, cost_of};
 use self::orphans::{Orphans, Until};
 use self::settling::Settling;
 use crate::directive::{Directive, Fate, Ticket, Whose};
@@ -78,6 +78,8 @@ struct Expected {
     user_hash: u64,
     /// Nobody who holds it has named it: it is said to be on its way by somebody who has let it go.
     is_unnamed: bool,
+    /// It left from here, and is with somebody who has named it, or will.
+    has_arrived_elsewhere: bool,
     hastened: bool,
     kept: Vec<Kept>,
     kept_bytes: u64,
@@ -94,8 +96,15 @@ struct Holder {
 
 impl Expected {
     fn new(user_hash: u64) -> Self {
-        let (holders, kept) = (Vec::with_capacity(1), Vec::new());
-        Expected { holders, user_hash, is_unnamed: false, hastened: false, kept, kept_bytes: 0 }
+        Expected {
+            holders: Vec::with_capacity(1),
+            user_hash,
+            is_unnamed: false,
+            has_arrived_elsewhere: false,
+            hastened: false,
+            kept: Vec::new(),
+            kept_bytes: 0,
+        }
     }
 
     /// Takes messages out that were kept.
@@ -209,10 +218,11 @@ impl Arrivals {
         here: impl Fn(SessionId) -> bool,
         out: &mut Vec<Directive>,
     ) -> Vec<SessionId> {
-        let is_doubtful = |(_, expected): &(&SessionId, &Expected)| {
-            expected.is_unnamed || expected.holders.iter().any(|known| self.is_past(known))
-        };
-        let doubtful = self.expected.iter().filter(is_doubtful).map(|(id, _)| *id);
+        if !self.settling.is_over() {
+            return Vec::new();
+        }
+        let is_doubtful = |expected: &Expected| expected.is_unnamed || expected.has_arrived_elsewhere;
+        let doubtful = self.expected.iter().filter(|(_, expected)| is_doubtful(expected)).map(|(id, _)| *id);
         let certain: Vec<SessionId> = doubtful.filter(|id| self.is_certain_of(*id)).collect();
         let (here, elsewhere) = certain.into_iter().partition::<Vec<_>, _>(|id| here(*id));
         let me = self.settling.me().clone();
@@ -228,17 +238,12 @@ impl Arrivals {
     /// A session that left from here has arrived elsewhere, by another ring than the present one, by which it is to come back:
     /// whoever has it has named it, or will.
     pub(super) fn arrived_elsewhere(&mut self, id: SessionId, out: &mut Vec<Directive>) {
-        let me = self.settling.me().clone();
         if self.is_certain_of(id) {
-            return self.released(&me, &[id], out);
+            let me = self.settling.me().clone();
+            self.released(&me, &[id], out);
+        } else if let Some(expected) = self.expected.get_mut(&id) {
+            expected.has_arrived_elsewhere = true;
         }
-        let holders = self.expected.get_mut(&id).into_iter().flat_map(|expected| &mut expected.holders);
-        holders.filter(|known| known.id == me).for_each(|known| known.listed = false);
-    }
-
-    /// Whether this is ourselves, and the session has left from here and arrived elsewhere.
-    fn is_past(&self, holder: &Holder) -> bool {
-        holder.id == *self.settling.me() && !holder.listed
     }
 
     /// Whether everybody who may have a session has been asked.
@@ -316,6 +321,9 @@ impl Arrivals {
         if std::mem::take(&mut expected.is_unnamed) {
             expected.holders.clear();
         }
+        if holder == self.settling.me() {
+            expected.has_arrived_elsewhere = false;
+        }
         match expected.holders.iter_mut().find(|known| known.id == *holder) {
             Some(known) => (known.listed, known.until) = (true, until),
             None => {
@@ -366,7 +374,7 @@ impl Arrivals {
     /// Keeps a message for an expected session; nothing if there is no room for it.
     pub(super) fn keep(&mut self, id: SessionId, message: &Message, audience: Audience) -> Option<Ticket> {
         let expected = self.expected.get_mut(&id)?;
-        let bytes = expected.kept_bytes + message.payload().cost_bytes();
+        let bytes = expected.kept_bytes + cost_of(message, &audience);
         if expected.kept_bytes > 0 && bytes > self.session_bytes_max {
             return None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ringway_ring::{MemberId, Ring, Slot};
 
-/// How many rings are remembered that passed before all had said what they hold. A ring is half a megabyte.
+/// How many rings are remembered that passed before all had said what they hold. A ring takes one and a half megabytes.
 const UNSETTLED_MAX: usize = 8;
 
 #[derive(Debug)]

@@ -77,7 +77,7 @@ fn half_heard() -> Test {
 fn what_was_kept_for_a_session_that_is_not_where_it_was_said_to_be_waits_for_one_from_elsewhere() {
     let mut test = half_heard();
     assert_eq!(awaited(&test.send("m").unwrap()), [Some(id(1))]);
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [], "it may have gone to the one that cannot be asked");
     test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
     assert_eq!(test.out.fates(), [Fate::Taken]);
@@ -85,7 +85,7 @@ fn what_was_kept_for_a_session_that_is_not_where_it_was_said_to_be_waits_for_one
     let mut test = half_heard();
     test.send("m").unwrap();
     test.pass(5);
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [Fate::Ended], "nobody else can have it");
 }
 
@@ -93,7 +93,7 @@ fn what_was_kept_for_a_session_that_is_not_where_it_was_said_to_be_waits_for_one
 fn what_waits_on_can_be_taken_back() {
     let mut test = half_heard();
     let ticket = test.send("m").unwrap().tickets[0];
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     test.shard.withdraw(ticket);
     test.reopen(state_from_elsewhere(""), false, 0, at(1, 1)).unwrap();
     assert_eq!((test.out.fates(), test.out.delivered()), (vec![], vec![]));
@@ -149,7 +149,7 @@ fn a_session_on_its_way_that_somebody_names_is_waited_for_until_that_one_has_let
     let mut test = told_of_one_on_its_way();
     test.holding(OTHER, &[1]);
     assert_eq!(test.out.fates(), []);
-    test.shard.released(&member(OTHER), &[id(1)], &mut test.out.0);
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), [Fate::Ended]);
 }
 
