@@ -1,5 +1,5 @@
 //! The simulation sees what each protection is good for: without it, a promise is broken before long. Only the terms of sessions
-//! are needed too rarely for that, once in some ninety thousand faulty histories: the tests of the state itself hold them.
+//! are needed too rarely for that: the tests of the state itself hold them.
 
 use ringway_session::Protections;
 use ringway_simulation::{Check, GatewayProtections, History, HomeProtections, Nature};

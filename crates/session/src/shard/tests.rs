@@ -492,30 +492,6 @@ fn messages_for_users_of_a_worker_that_died_wait_for_whichever_session_appears()
 }
 
 #[test]
-fn what_waited_for_a_session_that_does_not_come_is_not_given_to_one_that_has_it() {
-    let mut test = Test::new();
-    test.adopt(OTHER, &[OTHER, THIRD]);
-    test.holding(OTHER, &[]);
-    test.holding(THIRD, &[]);
-    test.adopt(ME, &[OTHER, THIRD]);
-    test.holding(OTHER, &[1]);
-    test.shard.lost(&member(THIRD), test.now);
-    test.open(2, at(1, 2), SUBPROTOCOL).unwrap();
-    let sent = test.send("m").unwrap();
-    assert_eq!((sent.reach.sessions, awaited(&sent)), (1, vec![Some(id(1))]));
-    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
-    assert_eq!(test.out.fates(), [], "one of the user's that was at the third may come");
-
-    // One that has the message comes back from another gateway.
-    test.out.delivered();
-    let state = test.shard.checkpoint(id(2)).unwrap();
-    test.reopen(state, false, 1, at(2, 2)).unwrap();
-    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![], 0));
-    test.reopen(SessionState { id: id(3), ..state_from_elsewhere("") }, false, 0, at(2, 3)).unwrap();
-    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![Fate::Taken], 1));
-}
-
-#[test]
 fn a_ring_that_flips_back_brings_the_session_back() {
     let mut test = Test::settled();
     test.open(1, at(1, 5), "").unwrap();
@@ -535,14 +511,20 @@ fn a_ring_that_flips_back_brings_the_session_back() {
     assert!(test.out.has(|it| *it == Directive::Move { link: LinkId(1), channels: vec![6] }));
 }
 
-#[test]
-fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() {
+/// A worker with a message for a session that has left and belongs here again.
+fn left_and_back() -> Test {
     let mut test = Test::settled();
     test.open(1, at(1, 5), "").unwrap();
     test.adopt(OTHER, &[OTHER]);
     test.shard.detach(at(1, 5), test.now, &mut test.out.0);
     test.adopt(ME, &[OTHER]);
     test.send_to_group("m");
+    test
+}
+
+#[test]
+fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() {
+    let mut test = left_and_back();
     test.shard.arrived(at(1, 5), test.now, &mut test.out.0);
     assert_eq!(test.out.fates(), []);
     test.holding(OTHER, &[1]);
@@ -553,15 +535,6 @@ fn a_session_that_arrived_elsewhere_and_belongs_here_by_now_is_still_expected() 
 
 #[test]
 fn a_session_that_arrived_elsewhere_is_not_expected_when_nobody_has_it() {
-    let left_and_back = || {
-        let mut test = Test::settled();
-        test.open(1, at(1, 5), "").unwrap();
-        test.adopt(OTHER, &[OTHER]);
-        test.shard.detach(at(1, 5), test.now, &mut test.out.0);
-        test.adopt(ME, &[OTHER]);
-        test.send_to_group("m");
-        test
-    };
     // It has ended there: whether that it had arrived is known before or after what the other one has.
     let mut test = left_and_back();
     test.shard.arrived(at(1, 5), test.now, &mut test.out.0);

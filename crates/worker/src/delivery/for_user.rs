@@ -161,15 +161,13 @@ impl PlacedForUser {
     /// `NOT_OWNER` if nobody was reached and a session of the user has not arrived in time, or belongs to another worker by now.
     pub(super) async fn receipt(mut self) -> Result<Receipt, Refusal> {
         let (placed, deadline) = (std::mem::take(&mut self.placed), self.shared.arrival_deadline());
-        let Some(onward) = self.onward.take() else {
-            let pursuit = Pursuit { wire: &None, deadline };
-            let account = self.shared.complete(placed, Circle::User, pursuit).await?;
-            return self.answer(account);
-        };
-        let Onward { message, wire } = &*onward;
+        let onward = self.onward.take();
+        let wire = onward.as_ref().map_or(&None, |onward| &onward.wire);
         let pursuit = Pursuit { wire, deadline };
         let mut account = self.shared.complete(placed, Circle::User, pursuit).await?;
-        self.shared.pursue(message, pursuit, &mut account).await?;
+        if let Some(onward) = &onward {
+            self.shared.pursue(&onward.message, pursuit, &mut account).await?;
+        }
         self.answer(account)
     }
 

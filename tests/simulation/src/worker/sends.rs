@@ -331,8 +331,7 @@ impl World {
             Some(Request::Send { message, .. }) if now < pending.give_up_at => *message,
             _ => {
                 let strayed = pending.tally.take_strayed();
-                pending.tally.stray(strayed.clone());
-                pending.tally.give_up_strayed();
+                strayed.iter().for_each(|_| pending.tally.late());
                 self.check_not_in_vain(worker, call, &strayed);
                 return self.finish_if_done(worker, call);
             }

@@ -74,6 +74,24 @@ fn half_heard() -> Test {
 }
 
 #[test]
+fn what_waited_for_a_session_that_does_not_come_is_not_given_to_one_that_has_it() {
+    let mut test = half_heard();
+    test.open(2, at(1, 2), SUBPROTOCOL).unwrap();
+    let sent = test.send("m").unwrap();
+    assert_eq!((sent.reach.sessions, awaited(&sent)), (1, vec![Some(id(1))]));
+    test.shard.released(&member(OTHER), &[id(1)], test.now, &mut test.out.0);
+    assert_eq!(test.out.fates(), [], "one of the user's that was at the third may come");
+
+    // One that has the message comes back from another gateway.
+    test.out.delivered();
+    let state = test.shard.checkpoint(id(2)).unwrap();
+    test.reopen(state, false, 1, at(2, 2)).unwrap();
+    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![], 0));
+    test.reopen(SessionState { id: id(3), ..state_from_elsewhere("") }, false, 0, at(2, 3)).unwrap();
+    assert_eq!((test.out.fates(), test.out.delivered().len()), (vec![Fate::Taken], 1));
+}
+
+#[test]
 fn what_was_kept_for_a_session_that_is_not_where_it_was_said_to_be_waits_for_one_from_elsewhere() {
     let mut test = half_heard();
     assert_eq!(awaited(&test.send("m").unwrap()), [Some(id(1))]);
