@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use crate::provision::Tool;
 
 pub(crate) const USAGE: &str = "\
-cargo xtask test [--without browser,etcd,nacos,netns,node,python,rabbitmq,redis] [-- <arguments of cargo test>]
+cargo xtask test [--without browser,etcd,nacos,netns,node,python,rabbitmq,redis,strace] [-- <arguments of cargo test>]
     Installs what the tests need where it is missing (Debian: apt-get as root or with sudo), builds the release
     binary, and runs all tests. The first run compiles a Nacos server into the user's cache, which takes about 11
     minutes. --without leaves out the tests that need a tool; never allowed when CI=true.

@@ -31,6 +31,7 @@ pub mod redis;
 pub mod required;
 pub mod scene;
 pub mod server;
+pub mod strace;
 pub mod traffic;
 
 use std::time::Duration;

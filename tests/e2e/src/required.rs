@@ -40,6 +40,11 @@ pub fn ip() -> Option<PathBuf> {
     (!left_out("netns")).then(|| provided("RINGWAY_IP", "the program `ip` (Debian: iproute2), and be root"))
 }
 
+/// The program `strace`, and the right to attach it to other processes, unless they were left out.
+pub fn strace() -> Option<PathBuf> {
+    (!left_out("strace")).then(|| provided("RINGWAY_STRACE", "the program `strace` (Debian: strace)"))
+}
+
 fn provided(variable: &str, what: &str) -> PathBuf {
     let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
     path.unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`, or set it to {what}"))

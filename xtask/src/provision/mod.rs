@@ -1,5 +1,5 @@
 //! What the tests need beyond cargo: a Python with gRPC, a browser, Node.js, the servers of registries and stores,
-//! and network namespaces.
+//! network namespaces, and strace.
 //!
 //! Each tool is looked for first. Only what is missing is installed: on Debian and its kin by apt-get, as root or with
 //! sudo. Anywhere else the failure says what to install.
@@ -14,6 +14,7 @@ pub(crate) mod peers;
 mod python;
 mod rabbitmq;
 mod redis;
+mod strace;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -40,10 +41,12 @@ pub(crate) enum Tool {
     Rabbitmq,
     /// A Redis server.
     Redis,
+    /// What counts system calls.
+    Strace,
 }
 
 impl Tool {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Browser,
         Self::Etcd,
         Self::Nacos,
@@ -52,6 +55,7 @@ impl Tool {
         Self::Python,
         Self::Rabbitmq,
         Self::Redis,
+        Self::Strace,
     ];
 
     /// The name on the command line.
@@ -65,6 +69,7 @@ impl Tool {
             Self::Python => "python",
             Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
+            Self::Strace => "strace",
         }
     }
 
@@ -79,6 +84,7 @@ impl Tool {
             Self::Python => "RINGWAY_PYTHON",
             Self::Rabbitmq => "RINGWAY_RABBITMQ",
             Self::Redis => "RINGWAY_REDIS",
+            Self::Strace => "RINGWAY_STRACE",
         }
     }
 
@@ -92,6 +98,7 @@ impl Tool {
             Self::Browser if browser::find().is_none() => browser::PACKAGES,
             Self::Netns if !netns::has_program() => netns::PACKAGES,
             Self::Python if !python::can_make_environments() => python::PACKAGES,
+            Self::Strace if !strace::has_program() => strace::PACKAGES,
             Self::Browser
             | Self::Etcd
             | Self::Nacos
@@ -99,7 +106,8 @@ impl Tool {
             | Self::Node
             | Self::Python
             | Self::Rabbitmq
-            | Self::Redis => &[],
+            | Self::Redis
+            | Self::Strace => &[],
         }
     }
 
@@ -113,6 +121,7 @@ impl Tool {
             Self::Python => python::provide(),
             Self::Rabbitmq => rabbitmq::provide(),
             Self::Redis => redis::provide(),
+            Self::Strace => strace::provide(),
         }
     }
 }

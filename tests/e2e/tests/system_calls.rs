@@ -1,0 +1,124 @@
+//! What a delivery costs in system calls, at the worker and at the gateway.
+//!
+//! Alone, a message is read, its answer written, and it is passed on: three calls, and one that waits for the next. Where there
+//! are many at a time, only the writes to their clients are left, one for each.
+//!
+//! What the processes do besides, such as to renew their leases, is some 50 calls in a second: the messages are many enough
+//! for it not to count.
+
+use ringway_e2e::strace::{Calls, Strace};
+use ringway_e2e::{Client, Cluster};
+use ringway_sender::{Outcome, Receipt, Sender, Ticket};
+
+const CLIENTS: usize = 500;
+const ROUNDS: usize = 10;
+
+/// Calls for each delivery.
+#[derive(Clone, Copy)]
+struct Budget {
+    worker: f64,
+    gateway: f64,
+}
+
+impl Budget {
+    /// Holds that it suffices, while something is sent that every client gets: [`ROUNDS`] times, each when the one before is there.
+    async fn holds_for(self, sending: impl AsyncFn(&Sender, usize)) {
+        // Several threads would wake each other now and then.
+        let mut cluster = Cluster::builder().config("[node]\nthreads = 1\n").start().await;
+        let sender = cluster.sender().await;
+        let mut clients = Vec::new();
+        for number in 0..CLIENTS {
+            clients.push(cluster.client(&user(number)).await);
+        }
+        // The first one has things made that stay.
+        sending(&sender, 0).await;
+        receive(&mut clients, 0).await;
+        let Some(worker) = Strace::attach(&cluster.workers[0].process).await else { return };
+        let Some(gateway) = Strace::attach(&cluster.gateways[0].process).await else { return };
+        for round in 1..=ROUNDS {
+            sending(&sender, round).await;
+            receive(&mut clients, round).await;
+        }
+        assert_within("the worker", &worker.finish().await, self.worker);
+        assert_within("the gateway", &gateway.finish().await, self.gateway);
+        cluster.assert_sound();
+    }
+}
+
+async fn receive(clients: &mut [Client], round: usize) {
+    for client in clients {
+        assert_eq!(client.text().await, round.to_string());
+    }
+}
+
+fn assert_within(process: &str, calls: &Calls, each_max: f64) {
+    let each = calls.all() as f64 / (CLIENTS * ROUNDS) as f64;
+    println!("{process}: {each:.3} calls for each delivery; {calls}");
+    assert!(each <= each_max, "{process} makes {each} system calls for a delivery, not {each_max}: {calls}");
+}
+
+fn user(number: usize) -> String {
+    format!("user{number}")
+}
+
+fn assert_delivered(receipt: &Receipt, sessions: usize) {
+    let expected = (Outcome::Delivered, sessions as u32);
+    assert_eq!((receipt.outcome, receipt.sessions), expected, "{receipt:?}");
+}
+
+/// Publishes to every user, without waiting for receipts.
+async fn publish(sender: &Sender, round: usize) -> Vec<Ticket> {
+    let mut tickets = Vec::new();
+    for number in 0..CLIENTS {
+        let ticket = sender.send_to_user(user(number), round.to_string()).publish().await;
+        tickets.push(ticket.expect("it complies with the rules"));
+    }
+    tickets
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unary_message_alone() {
+    // An HTTP/2 request may come in two parts.
+    let budget = Budget { worker: 6.0, gateway: 3.3 };
+    let sending = async |sender: &Sender, round: usize| {
+        for number in 0..CLIENTS {
+            let receipt = sender.send_to_user(user(number), round.to_string()).await;
+            assert_delivered(&receipt.expect("it is taken"), 1);
+        }
+    };
+    budget.holds_for(sending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_message_alone() {
+    let budget = Budget { worker: 4.4, gateway: 3.3 };
+    let sending = async |sender: &Sender, round: usize| {
+        for number in 0..CLIENTS {
+            let ticket = sender.send_to_user(user(number), round.to_string()).publish().await;
+            let receipt = ticket.expect("it complies with the rules").await;
+            assert_delivered(&receipt.expect("it is taken"), 1);
+        }
+    };
+    budget.holds_for(sending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_messages_many_at_a_time() {
+    let budget = Budget { worker: 0.2, gateway: 1.1 };
+    let sending = async |sender: &Sender, round: usize| {
+        for ticket in publish(sender, round).await {
+            assert_delivered(&ticket.await.expect("it is taken"), 1);
+        }
+    };
+    budget.holds_for(sending).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_to_all() {
+    let budget = Budget { worker: 0.1, gateway: 1.05 };
+    let sending = async |sender: &Sender, round: usize| {
+        let receipt = sender.send_to_all(round.to_string()).await;
+        assert_delivered(&receipt.expect("it is taken"), CLIENTS);
+    };
+    budget.holds_for(sending).await;
+}
