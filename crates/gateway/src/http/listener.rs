@@ -39,10 +39,12 @@ pub(crate) async fn accept(
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
 ) {
+    let stopped = stop.cancelled();
+    tokio::pin!(stopped);
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = &mut stopped => return,
             // Cancel-safe: a connection that was not taken stays in the backlog.
             accepted = socket.accept() => accepted,
         };
@@ -71,7 +73,8 @@ fn begin(front: &Arc<Front>, stream: TcpStream, peer: std::net::SocketAddr, tls:
         return;
     }
     let connection = Connection { front: Arc::clone(front), peer, _permit: permit };
-    front.spawn_connection(connection.run(stream, tls.cloned()));
+    // Boxed at once: it is large, and would be copied from hand to hand.
+    front.spawn_connection(Box::pin(connection.run(stream, tls.cloned())));
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
