@@ -147,20 +147,22 @@ fn read(shared: &Shared, address: Address, open: Open) -> Result<Opening, NoSess
     let groups = open.groups.iter().map(|group| GroupId::new(group));
     let offered = open.subprotocols.iter();
     let speaks = |offer: &&String| *offer == frame::SUBPROTOCOL || shared.config.subprotocols.contains(offer);
-    let chosen = offered.into_iter().find(speaks);
+    let subprotocol = offered.into_iter().find(speaks).map(String::as_str).unwrap_or_default();
     let id = SessionId::from_bytes(&open.session_id).map_err(|error| invalid(error.to_string()))?;
     let permissions = permissions_from_proto(open.permissions.as_ref());
+    // Others cannot resume.
+    let resume_token = (subprotocol == frame::SUBPROTOCOL).then(|| shared.seal.resume_token(id));
     Ok(Opening {
         id,
         user: UserId::new(&open.user).map_err(|error| invalid(error.to_string()))?,
         groups: groups.collect::<Result<_, _>>().map_err(|error| invalid(error.to_string()))?,
         permissions: permissions.map_err(|error| invalid(error.to_string()))?.into(),
         address,
-        subprotocol: chosen.map(String::as_str).unwrap_or_default().into(),
+        subprotocol: subprotocol.into(),
         remote_address: open.remote_address.into(),
         opened_at_ms: now_ms(),
         epoch: rand::random(),
-        resume_token: shared.seal.resume_token(id),
+        resume_token: resume_token.unwrap_or_default(),
         device: device(open.device)?,
         has: open.mailbox.map(|place| MailboxPlace { epoch: place.epoch, offset: place.offset }),
     })
