@@ -107,7 +107,7 @@ pub struct SocketConfig {
 /// The settings of the links to the workers.
 #[derive(Clone, Debug)]
 pub struct LinkConfig {
-    /// Links to each worker. Default 2.
+    /// Links to each worker. Default 1.
     pub links_per_worker: usize,
     /// Bytes that wait for one link, each frame counted with 64 bytes more. Beyond it the link's clients are not read
     /// until there is room; nothing is dropped. Default 16 MiB.
@@ -250,7 +250,7 @@ impl Default for SocketConfig {
 impl Default for LinkConfig {
     fn default() -> Self {
         Self {
-            links_per_worker: 2,
+            links_per_worker: 1,
             queue_bytes_max: 16 * 1024 * 1024,
             batch_bytes: 256 * 1024,
             connect_timeout: Duration::from_secs(5),

@@ -23,7 +23,8 @@ const CALL_BYTES: u64 = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_client_notices_workers_that_come_drain_restart_and_change_their_weight() {
-    let mut scene = Scene::set(4, CLIENTS, &[]).await;
+    // So there are two links to each worker, too.
+    let mut scene = Scene::set(4, CLIENTS, &["node.threads=2"]).await;
 
     let (began, moved) = (Instant::now(), scene.moved().await);
     scene.fleet.add_worker().await;
@@ -81,7 +82,7 @@ fn assert_only_its_own(account: &Account, users: &[String], died: Duration, serv
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_costs_no_socket_and_only_what_was_in_its_memory() {
-    let mut scene = Scene::set(4, CLIENTS, SOON_MISSED).await;
+    let mut scene = Scene::set(4, CLIENTS, &[SOON_MISSED, &["gateway.links_per_worker=3"]].concat()).await;
     let (users, moved) = (scene.users_of(1).await, scene.moved().await);
     let (began, died) = (Instant::now(), scene.now());
     scene.fleet.workers.remove(1).process.kill().await;

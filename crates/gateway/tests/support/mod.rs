@@ -429,7 +429,6 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         let mut config = GatewayConfig::default();
-        config.link.links_per_worker = 1;
         config.link.backoff_min = Duration::from_millis(1);
         config.link.backoff_max = Duration::from_millis(10);
         config.shutdown.drain_window = Duration::ZERO;

@@ -212,8 +212,9 @@ section! {
         write_timeout: Duration = "30s", "100ms" to "1h";
         /// How long the end of a connection may take: the messages still queued, the close frame, and the client's.
         close_timeout: Duration = "5s", "0s" to "1m";
-        /// How many links a gateway keeps to each worker.
-        links_per_worker: usize = "2", "1" to "64";
+        /// How many links a gateway keeps to each worker. Each more lets another thread write to clients, and makes each message
+        /// dearer: fewer share a write. Not set: as many as the process has threads, but not more than 4.
+        links_per_worker: Option<usize> = "", "1" to "64";
         /// How much may wait for one link before the clients on it are no longer read.
         link_queue_bytes_max: Bytes = "16MiB", "64KiB" to "1GiB";
         /// How long a session may be on its way to a worker, after its own was lost or while it moves. Then its client is closed

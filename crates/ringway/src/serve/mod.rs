@@ -66,7 +66,7 @@ impl Process {
     {
         let environment = std::env::vars_os().collect();
         let config = Config::load(Sources { file, environment, flags }, role)?;
-        let threads = config.settings.node.threads.unwrap_or_else(system::half_of_the_processors);
+        let threads = system::threads(&config.settings);
         system::runtime(threads)?.block_on(async { serving(Self::start(config)?).await })
     }
 

@@ -18,7 +18,7 @@ use ringway_store_redis::{RedisMailbox, RedisPresence};
 use ringway_worker::{ClientBounds, EventsConfig, Mailboxes, OnClientMessage, WorkerConfig};
 
 use super::nodes::Shared;
-use super::{Process, pages};
+use super::{Process, pages, system};
 use crate::config::{
     Config, MailboxStore, MemberEntry, OnConflict, OnSlowConsumer, PresenceExportKind, RegistryKind,
     Settings, Verifier,
@@ -30,6 +30,9 @@ const REGISTRY_LAG: Duration = Duration::from_secs(5);
 /// For how much longer than a gateway looks for a session's place the worker that it has left remembers it: until the news of how
 /// that ended is there.
 const TRANSIT_SLACK: Duration = Duration::from_secs(10);
+
+/// As many links of a gateway to a worker share its threads' work; more would only divide what can be written together.
+const LINKS_MAX: usize = 4;
 
 /// How nodes are called.
 pub(super) fn pool(settings: &Settings) -> PoolConfig {
@@ -235,7 +238,9 @@ pub(super) fn gateway(gateway_id: String, routing: Routing, settings: &Settings)
         },
         permissions: permissions(settings),
         link: LinkConfig {
-            links_per_worker: gateway.links_per_worker,
+            links_per_worker: gateway
+                .links_per_worker
+                .unwrap_or_else(|| system::threads(settings).min(LINKS_MAX)),
             queue_bytes_max: gateway.link_queue_bytes_max.0,
             ..LinkConfig::default()
         },

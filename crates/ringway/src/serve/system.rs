@@ -6,6 +6,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Settings;
+
 /// What a process ends with that is told to go at once, as a shell would say it: 128 and SIGINT's number.
 const EXIT_AT_ONCE: i32 = 130;
 
@@ -67,9 +69,11 @@ pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Half as many as there are processors, rounded up: so a gateway and a worker may share a machine.
-pub(super) fn half_of_the_processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
+/// On how many threads the process runs. If nothing is said: half as many as there are processors, rounded up, so that a gateway
+/// and a worker may share a machine.
+pub(super) fn threads(settings: &Settings) -> usize {
+    let half = || std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2));
+    settings.node.threads.unwrap_or_else(half)
 }
 
 /// What a process runs on. One thread needs nothing that several share.
