@@ -42,7 +42,9 @@ pub fn ip() -> Option<PathBuf> {
 
 /// The program `strace`, and the right to attach it to other processes, unless they were left out.
 pub fn strace() -> Option<PathBuf> {
-    (!left_out("strace")).then(|| provided("RINGWAY_STRACE", "the program `strace` (Debian: strace)"))
+    (!left_out("strace")).then(|| {
+        provided("RINGWAY_STRACE", "the program `strace` (Debian: strace), and be allowed to attach it")
+    })
 }
 
 fn provided(variable: &str, what: &str) -> PathBuf {

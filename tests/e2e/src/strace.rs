@@ -27,7 +27,7 @@ impl Strace {
         let id = traced.id().to_string();
         let arguments = ["-f", "-c", "-U", "calls,name", "-o", &file, "-p", &id].map(str::to_owned);
         let mut process = Process::start(&format!("strace of {}", traced.name()), program, &arguments);
-        // It says so when it has stopped each of them once.
+        // It says so when it has taken hold of each of them.
         process.error_line("that it is attached", |line| line.contains("attached")).await;
         Some(Self { process, table })
     }
@@ -52,15 +52,17 @@ impl Calls {
         names.iter().filter_map(|name| self.0.get(*name)).sum()
     }
 
-    /// Reads lines such as `  1204 epoll_wait`, between two lines of dashes.
+    /// Reads lines such as `  1204 epoll_wait`, between two lines of dashes; the last line is their sum.
     fn read(table: &str) -> Option<Self> {
-        let lines = table.lines().skip_while(|line| !line.starts_with('-')).skip(1);
-        let lines = lines.take_while(|line| !line.starts_with('-'));
         let call = |line: &str| {
             let (calls, name) = line.trim().split_once(' ')?;
-            Some((name.trim().to_owned(), calls.parse().ok()?))
+            Some((name.trim().to_owned(), calls.parse::<u64>().ok()?))
         };
-        lines.map(call).collect::<Option<_>>().map(Self)
+        let mut lines = table.lines().skip_while(|line| !line.starts_with('-')).skip(1);
+        let counted = lines.by_ref().take_while(|line| !line.starts_with('-')).map(call);
+        let calls = Self(counted.collect::<Option<_>>()?);
+        let (name, total) = call(lines.next()?)?;
+        (name == "total" && total == calls.all()).then_some(calls)
     }
 }
 
@@ -89,7 +91,10 @@ mod tests {
 ";
         let calls = Calls::read(table).expect("a table");
         assert_eq!((calls.all(), calls.of(&["futex", "read"])), (1221, 17));
-        assert!(Calls::read("").is_some_and(|calls| calls.all() == 0), "no calls at all");
-        assert!(Calls::read("----\nmany futex\n").is_none());
+        for broken in
+            ["", "----\nmany futex\n----\n17 total\n", "----\n17 futex\n", "----\n17 futex\n----\n18 total\n"]
+        {
+            assert!(Calls::read(broken).is_none(), "{broken}");
+        }
     }
 }

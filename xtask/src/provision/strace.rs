@@ -17,10 +17,11 @@ pub(crate) fn has_program() -> bool {
 
 /// The `strace` that RINGWAY_STRACE names, or the one on the PATH; it is attached to a process once, to see that it may.
 pub(crate) fn provide() -> Result<PathBuf> {
-    let mut traced = Command::new("sleep").arg("1").spawn().context("sleep")?;
+    let mut traced = Command::new("sleep").arg("2").spawn().context("sleep")?;
     let id = traced.id().to_string();
-    // It ends with the process.
-    let attached = step::succeeds(Command::new(program()).args(["-o", "/dev/null", "-p", &id]));
+    // As the tests use it. It ends with the process.
+    let options = ["-f", "-c", "-U", "calls,name", "-o", "/dev/null", "-p", &id];
+    let attached = step::succeeds(Command::new(program()).args(options));
     traced.wait().context("sleep")?;
     ensure!(
         attached,

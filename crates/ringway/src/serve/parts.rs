@@ -31,7 +31,7 @@ const REGISTRY_LAG: Duration = Duration::from_secs(5);
 /// that ended is there.
 const TRANSIT_SLACK: Duration = Duration::from_secs(10);
 
-/// As many links of a gateway to a worker share its threads' work; more would only divide what can be written together.
+/// The most links of a gateway to a worker if nothing is said: each more divides what can be written together.
 const LINKS_MAX: usize = 4;
 
 /// How nodes are called.
@@ -345,20 +345,35 @@ mod tests {
     use super::*;
     use crate::config::{Role, Sources};
 
+    fn settings(text: &str) -> Settings {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ringway.toml");
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources { file: Some(file), environment: vec![], flags: vec![] };
+        Config::load(sources, Role::Any).unwrap().settings
+    }
+
+    #[test]
+    fn a_gateway_has_a_link_to_each_worker_for_each_thread_unless_it_is_told_otherwise() {
+        for (text, links) in [
+            ("[node]\nthreads = 1", 1),
+            ("[node]\nthreads = 3", 3),
+            ("[node]\nthreads = 64", LINKS_MAX),
+            ("[node]\nthreads = 2\n[gateway]\nlinks_per_worker = 7", 7),
+        ] {
+            let config = gateway("g1".to_owned(), Routing::Everywhere, &settings(text));
+            assert_eq!(config.link.links_per_worker, links, "{text}");
+        }
+    }
+
     /// What a worker may do with these settings, a gateway must bear.
     #[test]
     fn gateways_wait_as_long_and_take_as_much_as_workers_need() {
         let check = |wait: &str, deadline: &str, queue: &str| {
-            let directory = tempfile::tempdir().unwrap();
-            let file = directory.path().join("ringway.toml");
-            let text = format!(
+            let settings = settings(&format!(
                 "[handover]\nwait = '{wait}'\n[gateway]\nreopen_deadline = '{deadline}'\n\
                  [sessions]\nqueue_bytes_max = '{queue}'"
-            );
-            std::fs::write(&file, text).unwrap();
-            let sources = Sources { file: Some(file), environment: vec![], flags: vec![] };
-            let settings = Config::load(sources, Role::Any).unwrap().settings;
-
+            ));
             let worker = worker(MemberId::new("w1").unwrap(), &settings);
             let moving = gateway("g1".to_owned(), Routing::Everywhere, &settings).moving;
             assert!(moving.reopen_deadline > worker.arrival_wait_max, "{wait}");
