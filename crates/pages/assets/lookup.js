@@ -43,7 +43,7 @@ function tell(found) {
   const row = (session) => make("tr", {},
     make("td", {}, make("code", { title: session.id }, `${session.id.slice(0, 8)}…`)),
     make("td", {}, worker(session.worker)),
-    make("td", {}, session.gateway || "away"),
+    make("td", {}, session.suspended ? "suspended" : session.gateway),
     make("td", { class: "wide" }, session.groups.join(", ") || "–"),
     make("td", { class: "number" }, clock(session.opened_at_ms)));
   const heading = make("tr", {}, ["Session", "Worker", "Gateway"].map((name) => make("th", {}, name)),

@@ -7,8 +7,18 @@ use crate::v1::Session;
 /// A session, with all that is known of it.
 pub fn session_json(session: &Session) -> Value {
     // Taken apart, so that no field that comes later is overlooked here.
-    let Session { id, user, groups, worker, gateway, remote_address, subprotocol, opened_at_ms, queue_bytes } =
-        session;
+    let Session {
+        id,
+        user,
+        groups,
+        worker,
+        gateway,
+        remote_address,
+        subprotocol,
+        opened_at_ms,
+        queue_bytes,
+        suspended,
+    } = session;
     json!({
         "id": id,
         "user": user,
@@ -19,6 +29,7 @@ pub fn session_json(session: &Session) -> Value {
         "subprotocol": subprotocol,
         "opened_at_ms": opened_at_ms,
         "queue_bytes": queue_bytes,
+        "suspended": suspended,
     })
 }
 
@@ -38,8 +49,9 @@ mod tests {
             subprotocol: "ringway.v1.json".to_owned(),
             opened_at_ms: 1_795_677_086_707,
             queue_bytes: 483,
+            suspended: true,
         };
-        let expected = r#"{"gateway":"g1","groups":["room7"],"id":"cf45","opened_at_ms":1795677086707,"queue_bytes":483,"remote_address":"127.0.0.1:46646","subprotocol":"ringway.v1.json","user":"alice","worker":"w3"}"#;
+        let expected = r#"{"gateway":"g1","groups":["room7"],"id":"cf45","opened_at_ms":1795677086707,"queue_bytes":483,"remote_address":"127.0.0.1:46646","subprotocol":"ringway.v1.json","suspended":true,"user":"alice","worker":"w3"}"#;
         assert_eq!(session_json(&session).to_string(), expected);
     }
 }

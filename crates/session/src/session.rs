@@ -35,7 +35,7 @@ pub struct Opening {
     pub opened_at_ms: u64,
     /// A random number: the epoch of its stream, if the subprotocol numbers messages.
     pub epoch: u64,
-    /// With what the client may resume it.
+    /// With what the client may resume it; empty if it cannot.
     pub resume_token: Box<str>,
     /// Which of the user's devices the client says to be; empty for none in particular.
     pub device: Box<str>,

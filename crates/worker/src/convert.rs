@@ -35,6 +35,7 @@ pub(crate) fn session_to_proto(shown: Shown, worker: &str) -> v1::Session {
         subprotocol: session.subprotocol.into(),
         opened_at_ms: session.opened_at_ms,
         queue_bytes: session.queue_bytes,
+        suspended: session.link.is_none(),
     }
 }
 

@@ -238,7 +238,7 @@ async fn one_that_waits() -> (House, String, String) {
     until(async || {
         let request = ListSessionsRequest { filter: Some(Filter::User(user.clone())), ..Default::default() };
         let listed = house.tenant("w1").node.sessions().list(request).await.unwrap().into_inner();
-        listed.sessions.iter().all(|session| session.gateway.is_empty())
+        matches!(&*listed.sessions, [session] if session.suspended && session.gateway.is_empty())
     })
     .await;
     (house, user, token)

@@ -112,5 +112,6 @@ async fn sessions_are_listed_with_what_is_known_of_them() {
         assert!(["w1", "w2", "w3"].contains(&worker.as_str()), "{worker}");
         assert!(remote_address.starts_with("127."), "{remote_address}");
         assert!(session.opened_at_ms > 1_700_000_000_000);
+        assert!(!session.suspended);
     }
 }

@@ -112,7 +112,7 @@ fn list_text(list: &ListSessionsResponse, now: SystemTime) -> String {
             session.id.clone(),
             session.groups.join(","),
             session.worker.clone(),
-            session.gateway.clone(),
+            if session.suspended { "(suspended)".to_owned() } else { session.gateway.clone() },
             session.remote_address.clone(),
             age(session.opened_at_ms, now),
             session.queue_bytes.to_string(),
@@ -154,6 +154,7 @@ mod tests {
             subprotocol: String::new(),
             opened_at_ms: 1000,
             queue_bytes: 0,
+            suspended: false,
         }
     }
 
@@ -170,9 +171,11 @@ mod tests {
             "user   session  groups  worker  gateway  client     age   queued bytes\n\
              alice  00       a,b     w1      g1       1.2.3.4:5  1m1s  0\n\n1 session"
         );
+        list.sessions[0].suspended = true;
         list.total = 3;
         list.workers_unreached = vec!["w2".to_owned()];
         let text = list_text(&list, now);
+        assert!(text.contains("  (suspended)  "), "{text}");
         assert!(
             text.ends_with("3 sessions, the first 1 shown (--limit)\nnot complete: no answer from w2"),
             "{text}"
