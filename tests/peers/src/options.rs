@@ -97,7 +97,7 @@ const FULL: Size = Size {
     handshakes: 9_000,
     users: 2_000,
     fan_outs: 30,
-    unicasts: 100_000,
+    unicasts: 400_000,
     unicasts_outstanding: 8_192,
     fan_outs_outstanding: 3,
     rate: 10_000,
