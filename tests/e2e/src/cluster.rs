@@ -97,6 +97,15 @@ impl Cluster {
         Client::connect(self.clients(), token).await
     }
 
+    /// Connects so many clients to the first gateway: user0, user1, ...
+    pub async fn connect(&self, count: usize) -> Vec<Client> {
+        let mut clients = Vec::with_capacity(count);
+        for number in 0..count {
+            clients.push(self.client(&format!("user{number}")).await);
+        }
+        clients
+    }
+
     /// The secret of the cluster.
     pub fn secret(&self) -> &ClusterSecret {
         &self.site.secret

@@ -15,7 +15,7 @@ pub struct Strace {
 }
 
 /// How often each system call was made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Calls(BTreeMap<String, u64>);
 
 impl Strace {

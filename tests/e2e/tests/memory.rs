@@ -15,21 +15,13 @@ fn resident(cluster: &Cluster) -> u64 {
     nodes.map(|node| procfs::resident_bytes(node.process.id())).sum()
 }
 
-async fn connect(cluster: &Cluster, clients: usize) -> Vec<Client> {
-    let mut connected = Vec::with_capacity(clients);
-    for number in 0..clients {
-        connected.push(cluster.client(&format!("user{number}")).await);
-    }
-    connected
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_clients_cost_at_most_4_kib_each() {
     const CLIENTS: usize = 10_000;
     let mut cluster = Cluster::start(1).await;
-    let warm = connect(&cluster, 100).await;
+    let warm = cluster.connect(100).await;
     let before = resident(&cluster);
-    let clients = connect(&cluster, CLIENTS).await;
+    let clients = cluster.connect(CLIENTS).await;
     let each = (resident(&cluster) - before) / CLIENTS as u64;
     println!("{CLIENTS} idle clients: {each} resident bytes each, gateway and worker together");
     assert!(each <= IDLE_BYTES_MAX, "an idle client costs {each} bytes");
@@ -41,7 +33,7 @@ async fn ten_thousand_idle_clients_cost_at_most_4_kib_each() {
 async fn a_large_message_leaves_nothing_behind() {
     const CLIENTS: usize = 1_000;
     let mut cluster = Cluster::builder().worker_arguments(&["--echo"]).start().await;
-    let mut clients = connect(&cluster, CLIENTS).await;
+    let mut clients = cluster.connect(CLIENTS).await;
     let idle = resident(&cluster);
     let large = "x".repeat(64 * 1024);
     for client in &mut clients {

@@ -19,10 +19,7 @@ async fn a_send_to_a_user_is_exactly_one_rpc() {
     for workers in [1, 16] {
         let cluster = Cluster::start(workers).await;
         let sender = cluster.sender().await;
-        let mut clients = Vec::new();
-        for number in 0..40 {
-            clients.push(cluster.client(&format!("user{number}")).await);
-        }
+        let _clients = cluster.connect(40).await;
         let (calls_before, before) = (sender.calls(), served(&cluster, "Delivery/SendToUser").await);
         for number in 0..SENDS {
             let receipt =

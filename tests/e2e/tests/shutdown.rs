@@ -9,10 +9,7 @@ use ringway_e2e::{Cluster, PATIENCE, metrics};
 async fn a_gateway_that_ends_tells_its_clients() {
     let config = "[gateway]\ndrain_window = \"200ms\"";
     let mut cluster = Cluster::builder().workers(2).config(config).start().await;
-    let mut clients = Vec::new();
-    for number in 0..50 {
-        clients.push(cluster.client(&format!("user{number}")).await);
-    }
+    let clients = cluster.connect(50).await;
     cluster.gateways[0].process.terminate();
     for client in clients {
         assert_eq!(client.closed().await.0, 1001, "the gateway goes away: reconnect");

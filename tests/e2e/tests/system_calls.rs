@@ -32,10 +32,7 @@ impl Budget {
         let _alone = ALONE.lock().await;
         let mut cluster = Cluster::builder().config(CONFIG).start().await;
         let sender = cluster.sender().await;
-        let mut clients = Vec::new();
-        for number in 0..CLIENTS {
-            clients.push(cluster.client(&user(number)).await);
-        }
+        let mut clients = cluster.connect(CLIENTS).await;
         // The first one has things made that stay.
         sending(&sender, 0).await;
         receive(&mut clients, 0).await;
@@ -75,14 +72,9 @@ fn assert_delivered(receipt: &Receipt, sessions: usize) {
     assert_eq!((receipt.outcome, receipt.sessions), expected, "{receipt:?}");
 }
 
-/// Publishes to every user, without waiting for receipts.
-async fn publish(sender: &Sender, round: usize) -> Vec<Ticket> {
-    let mut tickets = Vec::new();
-    for number in 0..CLIENTS {
-        let ticket = sender.send_to_user(user(number), round.to_string()).publish().await;
-        tickets.push(ticket.expect("it complies with the rules"));
-    }
-    tickets
+async fn publish(sender: &Sender, number: usize, round: usize) -> Ticket {
+    let ticket = sender.send_to_user(user(number), round.to_string()).publish().await;
+    ticket.expect("it complies with the rules")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,8 +95,7 @@ async fn a_published_message_alone() {
     let budget = Budget { worker: 4.4, gateway: 3.3 };
     let sending = async |sender: &Sender, round: usize| {
         for number in 0..CLIENTS {
-            let ticket = sender.send_to_user(user(number), round.to_string()).publish().await;
-            let receipt = ticket.expect("it complies with the rules").await;
+            let receipt = publish(sender, number, round).await.await;
             assert_delivered(&receipt.expect("it is taken"), 1);
         }
     };
@@ -115,7 +106,11 @@ async fn a_published_message_alone() {
 async fn published_messages_many_at_a_time() {
     let budget = Budget { worker: 0.5, gateway: 1.1 };
     let sending = async |sender: &Sender, round: usize| {
-        for ticket in publish(sender, round).await {
+        let mut tickets = Vec::new();
+        for number in 0..CLIENTS {
+            tickets.push(publish(sender, number, round).await);
+        }
+        for ticket in tickets {
             assert_delivered(&ticket.await.expect("it is taken"), 1);
         }
     };

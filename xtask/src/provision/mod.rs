@@ -146,6 +146,11 @@ pub(crate) fn provide(tools: &[Tool]) -> Result<Vec<(Tool, PathBuf)>> {
     tools.iter().map(|tool| Ok((*tool, tool.provide()?))).collect()
 }
 
+/// The program that an environment variable names, or the one of this name on the PATH.
+fn program(tool: Tool, name: &str) -> PathBuf {
+    std::env::var_os(tool.variable()).map_or_else(|| PathBuf::from(name), PathBuf::from)
+}
+
 /// Writes a shell script that starts a program which was unpacked.
 fn script(directory: &Path, name: &str, text: &str) -> Result<()> {
     let path = directory.join(name);

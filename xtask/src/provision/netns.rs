@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
+use crate::provision::Tool;
 use crate::step;
 
 /// The Debian packages to install where there is no `ip`.
@@ -27,5 +28,5 @@ pub(crate) fn provide() -> Result<PathBuf> {
 }
 
 fn program() -> PathBuf {
-    std::env::var_os("RINGWAY_IP").map_or_else(|| PathBuf::from("ip"), PathBuf::from)
+    super::program(Tool::Netns, "ip")
 }

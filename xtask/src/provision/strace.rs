@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::provision::Tool;
 use crate::step;
 
 /// The Debian packages to install where there is no `strace`.
@@ -32,5 +33,5 @@ pub(crate) fn provide() -> Result<PathBuf> {
 }
 
 fn program() -> PathBuf {
-    std::env::var_os("RINGWAY_STRACE").map_or_else(|| PathBuf::from("strace"), PathBuf::from)
+    super::program(Tool::Strace, "strace")
 }
